@@ -1,0 +1,16 @@
+"""The one exception whose message is written for the person at the keyboard."""
+
+
+class UserError(ValueError):
+    """Bad input from outside: a path, a file, a configuration value.
+
+    The message says what was found, what was expected and what to do. The commands print it without a stack
+    trace and exit with status 1; anything else that escapes is a defect of ours and keeps its trace.
+    """
+
+    def __init__(self, message: str) -> None:
+        # A DataLoader worker's error is raised again by building the type anew from "Caught UserError in ..." and
+        # a formatted traceback that ends in "pix2pix_lit.errors.UserError: <message>"; the message is what counts.
+        if message.startswith("Caught UserError in "):
+            message = message.rpartition(f"{__name__}.UserError: ")[2].strip()
+        super().__init__(message)
