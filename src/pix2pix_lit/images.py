@@ -1,0 +1,134 @@
+"""Pictures: as files, as uint8 arrays, and as the floats that networks see. The one owner of these conversions."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from pix2pix_lit.errors import UserError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+"""File name endings that count as images, compared without regard to case."""
+
+_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+_SIXTEEN_BIT_DATA = re.compile(r";16[BLN]")
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 images of any shape -> floats of torch's default dtype in [-1, 1], the range inside networks."""
+    return images.to(torch.get_default_dtype()).div_(127.5).sub_(1.0)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float images of any shape and float dtype in [-1, 1] -> uint8, rounded; what lies outside is clipped."""
+    return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image file as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Grayscale and palette images become RGB; an alpha channel is dropped.
+
+    Raises:
+        UserError: if the file is missing, not an image, truncated, or has more than 8 bits a channel.
+    """
+    with _opened(path) as image:
+        # Pillow quietly halves the bits of 16-bit colour; only how it decodes the file ("RGB;16B") tells.
+        if image.mode not in _EIGHT_BIT_MODES or _SIXTEEN_BIT_DATA.search(str(getattr(image, "tile", ""))):
+            raise UserError(
+                f"{path} is an image of mode {image.mode} with more than 8 bits a channel; expected 8 bits, as "
+                f"{', '.join(SUFFIXES)} files usually have: convert the file"
+            )
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(height, width) of an image file as ``read_image`` would give it, from its header alone.
+
+    Raises:
+        UserError: if the header cannot be read.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF "Orientation": by 90 degrees
+        if image.format == "TIFF":
+            is_turned = False  # Pillow's TIFF reader has turned the size already
+        return (width, height) if is_turned else (height, width)
+
+
+def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB in the format of the path's suffix; folders are made as needed.
+
+    The file appears under its name only when whole. JPEG is written at quality 95 without chroma subsampling, so
+    that colours stay where the network painted them; WebP without loss.
+
+    Raises:
+        UserError: for a suffix that is not among ``SUFFIXES``.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path} ends in {suffix!r}; images are written as one of {', '.join(SUFFIXES)}")
+    options: dict[str, Any] = {}
+    if suffix in (".jpg", ".jpeg"):
+        options = {"quality": 95, "subsampling": 0}
+    elif suffix == ".webp":
+        options = {"lossless": True}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}{suffix}")
+    try:
+        Image.fromarray(image).save(temporary, **options)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """The image in a file; whatever goes wrong with it in here becomes a ``UserError``."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; expected an image file: check the path") from None
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} is too large to be decoded safely ({error}): scale or cut the image first") from error
+    except Exception as error:  # Pillow raises many kinds for broken files: SyntaxError, struct.error, ...
+        raise UserError(
+            f"{path} cannot be read as an image ({type(error).__name__}: {error}); expected an intact "
+            f"{', '.join(SUFFIXES)} file: replace or remove it"
+        ) from error
+
+
+def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
+    """The image files in ``folder`` by their suffix, sorted by path; hidden files and folders are left out.
+
+    Raises:
+        UserError: if the folder is missing, is a file, or holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {found}; expected a folder of images: check the path")
+    paths = sorted(
+        path
+        for path in (folder.rglob("*") if recursive else folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and not _is_hidden(path.relative_to(folder)) and path.is_file()
+    )
+    if not paths:
+        raise UserError(f"{folder} holds no image; expected files ending in {', '.join(SUFFIXES)}: check the path")
+    return paths
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,45 @@
+"""What several tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from pix2pix_lit.cli import CONFIG_DIR
+
+torch.set_num_threads(1)
+
+TINY = (
+    "model=unet128",
+    "model.generator.width=4",
+    "model.generator.depth=5",
+    "model.discriminator.width=4",
+    "model.discriminator.layers=1",
+    "data.load_size=36",
+    "data.crop_size=32",
+    "data.source.train_length=8",
+    "data.source.val_length=2",
+    "data.batch_size=2",
+    "data.num_workers=0",
+)
+"""Overrides that make a run of the default data a matter of a second."""
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides() -> tuple[str, ...]:
+    """``TINY``, for commands in processes of their own."""
+    return TINY
+
+
+@pytest.fixture
+def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
+    """Compose ``configs/train.yaml`` with ``TINY`` and more overrides."""
+
+    def compose_config(*overrides: str) -> DictConfig:
+        with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+            return compose("train", [*TINY, *overrides, f"output_dir={tmp_path}/run"])
+
+    return compose_config
