@@ -1,0 +1,29 @@
+"""Sizes as they stand in configs."""
+
+from collections.abc import Sequence
+
+from pix2pix_lit.errors import UserError
+
+Size = int | Sequence[int]
+"""The side of a square in pixels, or [height, width]."""
+
+
+def height_and_width(size: Size, key: str, smallest: int = 1, largest: int = 65_536) -> tuple[int, int]:
+    """Any ``Size`` as (height, width).
+
+    Args:
+        size: what the config says.
+        key: its key, for the message.
+        smallest: least number of pixels a side.
+        largest: greatest number of pixels a side.
+
+    Raises:
+        UserError: naming ``key`` if ``size`` is neither one whole number in this range nor two of them.
+    """
+    sides = list(size) if isinstance(size, Sequence) else [size, size]
+    if len(sides) != 2 or not all(type(side) is int and smallest <= side <= largest for side in sides):
+        raise UserError(
+            f"{key} is {size!r}; expected a whole number of pixels from {smallest} to {largest}, or two of them as "
+            f"{key}=[height,width]"
+        )
+    return sides[0], sides[1]
