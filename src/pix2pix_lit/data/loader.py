@@ -1,0 +1,125 @@
+"""The order in which pairs are seen, a pure function of (seed, epoch, rank); a loader that can start midway."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pix2pix_lit.data.dataset import Batch, Draw
+from pix2pix_lit.errors import UserError
+
+
+class EpochSampler(Sampler[list[Draw]]):
+    """Yields batches of draws; Lightning calls ``set_epoch`` before each epoch.
+
+    All processes shuffle alike and take every ``world_size``-th pair, so that the batches of all ranks together
+    are the batch that one process would see at ``world_size`` times the batch size. Training drops what does not
+    fill a batch; validation (``shuffle=False``) keeps every pair exactly once, even if ranks then get unequal
+    numbers.
+
+    Args:
+        length: number of pairs.
+        batch_size: pairs a batch on each process.
+        shuffle: a new order every epoch and full batches only, or the plain order and all of it.
+        seed: of the shuffling.
+        rank: this process.
+        world_size: number of processes.
+
+    Raises:
+        UserError: if training would not fill one batch.
+    """
+
+    def __init__(
+        self, length: int, batch_size: int, *, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if shuffle and length < batch_size * world_size:
+            raise UserError(
+                f"{length} training pairs do not fill one batch of data.batch_size={batch_size} on each of "
+                f"{world_size} process(es): lower data.batch_size, or check data.root for missing pairs"
+            )
+        self.length = length
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self._resume_at = (0, 0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch's order and augmentation the next iteration has."""
+        self.epoch = epoch
+
+    def resume_at(self, epoch: int, batch: int) -> None:
+        """Make an iteration of this epoch start with this batch; all other epochs start with their first."""
+        self._resume_at = (epoch, batch)
+
+    @property
+    def first_batch(self) -> int:
+        """The batch that an iteration starts with now."""
+        epoch, batch = self._resume_at
+        return batch if epoch == self.epoch else 0
+
+    def __len__(self) -> int:
+        """Batches an epoch on this process."""
+        if self.shuffle:
+            return self.length // self.world_size // self.batch_size
+        return -(-len(range(self.rank, self.length, self.world_size)) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        """The epoch's batches from ``first_batch`` on."""
+        order = np.arange(self.length)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        own = order[self.rank :: self.world_size]
+        for batch in range(self.first_batch, len(self)):
+            indices = own[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [Draw(self.epoch, int(index)) for index in indices]
+
+
+class PairLoader(DataLoader[Batch]):
+    """A DataLoader over ``EpochSampler`` batches whose position is part of a checkpoint.
+
+    Lightning stores ``state_dict`` with the loops and gives it back on resume, so that a run stopped in the middle
+    of an epoch goes on with the pairs that it has not seen yet. (A run that ``max_steps`` ended is over with its
+    epoch; resumed, it starts the next one.)
+
+    Args:
+        dataset: answers a list of draws with a batch.
+        sampler: the order.
+        num_workers: processes that prepare batches; 0 prepares them in the training process.
+        pin_memory: for a GPU's faster transfers.
+    """
+
+    def __init__(self, dataset: Dataset[Batch], sampler: EpochSampler, num_workers: int, pin_memory: bool) -> None:
+        super().__init__(
+            dataset,
+            batch_size=None,  # the sampler yields whole batches
+            sampler=sampler,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            persistent_workers=num_workers > 0,
+            worker_init_fn=_one_thread,
+        )
+        self.order = sampler
+        self._batches_given = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        # A generator starts at the first next(), after Lightning has called set_epoch; workers start later still.
+        self._batches_given = self.order.first_batch
+        for batch in super().__iter__():
+            self._batches_given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch, and how many of its batches the trainer has been given; 0 once it has had all."""
+        return {"epoch": self.order.epoch, "batches_given": self._batches_given % max(len(self), 1)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Make the next iteration start where ``state`` was taken."""
+        self.order.resume_at(state["epoch"], state["batches_given"])
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # workers are the parallelism; OpenCV's own threads would fight them

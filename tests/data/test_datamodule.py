@@ -1,0 +1,164 @@
+"""Batches of pairs as training and validation get them."""
+
+import traceback
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from pix2pix_lit.data import PairsDataModule
+from pix2pix_lit.data.pair import Pair
+from pix2pix_lit.data.sources import AlignedSource
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images import write_image
+
+
+def noise(height: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+class Noise:
+    """Pairs of 16x24 pixels that share nothing with each other."""
+
+    def __init__(self, root: str | None, split: str, length: int = 9) -> None:
+        self.split = split
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Pair:
+        seed = 1000 * (self.split == "val") + 2 * index
+        return Pair(noise(16, 24, seed), noise(16, 24, seed + 1), f"{self.split}{index}")
+
+
+def make_data(**changes) -> PairsDataModule:
+    options = {"load_size": [16, 24], "crop_size": [16, 24], "flip": False, "num_workers": 0}
+    data = PairsDataModule(**{"source": Noise, **options, **changes})
+    data.setup("fit")
+    return data
+
+
+def nchw(images: list[np.ndarray]) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images])
+
+
+@pytest.mark.parametrize(("direction", "keys"), [("AtoB", ("input", "target")), ("BtoA", ("target", "input"))])
+def test_direction_says_which_image_is_the_input(direction, keys):
+    batch = next(iter(make_data(direction=direction, val_batch_size=3).val_dataloader()))
+    pairs = [Noise(None, "val")[i] for i in range(3)]
+    assert torch.equal(batch[keys[0]], nchw([pair.a for pair in pairs]))
+    assert torch.equal(batch[keys[1]], nchw([pair.b for pair in pairs]))
+    assert batch["name"] == ["val0", "val1", "val2"]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_are_contiguous_uint8_images_with_their_names(num_workers):
+    data = make_data(load_size=30, crop_size=[20, 26], flip=True, batch_size=4, num_workers=num_workers)
+    for batch in data.train_dataloader():
+        assert sorted(batch) == ["input", "name", "target"]
+        assert len(batch["name"]) == 4
+        for images in (batch["input"], batch["target"]):
+            assert images.dtype == torch.uint8
+            assert images.shape == (4, 3, 20, 26)
+            assert images.is_contiguous()
+
+
+def test_training_batches_belong_together():
+    data = make_data(batch_size=4)
+    for batch in data.train_dataloader():
+        pairs = [Noise(None, "train")[int(name.removeprefix("train"))] for name in batch["name"]]
+        assert torch.equal(batch["input"], nchw([pair.a for pair in pairs]))
+        assert torch.equal(batch["target"], nchw([pair.b for pair in pairs]))
+
+
+def test_validation_shows_every_pair_once_resized_to_the_crop_size_and_never_flipped():
+    data = make_data(load_size=40, crop_size=[8, 12], flip=True, val_batch_size=4)
+    batches = list(data.val_dataloader())
+    assert [name for batch in batches for name in batch["name"]] == [f"val{i}" for i in range(9)]
+    averages = noise(16, 24, 1000).reshape(8, 2, 12, 2, 3).mean((1, 3))  # 16x24 shrinks to 8x12
+    assert np.abs(batches[0]["input"][0].permute(1, 2, 0).numpy() - averages).max() <= 0.5
+
+
+def test_splits_go_by_the_names_they_are_given():
+    data = make_data(train_split="tiny", val_split="test", batch_size=9)
+    assert {name[:4] for name in next(iter(data.train_dataloader()))["name"]} == {"tiny"}
+    assert {name[:4] for name in next(iter(data.val_dataloader()))["name"]} == {"test"}
+
+
+def test_a_process_reads_its_own_share():
+    seen = []
+    for rank in range(2):
+        data = make_data(batch_size=2)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2)
+        batches = list(data.train_dataloader())
+        assert len(batches) == 2
+        seen += [name for batch in batches for name in batch["name"]]
+    assert len(set(seen)) == 8
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [0]), (2, [0, 8]), (3, [0, 4, 8]), (5, [0, 2, 4, 6, 8]), (9, range(9)), (50, range(9))]
+)
+def test_samples_are_spread_evenly_over_the_validation_split(count, expected):
+    assert make_data().val_samples(count)["name"] == [f"val{i}" for i in expected]
+
+
+def test_samples_are_the_same_at_every_call_and_as_in_validation():
+    data = make_data(load_size=40, crop_size=12, flip=True, val_batch_size=9)
+    first = data.val_samples(9)
+    list(data.train_dataloader())
+    again, validation = data.val_samples(9), next(iter(data.val_dataloader()))
+    for key in ("input", "target"):
+        assert torch.equal(first[key], again[key])
+        assert torch.equal(first[key], validation[key])
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_unreadable_file_is_reported_by_its_name_and_without_a_trace(tmp_path, num_workers):
+    write_image(tmp_path / "train/good.png", noise(16, 48, 0))
+    write_image(tmp_path / "val/good.png", noise(16, 48, 0))
+    (tmp_path / "train/bad.png").write_bytes(b"this is no image")
+    data = make_data(source=AlignedSource, root=str(tmp_path), num_workers=num_workers)
+    with pytest.raises(UserError) as caught:
+        list(data.train_dataloader())
+    traceback.clear_frames(caught.tb)  # so that the workers end now, not in a garbage collection that waits for them
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}/train/bad.png cannot be read as an image")
+    assert message.endswith("replace or remove it")
+    assert "Traceback" not in message
+    assert "\n" not in message
+
+
+def test_a_missing_split_is_reported_by_setup(tmp_path):
+    write_image(tmp_path / "train/x.png", noise(16, 48, 0))
+    data = PairsDataModule(AlignedSource, str(tmp_path))
+    with pytest.raises(UserError, match="no folder 'val'"):
+        data.setup("fit")
+
+
+def test_too_few_training_pairs_are_refused():
+    data = make_data(source=partial(Noise, length=3), batch_size=4)
+    with pytest.raises(UserError, match=r"3 training pairs do not fill one batch of data\.batch_size=4"):
+        data.train_dataloader()
+
+
+def test_an_unknown_direction_is_refused():
+    with pytest.raises(UserError, match=r"data\.direction is 'atob'; expected AtoB or BtoA"):
+        PairsDataModule(Noise, direction="atob")
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 0}, {"val_batch_size": -1}])
+def test_a_batch_size_below_one_is_refused(changes):
+    [(key, value)] = changes.items()
+    with pytest.raises(UserError, match=rf"data\.{key}={value}.*expected 1 or more"):
+        PairsDataModule(Noise, **changes)
+
+
+def test_hyperparameters_are_plain_values():
+    data = make_data(batch_size=3)
+    assert data.hparams["batch_size"] == 3
+    assert "source" not in data.hparams
+    assert "root" not in data.hparams

@@ -1,0 +1,208 @@
+"""The order of pairs over epochs and processes, and loaders that go on midway."""
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+
+from pix2pix_lit.data.dataset import Draw, PairDataset
+from pix2pix_lit.data.loader import EpochSampler, PairLoader
+from pix2pix_lit.data.pair import Pair
+from pix2pix_lit.data.transforms import PairTransform
+from pix2pix_lit.errors import UserError
+
+SPLITS_OF_WORK = [(1, 1, 1), (7, 2, 2), (16, 2, 4), (23, 3, 2), (24, 4, 3), (101, 8, 5)]
+"""(pairs, processes, batch size)"""
+
+
+class Numbered:
+    """Pairs of noise, each its own."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Pair:
+        image = np.random.default_rng(index).integers(0, 256, (24, 24, 3), np.uint8)
+        return Pair(image, 255 - image, str(index))
+
+
+def make_loader(length: int = 11, batch_size: int = 2, num_workers: int = 0, *, shuffle: bool = True) -> PairLoader:
+    pairs = PairDataset(Numbered(length), PairTransform(20, 16, flip=True), "AtoB", seed=5)
+    sampler = EpochSampler(length, batch_size, shuffle=shuffle, seed=5)
+    return PairLoader(pairs, sampler, num_workers, pin_memory=False)
+
+
+def read_epoch(loader: PairLoader, epoch: int) -> list[tuple[list[str], torch.Tensor]]:
+    loader.sampler.set_epoch(epoch)
+    return [(batch["name"], batch["input"]) for batch in loader]
+
+
+def assert_same(one, other):
+    assert [names for names, _ in one] == [names for names, _ in other]
+    for (_, images), (_, others) in zip(one, other, strict=True):
+        torch.testing.assert_close(images, others, rtol=0, atol=0)
+
+
+def indices(batch: list[Draw]) -> list[int]:
+    return [index for _, index in batch]
+
+
+@pytest.mark.parametrize(("length", "world_size", "batch_size"), SPLITS_OF_WORK)
+def test_batches_of_all_processes_are_the_batch_of_one_process(length, world_size, batch_size):
+    if length < world_size * batch_size:
+        length = world_size * batch_size
+    together = list(EpochSampler(length, world_size * batch_size, shuffle=True, seed=3))
+    ranks = [
+        list(EpochSampler(length, batch_size, shuffle=True, seed=3, rank=rank, world_size=world_size))
+        for rank in range(world_size)
+    ]
+    assert {len(batches) for batches in ranks} == {len(together)}
+    for k, batch in enumerate(together):
+        assert sorted(batch) == sorted(draw for batches in ranks for draw in batches[k])
+
+
+@pytest.mark.parametrize(("length", "world_size", "batch_size"), [*SPLITS_OF_WORK, (0, 1, 4), (2, 3, 2), (5, 2, 1)])
+def test_validation_has_every_pair_exactly_once(length, world_size, batch_size):
+    seen = []
+    for rank in range(world_size):
+        sampler = EpochSampler(length, batch_size, shuffle=False, rank=rank, world_size=world_size)
+        batches = list(sampler)
+        assert len(batches) == len(sampler)
+        assert all(1 <= len(batch) <= batch_size for batch in batches)
+        seen += [index for batch in batches for index in indices(batch)]
+    assert sorted(seen) == list(range(length))
+
+
+def test_validation_on_one_process_is_in_order():
+    batches = EpochSampler(7, 3, shuffle=False)
+    assert [indices(batch) for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_training_has_full_batches_of_pairs_seen_once():
+    sampler = EpochSampler(11, 4, shuffle=True)
+    batches = [indices(batch) for batch in sampler]
+    assert [len(batch) for batch in batches] == [4, 4] == [4] * len(sampler)
+    assert len({index for batch in batches for index in batch}) == 8
+
+
+def test_the_order_changes_with_epoch_and_seed_and_with_nothing_else():
+    def order(seed: int, epoch: int) -> tuple[int, ...]:
+        sampler = EpochSampler(50, 50, shuffle=True, seed=seed)
+        sampler.set_epoch(epoch)
+        return tuple(indices(next(iter(sampler))))
+
+    keys = [(seed, epoch) for seed in range(3) for epoch in range(3)]
+    assert len({order(*key) for key in keys}) == 9
+    assert [order(*key) for key in keys] == [order(*key) for key in keys]
+
+
+def test_draws_carry_their_epoch():
+    sampler = EpochSampler(6, 2, shuffle=True)
+    sampler.set_epoch(4)
+    assert {epoch for batch in sampler for epoch, _ in batch} == {4}
+
+
+def test_too_few_pairs_for_one_batch_are_refused():
+    EpochSampler(6, 3, shuffle=True, world_size=2)
+    with pytest.raises(UserError, match=r"5 training pairs .*data\.batch_size=3 .* 2 process.*lower data\.batch_size"):
+        EpochSampler(5, 3, shuffle=True, world_size=2)
+
+
+def test_batches_are_the_same_without_and_with_workers_and_new_every_epoch():
+    alone, helped = make_loader(num_workers=0), make_loader(num_workers=2)
+    epochs = [read_epoch(alone, epoch) for epoch in range(3)]
+    for epoch, batches in enumerate(epochs):
+        assert_same(batches, read_epoch(helped, epoch))
+    # Workers live on from epoch to epoch, and an epoch read again is the same again.
+    assert_same(epochs[1], read_epoch(helped, 1))
+    assert len({tuple(name for names, _ in batches for name in names) for batches in epochs}) == 3
+
+
+def test_no_two_draws_of_a_pair_are_augmented_alike():
+    # Forked workers that copy one random state would repeat each other's crops; 25 places x 2 flips, 12 draws.
+    pairs = PairDataset(Numbered(1), PairTransform(24, 12, flip=True), "AtoB", seed=0)
+    loaders = [PairLoader(pairs, EpochSampler(1, 1, shuffle=True), workers, pin_memory=False) for workers in (0, 2)]
+    for loader in loaders:
+        crops = [read_epoch(loader, epoch)[0][1].numpy().tobytes() for epoch in range(12)]
+        assert len(set(crops)) > 8
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("given", [1, 3, 4])
+def test_a_loader_resumed_midway_gives_exactly_what_was_left(given, num_workers):
+    interrupted = make_loader(num_workers=num_workers)
+    interrupted.sampler.set_epoch(2)
+    batches = iter(interrupted)
+    for _ in range(given):
+        next(batches)
+    state = interrupted.state_dict()
+
+    resumed = make_loader(num_workers=num_workers)
+    resumed.load_state_dict(state)
+    assert_same(read_epoch(resumed, 2), read_epoch(make_loader(), 2)[given:])
+    assert_same(read_epoch(resumed, 3), read_epoch(make_loader(), 3))
+
+
+def test_a_loader_saved_after_the_last_batch_starts_the_next_epoch_from_the_beginning():
+    finished = make_loader()
+    read_epoch(finished, 0)
+    resumed = make_loader()
+    resumed.load_state_dict(finished.state_dict())
+    assert_same(read_epoch(resumed, 1), read_epoch(make_loader(), 1))
+
+
+def test_a_resumed_loader_saved_again_remembers_all_batches_given():
+    resumed = make_loader()
+    resumed.load_state_dict({"epoch": 1, "batches_given": 2})
+    resumed.sampler.set_epoch(1)
+    next(iter(resumed))
+    assert resumed.state_dict() == {"epoch": 1, "batches_given": 3}
+
+
+class Recorder(L.LightningModule):
+    """Learns nothing and notes the pairs it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: list[tuple[int, list[str]]] = []
+
+    def training_step(self, batch, batch_idx):
+        self.seen.append((self.current_epoch, batch["name"]))
+        return self.weight.sum()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("step", [2, 5, 7])
+def test_a_trainer_resumed_midway_sees_what_the_uninterrupted_one_would_have_seen(tmp_path, step, num_workers):
+    class SaveAt(L.Callback):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            if trainer.global_step == step:
+                trainer.save_checkpoint(tmp_path / "midway.ckpt")
+
+    def fit(callbacks, ckpt_path=None):
+        module = Recorder()
+        trainer = L.Trainer(
+            accelerator="cpu",
+            max_epochs=3,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=callbacks,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, make_loader(num_workers=num_workers), ckpt_path=ckpt_path, weights_only=False)
+        return module.seen
+
+    uninterrupted = fit([SaveAt()])
+    expected = [(epoch, names) for epoch in range(3) for names, _ in read_epoch(make_loader(), epoch)]
+    assert uninterrupted == expected
+    assert fit([], tmp_path / "midway.ckpt") == expected[step:]
