@@ -1,0 +1,85 @@
+"""A checkpoint -> a ready generator; a file from a stranger runs no code."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
+
+GENERATORS: dict[str, type[nn.Module]] = {
+    f"pix2pix_lit.networks.{network.__name__}": network for network in (UNetGenerator, ResNetGenerator)
+}
+"""The only classes that are built from what a checkpoint says, by the ``_target_`` that they have in configs."""
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The dictionary in a checkpoint file, its tensors on the CPU.
+
+    Only tensors and plain values are unpickled (``weights_only=True``).
+
+    Raises:
+        UserError: if the file is missing, damaged, no checkpoint, or holds any other kind of object.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"{path} {found}; expected a checkpoint file such as outputs/.../checkpoints/last.ckpt")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("WeightsUnpickler error:")[2].strip().split("\n")[0] or "not tensors alone"
+        raise UserError(
+            f"{path} is refused: it is damaged or holds more than tensors and plain values, which could run code "
+            f"when loaded ({reason}); expected a checkpoint written by pix2pix-lit: get an intact copy"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        reason = f"{type(error).__name__} {str(error).partition(chr(10))[0]}".strip()
+        raise UserError(
+            f"{path} cannot be read ({reason}); expected an intact checkpoint: get another copy, or take the "
+            f"checkpoint saved before it"
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f"{path} holds a {type(checkpoint).__name__}; expected a checkpoint written by pix2pix-lit")
+    return checkpoint
+
+
+def load_generator(path: str | os.PathLike[str]) -> nn.Module:
+    """The generator of a checkpoint, on the CPU, in eval mode: the path is all it takes.
+
+    Eval mode is the inference mode of the project: no dropout, and norm statistics as the generator's stored
+    ``norm_inference`` says.
+
+    Raises:
+        UserError: as ``read_checkpoint``, and if the stored network is none of ``GENERATORS`` or does not fit
+            its weights.
+    """
+    checkpoint = read_checkpoint(path)
+    try:
+        spec = dict(checkpoint["hyper_parameters"]["generator"])
+        prefix = "generator."
+        weights = {
+            key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} does not say which generator it holds (its keys: {', '.join(map(str, checkpoint))}); expected "
+            f"a checkpoint written by pix2pix-lit"
+        ) from error
+    target = spec.pop("_target_", None)
+    if not isinstance(target, str) or target not in GENERATORS:
+        raise UserError(
+            f"{path} asks for the class {target!r}; only {', '.join(GENERATORS)} are built from a checkpoint, so that "
+            f"a file from a stranger runs no code. For a network of your own, build it in Python and load the "
+            f"'generator.' tensors of the file's 'state_dict' into it"
+        )
+    try:
+        generator = GENERATORS[target](**spec)
+        generator.load_state_dict(weights)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path} does not fit the {target} that it describes: {error}") from error
+    return generator.eval()
