@@ -1,0 +1,27 @@
+"""Random numbers of a training step as a function of (seed, step, process)."""
+
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+
+
+class StepSeed(L.Callback):
+    """Seeds torch before every training batch.
+
+    Dropout then differs between processes, which all start from one seed, and does not depend on what drew random
+    numbers before, so that a resumed run draws what the uninterrupted one would have drawn.
+
+    Args:
+        seed: with step and process the only thing that the draws depend on.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        sequence = np.random.SeedSequence([self.seed, trainer.global_step, trainer.global_rank])
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0]))

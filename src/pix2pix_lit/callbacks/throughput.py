@@ -1,0 +1,45 @@
+"""Images per second."""
+
+import time
+from typing import Any
+
+import lightning as L
+
+
+class Throughput(L.Callback):
+    """Logs ``speed/images_per_second``, the training images of all devices over the time since the last value.
+
+    The time includes waiting for data and excludes validation, checkpoints and sample pictures.
+
+    Args:
+        every_n_steps: batches between two values.
+    """
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        self.every_n_steps = every_n_steps
+        self._restart()
+
+    def _restart(self) -> None:
+        self._images = 0
+        self._start: float | None = None
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._start is None:
+            self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._images += len(batch["input"]) * trainer.world_size
+        if trainer.global_step % self.every_n_steps == 0 and self._start is not None:
+            seconds = time.perf_counter() - self._start
+            pl_module.log("speed/images_per_second", self._images / seconds, prog_bar=True)
+            self._restart()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._restart()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._restart()

@@ -1,0 +1,288 @@
+"""Pix2Pix: the training step against the formulas, counting, schedules, validation."""
+
+import copy
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from pix2pix_lit.callbacks import StepSeed
+from pix2pix_lit.data.dataset import Draw
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images import to_float
+
+
+def build(compose_train, *overrides):
+    """A small model and its data, from the project's own configs."""
+    from hydra.utils import instantiate
+
+    config = compose_train("model=unet128", *overrides)
+    L.seed_everything(config.seed, verbose=False)
+    return (
+        instantiate(config.model, _recursive_=False, _convert_="all"),
+        instantiate(config.data, _convert_="all"),
+    )
+
+
+def fit(model, datamodule, callbacks=(), **options):
+    options = {"precision": "32-true", "max_epochs": 1, "num_sanity_val_steps": 0} | options
+    trainer = L.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=list(callbacks),
+        **options,
+    )
+    trainer.fit(model, datamodule)
+    return trainer
+
+
+class SeedBatches(Callback):
+    """Makes the dropout of a batch known."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        torch.manual_seed(100 + batch_idx)
+
+
+class Record(Callback):
+    """Keeps what was logged for each batch."""
+
+    def __init__(self):
+        self.logged = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.logged.append({name: value.item() for name, value in trainer.callback_metrics.items()})
+
+
+class HandWrittenAdam:
+    """Kingma & Ba 2015, algorithm 1, for the parameters of one network."""
+
+    def __init__(self, network, lr=2e-4, betas=(0.5, 0.999), epsilon=1e-8):
+        self.parameters = list(network.parameters())
+        self.lr, self.betas, self.epsilon, self.t = lr, betas, epsilon, 0
+        self.m = [torch.zeros_like(p) for p in self.parameters]
+        self.v = [torch.zeros_like(p) for p in self.parameters]
+
+    @torch.no_grad()
+    def step(self, gradients):
+        self.t += 1
+        (b1, b2), t = self.betas, self.t
+        for i, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
+            self.m[i] = b1 * self.m[i] + (1 - b1) * g
+            self.v[i] = b2 * self.v[i] + (1 - b2) * g**2
+            p -= self.lr * (self.m[i] / (1 - b1**t)) / ((self.v[i] / (1 - b2**t)).sqrt() + self.epsilon)
+
+
+def criterion(kind, logits, is_real):
+    """The two-sided losses of Goodfellow et al. 2014 and Mao et al. 2017, written out."""
+    probability = 1 / (1 + torch.exp(-logits))
+    if kind == "vanilla":
+        return -(probability if is_real else 1 - probability).log().mean()
+    return ((logits - float(is_real)) ** 2).mean()
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("kind", ["vanilla", "lsgan"])
+def test_training_step_equals_the_step_written_out_by_hand(compose_train, norm, kind):
+    steps = 3
+    model, datamodule = build(
+        compose_train,
+        f"model/adversarial={kind}",
+        f"model.generator.norm={norm}",
+        f"model.discriminator.norm={norm}",
+    )
+    generator, discriminator = copy.deepcopy(model.generator).double(), copy.deepcopy(model.discriminator).double()
+
+    record = Record()
+    fit(model, datamodule, [SeedBatches(), record], max_steps=steps, precision="64-true")
+
+    adam_g, adam_d = HandWrittenAdam(generator), HandWrittenAdam(discriminator)
+    datamodule.setup("fit")
+    batches = iter(datamodule.train_dataloader())
+    for step in range(steps):
+        batch = next(batches)
+        input, target = (batch[side].double() / 127.5 - 1 for side in ("input", "target"))
+        torch.manual_seed(100 + step)
+        fake = generator.train()(input)
+
+        d_fake = criterion(kind, discriminator(input, fake.detach()), is_real=False)
+        d_real = criterion(kind, discriminator(input, target), is_real=True)
+        d_gradients = torch.autograd.grad(0.5 * (d_fake + d_real), list(discriminator.parameters()))
+        adam_d.step(d_gradients)
+
+        g_adversarial = criterion(kind, discriminator(input, fake), is_real=True)
+        g_reconstruction = (fake - target).abs().mean()
+        g_gradients = torch.autograd.grad(g_adversarial + 100 * g_reconstruction, list(generator.parameters()))
+        adam_g.step(g_gradients)
+
+        expected = {
+            "loss/D_fake": d_fake,
+            "loss/D_real": d_real,
+            "loss/G_adversarial": g_adversarial,
+            "loss/G_reconstruction": g_reconstruction,
+        }
+        assert record.logged[step] == pytest.approx({name: loss.item() for name, loss in expected.items()}, abs=1e-6)
+
+    # What the discriminator's gradients are after the step shows that the generator's loss left nothing in them.
+    for ours, by_hand in zip(model.discriminator.parameters(), d_gradients, strict=True):
+        torch.testing.assert_close(ours.grad.double(), by_hand, atol=1e-6, rtol=0)
+    for ours, by_hand in ((model.generator, generator), (model.discriminator, discriminator)):
+        for name, value in by_hand.state_dict().items():
+            torch.testing.assert_close(ours.state_dict()[name].to(value), value, atol=1e-6, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("kind", ["hinge", "wgangp"])
+def test_other_adversarial_losses_train_both_networks(compose_train, kind):
+    model, datamodule = build(compose_train, f"model/adversarial={kind}", "model.discriminator.norm=instance")
+    before = copy.deepcopy(model.state_dict())
+    record = Record()
+    fit(model, datamodule, [record], max_steps=2)
+    assert all(np.isfinite(list(logged.values())).all() for logged in record.logged)
+    assert ("loss/D_penalty" in record.logged[0]) == (kind == "wgangp")
+    for network in ("generator.encoder.0.conv.weight", "discriminator.blocks.0.0.weight"):
+        assert not torch.equal(before[network], model.state_dict()[network])
+
+
+def test_a_batch_counts_as_one_step_however_many_optimizers_move(compose_train):
+    model, datamodule = build(compose_train)
+    trainer = fit(model, datamodule, max_epochs=2)
+    assert trainer.global_step == 2 * len(datamodule.train_dataloader())
+
+
+def test_max_steps_counts_batches(compose_train):
+    model, datamodule = build(compose_train)
+    record = Record()
+    trainer = fit(model, datamodule, [record], max_steps=3)
+    assert trainer.global_step == len(record.logged) == 3
+
+
+def test_adversarial_weight_0_trains_without_a_discriminator(compose_train):
+    model, datamodule = build(compose_train, "model.adversarial.weight=0")
+    record = Record()
+    trainer = fit(model, datamodule, [record], max_steps=2)
+    assert model.discriminator is None
+    assert len(trainer.optimizers) == 1
+    assert record.logged[0].keys() == {"loss/G_reconstruction"}
+    assert trainer.global_step == 2
+
+
+def test_reconstruction_weight_0_trains_by_the_discriminator_alone(compose_train):
+    model, datamodule = build(compose_train, "model.reconstruction.weight=0")
+    record = Record()
+    fit(model, datamodule, [record], max_steps=1)
+    assert record.logged[0].keys() == {"loss/D_fake", "loss/D_real", "loss/G_adversarial"}
+
+
+def test_both_weights_0_are_refused(compose_train):
+    model = compose_train("model.adversarial.weight=0", "model.reconstruction.weight=0").model
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    with pytest.raises(InstantiationException) as caught:
+        instantiate(model, _recursive_=False, _convert_="all")
+    assert isinstance(caught.value.__cause__, UserError)
+    assert "both 0" in str(caught.value.__cause__)
+
+
+class RecordRates(Callback):
+    def __init__(self):
+        self.rates = []
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.rates.append([optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers])
+
+
+def test_learning_rates_stay_and_then_decay_linearly(compose_train):
+    model, datamodule = build(
+        compose_train,
+        "model.schedule.constant_epochs=2",
+        "model.schedule.decay_epochs=3",
+        "model.generator_optimizer.lr=1e-4",
+        "model.discriminator_optimizer.lr=4e-4",
+    )
+    record = RecordRates()
+    fit(model, datamodule, [record], max_epochs=5, limit_train_batches=1, limit_val_batches=0)
+    factors = [1, 1, 3 / 4, 2 / 4, 1 / 4]  # three equal steps towards 0, which would be reached one epoch later
+    assert np.array(record.rates) == pytest.approx(np.outer(factors, [1e-4, 4e-4]))
+
+
+def test_training_beyond_the_schedule_is_refused(compose_train):
+    model, datamodule = build(compose_train, "model.schedule.constant_epochs=1", "model.schedule.decay_epochs=1")
+    with pytest.raises(UserError, match="max_epochs=3 is beyond the end"):
+        fit(model, datamodule, max_epochs=3)
+
+
+def test_validation_is_the_mean_over_all_images_in_inference_mode(compose_train):
+    model, datamodule = build(compose_train, "data.source.val_length=5", "data.val_batch_size=2")
+    trainer = fit(model, datamodule, max_steps=2, limit_val_batches=1.0, val_check_interval=2)
+    model.eval()
+    l1, psnr = [], []
+    for index in range(5):
+        pair = datamodule.val_pairs[[Draw(0, index)]]
+        with torch.no_grad():
+            fake = model(to_float(pair["input"]))
+        difference = (fake - to_float(pair["target"])).double()
+        l1.append(difference.abs().mean().item())
+        psnr.append(10 * np.log10(1 / (difference / 2).square().mean().item()))
+    assert trainer.callback_metrics["val/l1"].item() == pytest.approx(np.mean(l1), rel=1e-4)
+    assert trainer.callback_metrics["val/psnr"].item() == pytest.approx(np.mean(psnr), rel=1e-4)
+
+
+class SaveAt(Callback):
+    def __init__(self, step, path):
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, step, num_workers):
+    def run(callback, **options):
+        model, datamodule = build(compose_train, f"data.num_workers={num_workers}")
+        trainer = L.Trainer(
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            use_distributed_sampler=False,
+            max_epochs=2,
+            callbacks=[StepSeed(seed=0), callback],
+        )
+        trainer.fit(model, datamodule, **options)
+        return model, trainer
+
+    path = tmp_path / "last.ckpt"
+    whole, _ = run(SaveAt(step, path))
+    resumed, trainer = run(Callback(), ckpt_path=path, weights_only=True)
+    assert trainer.global_step == 8
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
+def test_resuming_with_another_network_is_refused_and_another_rate_is_told(compose_train, tmp_path):
+    model, datamodule = build(compose_train)
+    fit(model, datamodule, max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
+
+    wider, datamodule = build(compose_train, "model.generator.width=8")
+    with pytest.raises(UserError, match=r"model.generator is .*'width': 8.* but was .*'width': 4"):
+        fit_from(wider, datamodule, tmp_path / "last.ckpt")
+
+    faster, datamodule = build(compose_train, "model.generator_optimizer.lr=1.0")
+    with pytest.warns(UserWarning, match="model.generator_optimizer is .*1.0.* but was .*0.0002"):
+        fit_from(faster, datamodule, tmp_path / "last.ckpt")
+
+
+def fit_from(model, datamodule, path):
+    trainer = L.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, max_steps=2
+    )
+    trainer.fit(model, datamodule, ckpt_path=path, weights_only=True)
