@@ -1,0 +1,68 @@
+"""The one path from an image to its translation."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pix2pix_lit.checkpoint import load_generator
+from pix2pix_lit.images import to_float, to_uint8
+
+
+class Translator:
+    """Translates uint8 images of any size with a generator in inference mode.
+
+    The translation of an image is the same whatever batch it is in: no dropout, and norm statistics per image or
+    fixed, as the generator's ``norm_inference`` says.
+
+    Args:
+        generator: a network with ``size_multiple``; left in the mode and on the device that it has.
+    """
+
+    def __init__(self, generator: nn.Module) -> None:
+        self.generator = generator
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str | torch.device = "cpu") -> "Translator":
+        """The translator of a checkpoint.
+
+        Raises:
+            UserError: if the checkpoint cannot be read or is none of ours; see ``checkpoint.load_generator``.
+        """
+        return cls(load_generator(path).to(device))
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) uint8 of any height and width on any device -> (N, C', H, W) uint8 on the CPU."""
+        device = next(self.generator.parameters()).device
+        height, width = images.shape[-2:]
+        padded = _pad(to_float(images.to(device)), int(self.generator.size_multiple))  # type: ignore[arg-type]
+        with _eval_mode(self.generator):
+            fakes = self.generator(padded)
+        return to_uint8(fakes[..., :height, :width]).cpu()
+
+
+def _pad(images: Tensor, multiple: int) -> Tensor:
+    """Continue (N, C, H, W) to the right and below by reflection until ``multiple`` divides both sides."""
+    for dim in (-2, -1):
+        length = images.shape[dim]
+        missing = -length % multiple
+        if missing:
+            # NumPy reflects back and forth where the padding is longer than the image; torch refuses that.
+            indices = np.pad(np.arange(length), (0, missing), mode="reflect")
+            images = images.index_select(dim, torch.from_numpy(indices).to(images.device))
+    return images
+
+
+@contextmanager
+def _eval_mode(network: nn.Module) -> Iterator[None]:
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

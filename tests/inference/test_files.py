@@ -1,0 +1,239 @@
+"""Which files are translated, and reading them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images import write_image
+from pix2pix_lit.inference.files import Task, find_tasks, read_batches
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def kept_names(tasks: list[Task], source: Path, target: Path) -> list[str]:
+    """Names of the tasks below ``source``, after checking that their targets have the same below ``target``."""
+    for task in tasks:
+        assert task.target.relative_to(target) == task.source.relative_to(source)
+    return [str(task.source.relative_to(source)) for task in tasks]
+
+
+ODD_NAMES = ["a [1].png", "b=2.png", "c,d.png", "e'f.png", "g{h}.png", "i*j.png", "k?.png", "~l.png", "ü.png"]
+
+
+def test_one_file_becomes_one_task(tmp_path):
+    touch(tmp_path, "in/x.png", "in/y.png")
+    assert find_tasks(f"{tmp_path}/in/x.png", f"{tmp_path}/out") == [(tmp_path / "in/x.png", tmp_path / "out/x.png")]
+
+
+def test_a_folder_is_searched_with_its_sub_folders_whose_structure_is_kept(tmp_path):
+    touch(tmp_path, "in/b.png", "in/a/c.JPG", "in/a/d/e.webp", "in/notes.txt", "in/.hidden.png", "in/.git/x.png")
+    tasks = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out")
+    assert kept_names(tasks, tmp_path / "in", tmp_path / "out") == ["a/c.JPG", "a/d/e.webp", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("in/*.png", ["x.png", "y.png"]),
+        ("in/?.*", ["x.png", "y.png", "z.jpg"]),
+        ("in/[xz].*", ["x.png", "z.jpg"]),
+        ("in/*/*.png", ["a/x.png", "b/x.png"]),
+        ("in/**/x.png", ["a/x.png", "b/c/x.png", "b/x.png", "x.png"]),
+        ("in/**/**/c/*", ["b/c/x.png"]),
+        ("in/*", ["x.png", "y.png", "z.jpg"]),
+    ],
+)
+def test_a_pattern_finds_images_and_keeps_the_path_below_its_fixed_part(tmp_path, pattern, expected):
+    touch(tmp_path, "in/x.png", "in/y.png", "in/z.jpg", "in/n.txt", "in/a/x.png", "in/b/x.png", "in/b/c/x.png")
+    (tmp_path / "in/folder.png").mkdir()
+    touch(tmp_path, "in/.hidden.png")
+    tasks = find_tasks(f"{tmp_path}/{pattern}", f"{tmp_path}/out")
+    assert kept_names(tasks, tmp_path / "in", tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("input", ["in", "in/", "./in", "in/*.png", "./in/*.png"])
+def test_relative_paths_are_as_good(tmp_path, monkeypatch, input):
+    touch(tmp_path, "in/x.png")
+    monkeypatch.chdir(tmp_path)
+    assert find_tasks(input, "out") == [(Path("in/x.png"), Path("out/x.png"))]
+
+
+def test_a_pattern_in_the_current_folder_is_as_good(tmp_path, monkeypatch):
+    touch(tmp_path, "x.png")
+    monkeypatch.chdir(tmp_path)
+    assert find_tasks("*.png", "out") == [(Path("x.png"), Path("out/x.png"))]
+
+
+@pytest.mark.parametrize("folder", ["in", "in [1]", "in*", "a=b, c"])
+def test_odd_names_are_found_in_a_folder_and_by_a_pattern(tmp_path, folder):
+    touch(tmp_path / folder, *ODD_NAMES)
+    for input in (f"{tmp_path}/{folder}", f"{tmp_path}/{folder}/*.png"):
+        tasks = find_tasks(input, f"{tmp_path}/out")
+        assert sorted(kept_names(tasks, tmp_path / folder, tmp_path / "out")) == sorted(ODD_NAMES)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_existing_file_is_never_taken_for_a_pattern(tmp_path, name):
+    touch(tmp_path, name, "a 1.png", "ixj.png", "kx.png")
+    assert find_tasks(f"{tmp_path}/{name}", f"{tmp_path}/out") == [(tmp_path / name, tmp_path / "out" / name)]
+
+
+def test_translations_may_get_another_ending(tmp_path):
+    touch(tmp_path, "in/x.1.jpg", "in/sub/y.PNG")
+    tasks = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".webp")
+    assert [str(task.target.relative_to(tmp_path / "out")) for task in tasks] == ["sub/y.webp", "x.1.webp"]
+
+
+@pytest.mark.parametrize("suffix", ["png", ".gif", ""])
+def test_an_unknown_ending_is_refused(tmp_path, suffix):
+    touch(tmp_path, "x.jpg")
+    with pytest.raises(UserError, match=rf"suffix is '{suffix}'; expected one of \.jpg"):
+        find_tasks(f"{tmp_path}/x.jpg", f"{tmp_path}/out", suffix)
+
+
+def test_two_translations_of_one_name_are_refused(tmp_path):
+    touch(tmp_path, "in/x.jpg", "in/x.png")
+    assert len(find_tasks(f"{tmp_path}/in", f"{tmp_path}/out")) == 2
+    with pytest.raises(UserError, match=r"in/x\.jpg and .*in/x\.png would both be translated into .*out/x\.png"):
+        find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".png")
+
+
+@pytest.mark.parametrize("output", ["in", "in/../in", "link"])
+def test_overwriting_an_input_is_refused(tmp_path, output):
+    touch(tmp_path, "in/x.png")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    with pytest.raises(UserError, match="would overwrite an input; choose another output folder"):
+        find_tasks(f"{tmp_path}/in", f"{tmp_path}/{output}")
+
+
+def test_a_translation_with_another_ending_may_stand_beside_its_input(tmp_path):
+    touch(tmp_path, "in/x.png")
+    [task] = find_tasks(f"{tmp_path}/in", f"{tmp_path}/in", suffix=".jpg")
+    assert task.target == tmp_path / "in/x.jpg"
+
+
+@pytest.mark.parametrize(
+    ("input", "message"),
+    [
+        ("nowhere.png", r"input=.*nowhere\.png does not exist; expected an image file, a folder of images or a"),
+        ("*.bmp", r"input=.*\*\.bmp matches no image; expected files ending in"),
+        ("nowhere/*.png", r"input=.*nowhere/\*\.png matches no image"),
+        ("*.txt", r"\*\.txt matches no image"),
+        ("empty", "empty holds no image"),
+    ],
+)
+def test_an_input_without_images_is_refused(tmp_path, input, message):
+    touch(tmp_path, "x.png", "x.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=message):
+        find_tasks(f"{tmp_path}/{input}", f"{tmp_path}/out")
+
+
+def test_a_file_as_output_is_refused(tmp_path):
+    touch(tmp_path, "in/x.png", "out.png")
+    with pytest.raises(UserError, match=r"out\.png is a file; expected a folder"):
+        find_tasks(f"{tmp_path}/in/x.png", f"{tmp_path}/out.png")
+
+
+def written(root: Path, sizes: list[tuple[int, int]]) -> list[Task]:
+    """Tasks of new images, the i-th of them ``noise(height, width, i)``."""
+    tasks = [Task(root / f"in/{i:02d}.png", root / f"out/{i:02d}.png") for i in range(len(sizes))]
+    for i, (task, size) in enumerate(zip(tasks, sizes, strict=True)):
+        write_image(task.source, noise(*size, i))
+    return tasks
+
+
+SIZES = [(4, 6), (8, 8), (4, 6), (4, 6), (6, 4), (8, 8), (4, 6), (4, 6)]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_have_one_size_each_and_every_image_once(tmp_path, num_workers):
+    tasks = written(tmp_path, SIZES)
+    batches = list(read_batches(tasks, batch_size=2, num_workers=num_workers))
+    assert sorted(batch.images.shape for batch in batches) == [
+        (1, 4, 6, 3),
+        (1, 6, 4, 3),
+        (2, 4, 6, 3),
+        (2, 4, 6, 3),
+        (2, 8, 8, 3),
+    ]
+    assert sorted(task for batch in batches for task in batch.tasks) == tasks
+    for batch in batches:
+        assert batch.other_halves is None
+        assert batch.failures == []
+        for task, image in zip(batch.tasks, batch.images, strict=True):
+            i = tasks.index(task)
+            np.testing.assert_array_equal(image, noise(*SIZES[i], i))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(("half", "own", "other"), [("left", slice(0, 3), slice(3, 6)), ("right", slice(3, 6), slice(0, 3))])
+def test_a_half_is_read_with_the_other_beside_it(tmp_path, half, own, other, num_workers):
+    tasks = written(tmp_path, [(4, 6)] * 3)
+    [batch] = read_batches(tasks, batch_size=3, num_workers=num_workers, half=half)
+    whole = np.stack([noise(4, 6, i) for i in range(3)])
+    np.testing.assert_array_equal(batch.images, whole[:, :, own])
+    np.testing.assert_array_equal(batch.other_halves, whole[:, :, other])
+    assert batch.tasks == tasks
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_files_that_cannot_be_read_are_reported_and_the_others_are_read(tmp_path, num_workers):
+    tasks = written(tmp_path, [(40, 40)] * 6)
+    tasks[1].source.write_bytes(b"no header")
+    tasks[2].source.unlink()
+    broken = Task(tmp_path / "in/body.jpg", tmp_path / "out/body.jpg")  # its header is whole
+    write_image(broken.source, noise(40, 40))
+    broken.source.write_bytes(broken.source.read_bytes()[:-900])
+    batches = list(read_batches([*tasks, broken], batch_size=3, num_workers=num_workers))
+    failures = sorted(failure for batch in batches for failure in batch.failures)
+    assert len(failures) == 3
+    for failure, name in zip(failures, ["01.png cannot be read", "02.png does not", "body.jpg cannot"], strict=True):
+        assert f"{tmp_path}/in/{name}" in failure
+    read = [(task, image) for batch in batches for task, image in zip(batch.tasks, batch.images, strict=True)]
+    assert sorted(task for task, _ in read) == [tasks[i] for i in (0, 3, 4, 5)]
+    for task, image in read:
+        np.testing.assert_array_equal(image, noise(40, 40, tasks.index(task)))
+
+
+@pytest.mark.parametrize("half", [None, "left"])
+def test_a_batch_of_unreadable_files_has_failures_alone(tmp_path, half):
+    path = tmp_path / "x.jpg"
+    write_image(path, noise(40, 40))
+    path.write_bytes(path.read_bytes()[:-900])
+    [batch] = read_batches([Task(path, tmp_path / "out.jpg")], 4, num_workers=0, half=half)
+    assert batch.tasks == []
+    assert len(batch.images) == 0
+    assert len(batch.failures) == 1
+
+
+def test_a_file_of_odd_width_has_no_half_and_is_reported(tmp_path):
+    tasks = written(tmp_path, [(4, 6), (4, 7)])
+    batches = list(read_batches(tasks, 4, num_workers=0, half="left"))
+    [failure] = [failure for batch in batches for failure in batch.failures]
+    assert f"{tasks[1].source} is 7x4 pixels (width x height); half=left needs an even width" in failure
+    assert [task for batch in batches for task in batch.tasks] == tasks[:1]
+
+
+def test_nothing_to_read_gives_no_batch():
+    assert list(read_batches([], 4, num_workers=0)) == []
+
+
+def test_an_unknown_half_is_refused():
+    with pytest.raises(UserError, match="half is 'top'; expected left, right or null"):
+        next(read_batches([], 1, 0, half="top"))
+
+
+def test_a_batch_size_below_one_is_refused():
+    with pytest.raises(UserError, match="batch_size is 0; expected 1 or more"):
+        next(read_batches([], 0, 0))
