@@ -1,0 +1,69 @@
+"""Two processes on the CPU against one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("ddp_run.py")
+
+
+def run(folder, devices, *overrides):
+    """What every rank of a run in ``devices`` processes ended with."""
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(folder), str(devices), *overrides],
+        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=180)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, output
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(devices)]
+
+
+@pytest.mark.parametrize("norm", ["none", "instance"])
+def test_two_processes_equal_one_with_the_combined_batch(tmp_path, tiny_overrides, norm):
+    overrides = [
+        *tiny_overrides,
+        f"model.generator.norm={norm}",
+        f"model.discriminator.norm={norm}",
+        "model.generator.dropout=0",  # every process draws its own
+        "data.source.val_length=5",
+        "data.val_batch_size=2",
+    ]
+    (alone,) = run(tmp_path / "one", 1, *overrides, "data.batch_size=4")
+    first, second = run(tmp_path / "two", 2, *overrides, "data.batch_size=2")
+
+    assert alone["global_step"] == first["global_step"] == second["global_step"] == 4
+    for name, value in alone["weights"].items():
+        torch.testing.assert_close(first["weights"][name], value, atol=1e-5, rtol=0, msg=name)
+        assert torch.equal(first["weights"][name], second["weights"][name]), name
+
+    # Validation: 3 + 2 pairs, each once, and the mean over all five on both ranks.
+    assert sorted(first["names"][-3:] + second["names"][-2:]) == alone["names"][-5:]
+    assert (len(first["names"]), len(second["names"])) == (2 * 3, 2 * 2)
+    for name in ("val/l1", "val/psnr", "val/ssim"):
+        torch.testing.assert_close(first["metrics"][name], alone["metrics"][name], atol=1e-4, rtol=1e-4)
+        assert torch.equal(first["metrics"][name], second["metrics"][name])
+
+
+def test_batch_norm_statistics_agree_across_processes_and_dropout_does_not(tmp_path, tiny_overrides):
+    first, second = run(tmp_path / "two", 2, *tiny_overrides, "data.batch_size=2")
+    assert first["statistics"].keys() == second["statistics"].keys()
+    assert any("generator" in name for name in first["statistics"])
+    for name, value in first["statistics"].items():
+        assert torch.equal(second["statistics"][name], value), name
+    for name, value in first["weights"].items():  # after a checkpoint was written
+        assert torch.equal(second["weights"][name], value), name
+    assert not torch.equal(first["dropout_draws"], second["dropout_draws"])

@@ -1,0 +1,104 @@
+"""Every config in the repository composes and builds what it describes."""
+
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException, MissingConfigException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from pix2pix_lit.cli import CONFIG_DIR
+
+FILES = sorted(str(path.relative_to(CONFIG_DIR).with_suffix("")) for path in Path(CONFIG_DIR).rglob("*.yaml"))
+PRIMARY = [name for name in FILES if "/" not in name]
+OPTIONS = [name for name in FILES if "/" in name]
+NARROW = ["model.generator.width=2", "model.discriminator.width=2"]
+
+
+@pytest.fixture
+def composed(tmp_path):
+    def compose_config(*overrides):
+        with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+            return compose("train", [*overrides, f"output_dir={tmp_path}"])
+
+    return compose_config
+
+
+def test_there_are_the_primary_configs_of_both_commands():
+    assert PRIMARY == ["predict", "train"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, option):
+    group, _, name = option.rpartition("/")
+    if option.startswith("experiment/"):
+        group, name = "experiment", option.removeprefix("experiment/")
+    extra = ["model.discriminator.norm=instance"] if name == "wgangp" else []
+    config = composed(f"{group}={name}", *NARROW, *extra)
+    OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+
+    model = instantiate(config.model, _recursive_=False, _convert_="all")
+    datamodule = instantiate(config.data, _convert_="all")
+    callbacks = instantiate(config.callbacks, _convert_="all").values()
+    loggers = instantiate(config.logger, _convert_="all").values()
+    assert isinstance(model, L.LightningModule)
+    assert isinstance(datamodule, L.LightningDataModule)
+    assert all(isinstance(callback, L.Callback) for callback in callbacks)
+    assert len(model.configure_optimizers()) == (2 if model.adversarial.weight else 1)
+    if config.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        config.trainer.accelerator, config.trainer.devices = "cpu", 1
+    trainer = instantiate(config.trainer, callbacks=list(callbacks), logger=list(loggers))
+    assert isinstance(trainer, L.Trainer)
+
+
+@pytest.mark.parametrize(("discriminator", "field"), [("pixel", 1), ("patch16", 16), ("patch286", 286)])
+def test_discriminators_are_named_after_their_receptive_field(composed, discriminator, field):
+    config = composed(f"model/discriminator={discriminator}", *NARROW)
+    assert instantiate(config.model.discriminator).receptive_field == field
+
+
+def test_files_of_a_group_have_their_keys_in_one_order():
+    for folder in ("data", "model/discriminator", "model/adversarial"):
+        orders = [
+            [key for key in OmegaConf.load(path) if key != "gradient_penalty"]
+            for path in sorted(Path(CONFIG_DIR, folder).glob("*.yaml"))
+        ]
+        assert all(order == orders[0] for order in orders), folder
+
+
+def test_every_key_is_commented_or_speaks_for_itself():
+    silent = {"in_channels", "out_channels", "target_channels", "_target_", "_partial_", "defaults", "name"}
+    for path in Path(CONFIG_DIR, "model").rglob("*.yaml"):
+        for line in path.read_text().splitlines():
+            key, colon, value = line.strip().partition(":")
+            if colon and value.strip() and not key.startswith(("#", "-")) and key not in silent:
+                assert "#" in value or key in ("lr", "betas"), f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize("typo", ["model.lrr=1", "trainer.max_epoch=3", "data.rooot=x", "seeed=1"])
+def test_a_mistyped_key_is_refused_when_composing(composed, typo):
+    with pytest.raises(ConfigCompositionException, match="Could not override"):
+        composed(typo)
+
+
+@pytest.mark.parametrize("typo", ["modle=unet256", "model=unet"])
+def test_a_mistyped_group_or_option_is_refused_when_composing(composed, typo):
+    with pytest.raises((ConfigCompositionException, MissingConfigException), match="(?i)could not"):
+        composed(typo)
+
+
+def test_paper_rows_switch_the_two_terms_and_the_condition(composed):
+    rows = {}
+    for row in ("l1", "gan", "cgan", "l1_gan", "l1_cgan"):
+        model = composed(f"experiment=paper/cityscapes_{row}").model
+        rows[row] = (model.reconstruction.weight, model.adversarial.weight, model.discriminator.conditional)
+    assert rows == {
+        "l1": (100, 0, True),
+        "gan": (0, 1, False),
+        "cgan": (0, 1, True),
+        "l1_gan": (100, 1, False),
+        "l1_cgan": (100, 1, True),
+    }

@@ -1,0 +1,6 @@
+"""Train pix2pix: python train.py model=unet256 data=cityscapes data.root=...; see docs/train.md."""
+
+from pix2pix_lit.train import main
+
+if __name__ == "__main__":
+    main()
