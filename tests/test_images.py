@@ -1,12 +1,14 @@
 """Pictures: conversions, reading, writing, and files that are no pictures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import SUFFIXES, list_images, read_image, read_size, to_float, to_uint8, write_image
+from pix2pix_lit.images import SUFFIXES, list_images, read_image, to_float, to_uint8, write_image
 
 EVERY_BYTE = torch.arange(256, dtype=torch.uint8)
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -70,7 +72,6 @@ def test_a_view_that_is_not_contiguous_is_written_right(tmp_path):
 
 def test_folders_above_a_written_image_are_made(tmp_path):
     write_image(tmp_path / "a/b/x.png", noise(2, 2))
-    assert read_size(tmp_path / "a/b/x.png") == (2, 2)
 
 
 def test_a_written_image_replaces_the_one_before(tmp_path):
@@ -92,7 +93,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         raise OSError("disk full")
 
     monkeypatch.setattr(Image.Image, "save", save_half)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match=r"x\.png cannot be written \(disk full\)"):
         write_image(tmp_path / "x.png", noise(3, 3))
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
     np.testing.assert_array_equal(read_image(tmp_path / "x.png"), noise(2, 2))
@@ -100,9 +101,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_a_write_that_cannot_take_its_name_leaves_nothing(tmp_path):
     (tmp_path / "x.png").mkdir()
-    with pytest.raises(OSError, match=r"x\.png"):
+    with pytest.raises(UserError, match=r"x\.png cannot be written"):
         write_image(tmp_path / "x.png", noise(3, 3))
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_a_file_where_a_folder_is_to_be_made_is_named(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"notes\.txt/x\.png cannot be written"):
+        write_image(tmp_path / "notes.txt/x.png", noise(3, 3))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA"])
@@ -155,7 +163,6 @@ def test_images_are_turned_upright_and_their_size_with_them(tmp_path, orientatio
     Image.fromarray(image).save(tmp_path / f"x{suffix}", exif=exif, **options)
     expected = UPRIGHT[orientation](image)
     np.testing.assert_array_equal(read_image(tmp_path / f"x{suffix}"), expected)
-    assert read_size(tmp_path / f"x{suffix}") == expected.shape[:2]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -166,7 +173,6 @@ def test_a_jpegs_orientation_is_respected(tmp_path, orientation):
     Image.fromarray(image).save(tmp_path / "x.jpg", exif=exif, quality=95)
     expected = UPRIGHT[orientation](image)
     np.testing.assert_allclose(read_image(tmp_path / "x.jpg").astype(int), expected, atol=12)
-    assert read_size(tmp_path / "x.jpg") == expected.shape[:2]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -184,29 +190,34 @@ def test_sixteen_bit_colour_is_refused(tmp_path):
         read_image(tmp_path / "x.png")
 
 
+def test_other_formats_are_not_decoded_whatever_a_file_is_called(tmp_path):
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(tmp_path / "x.ppm")
+    (tmp_path / "x.ppm").rename(tmp_path / "x.png")  # a stand-in for EPS, whose decoder starts another program
+    with pytest.raises(UserError, match=r"x\.png cannot be read as an image"):
+        read_image(tmp_path / "x.png")
+
+
 def test_float_images_are_refused(tmp_path):
     Image.fromarray(np.zeros((3, 4), np.float32)).save(tmp_path / "x.tif")
     with pytest.raises(UserError, match=r"x\.tif is an image of mode F"):
         read_image(tmp_path / "x.tif")
 
 
-@pytest.mark.parametrize("read", [read_image, read_size])
-def test_a_missing_file_is_said_to_be_missing(tmp_path, read):
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.png does not exist"):
-        read(tmp_path / "nowhere.png")
+        read_image(tmp_path / "nowhere.png")
 
 
-@pytest.mark.parametrize("read", [read_image, read_size])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("content", [b"", b"no image at all\n", bytes(range(256)) * 8, None])
-def test_what_is_no_image_is_named(tmp_path, suffix, content, read):
+def test_what_is_no_image_is_named(tmp_path, suffix, content):
     path = tmp_path / f"x{suffix}"
     if content is None:
         path.mkdir()
     else:
         path.write_bytes(content)
     with pytest.raises(UserError, match=rf"x\{suffix} cannot be read as an image"):
-        read(path)
+        read_image(path)
 
 
 @pytest.mark.parametrize("suffix", KINDS)
@@ -225,6 +236,16 @@ def test_an_image_too_large_to_decode_is_named(tmp_path, monkeypatch):
         read_image(tmp_path / "x.png")
 
 
+def outcome(path: Path) -> str:
+    try:
+        image = read_image(path)
+    except UserError as error:
+        return "a user error that names the file" if str(path) in str(error) else f"a user error: {error}"
+    except Exception as error:
+        return repr(error)
+    return "an image" if image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 else "something else"
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("suffix", KINDS)
 def test_damage_anywhere_gives_an_image_or_a_user_error(tmp_path, suffix, monkeypatch):
@@ -238,18 +259,11 @@ def test_damage_anywhere_gives_an_image_or_a_user_error(tmp_path, suffix, monkey
             flipped = bytearray(intact)
             flipped[position] ^= change
             damaged.append(bytes(flipped))
-    outcomes = {"image": 0, "error": 0}
+    results = []
     for content in damaged:
         path.write_bytes(content)
-        try:
-            image = read_image(path)
-        except UserError as error:
-            assert str(path) in str(error)
-            outcomes["error"] += 1
-        else:
-            assert (image.ndim, image.shape[2], image.dtype) == (3, 3, np.uint8)
-            outcomes["image"] += 1
-    assert min(outcomes.values()) > 0
+        results.append(outcome(path))
+    assert set(results) == {"an image", "a user error that names the file"}
 
 
 def test_listed_are_images_in_order_and_nothing_hidden(tmp_path):

@@ -6,6 +6,8 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 
 from pix2pix_lit.callbacks import StepSeed
@@ -16,8 +18,6 @@ from pix2pix_lit.images import to_float
 
 def build(compose_train, *overrides):
     """A small model and its data, from the project's own configs."""
-    from hydra.utils import instantiate
-
     config = compose_train("model=unet128", *overrides)
     L.seed_everything(config.seed, verbose=False)
     return (
@@ -179,12 +179,8 @@ def test_reconstruction_weight_0_trains_by_the_discriminator_alone(compose_train
 
 
 def test_both_weights_0_are_refused(compose_train):
-    model = compose_train("model.adversarial.weight=0", "model.reconstruction.weight=0").model
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
     with pytest.raises(InstantiationException) as caught:
-        instantiate(model, _recursive_=False, _convert_="all")
+        build(compose_train, "model.adversarial.weight=0", "model.reconstruction.weight=0")
     assert isinstance(caught.value.__cause__, UserError)
     assert "both 0" in str(caught.value.__cause__)
 
@@ -268,21 +264,54 @@ def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_
         assert torch.equal(resumed.state_dict()[name], value), name
 
 
-def test_resuming_with_another_network_is_refused_and_another_rate_is_told(compose_train, tmp_path):
-    model, datamodule = build(compose_train)
-    fit(model, datamodule, max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
-
-    wider, datamodule = build(compose_train, "model.generator.width=8")
-    with pytest.raises(UserError, match=r"model.generator is .*'width': 8.* but was .*'width': 4"):
-        fit_from(wider, datamodule, tmp_path / "last.ckpt")
-
-    faster, datamodule = build(compose_train, "model.generator_optimizer.lr=1.0")
-    with pytest.warns(UserWarning, match="model.generator_optimizer is .*1.0.* but was .*0.0002"):
-        fit_from(faster, datamodule, tmp_path / "last.ckpt")
-
-
-def fit_from(model, datamodule, path):
+def resume(model, datamodule, path):
     trainer = L.Trainer(
-        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, max_steps=2
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+        max_steps=2,
     )
     trainer.fit(model, datamodule, ckpt_path=path, weights_only=True)
+
+
+def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
+    fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"other networks; .*model.generator is .*'width': 8.* but was .*'width': 4"):
+        resume(*build(compose_train, "model.generator.width=8"), tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"other networks; .*model.adversarial is"):
+        resume(*build(compose_train, "model.adversarial.weight=0"), tmp_path / "last.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        (
+            "model.generator_optimizer.lr=1.0",
+            "model.generator_optimizer is .*1.0.* but was .*0.0002.* checkpoint's value",
+        ),
+        ("model.reconstruction.weight=7", "model.reconstruction is .*7.* but was .*100.* the new value"),
+        ("model.generator.dropout=0.1", "model.generator is .* but was .* the new value"),
+    ],
+)
+def test_resuming_with_other_settings_is_told(compose_train, tmp_path, override, told):
+    fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
+    with pytest.warns(UserWarning, match=told):
+        resume(*build(compose_train, override), tmp_path / "last.ckpt")
+
+
+def test_bf16_trains_and_validates_with_finite_numbers(compose_train):
+    model, datamodule = build(compose_train)
+    trainer = fit(model, datamodule, precision="bf16-mixed")
+    assert {name for name, value in trainer.callback_metrics.items() if torch.isfinite(value)} >= {
+        "loss/D_real",
+        "val/l1",
+    }
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_gradient_penalty_with_batch_norm_is_refused(compose_train):
+    with pytest.raises(InstantiationException) as caught:
+        build(compose_train, "model/adversarial=wgangp")
+    assert "set model.discriminator.norm=instance" in str(caught.value.__cause__)

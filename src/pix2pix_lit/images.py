@@ -3,8 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """File name endings that count as images, compared without regard to case."""
 
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+Image.init()  # or Pillow does not know all of these by name yet
+_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP")  # whatever a file is called, no other decoder runs
 _SIXTEEN_BIT_DATA = re.compile(r";16[BLN]")
 
 
@@ -40,28 +41,26 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         UserError: if the file is missing, not an image, truncated, or has more than 8 bits a channel.
     """
-    with _opened(path) as image:
-        # Pillow quietly halves the bits of 16-bit colour; only how it decodes the file ("RGB;16B") tells.
-        if image.mode not in _EIGHT_BIT_MODES or _SIXTEEN_BIT_DATA.search(str(getattr(image, "tile", ""))):
-            raise UserError(
-                f"{path} is an image of mode {image.mode} with more than 8 bits a channel; expected 8 bits, as "
-                f"{', '.join(SUFFIXES)} files usually have: convert the file"
-            )
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-
-
-def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(height, width) of an image file as ``read_image`` would give it, from its header alone.
-
-    Raises:
-        UserError: if the header cannot be read.
-    """
-    with _opened(path) as image:
-        width, height = image.size
-        is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF "Orientation": by 90 degrees
-        if image.format == "TIFF":
-            is_turned = False  # Pillow's TIFF reader has turned the size already
-        return (width, height) if is_turned else (height, width)
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            # Pillow quietly halves the bits of 16-bit colour; only how it decodes the file ("RGB;16B") tells.
+            is_deep = _SIXTEEN_BIT_DATA.search(str(getattr(image, "tile", "")))
+            if image.mode in _EIGHT_BIT_MODES and not is_deep:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            mode = image.mode
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; expected an image file: check the path") from None
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} is too large to be decoded safely ({error}): scale or cut the image first") from error
+    except Exception as error:  # Pillow raises many kinds for broken files: SyntaxError, struct.error, ...
+        raise UserError(
+            f"{path} cannot be read as an image ({type(error).__name__}: {error}); expected an intact "
+            f"{', '.join(SUFFIXES)} file: replace or remove it"
+        ) from error
+    raise UserError(
+        f"{path} is an image of mode {mode} with more than 8 bits a channel; expected 8 bits, as "
+        f"{', '.join(SUFFIXES)} files usually have: convert the file"
+    )
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
@@ -71,7 +70,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     that colours stay where the network painted them; WebP without loss.
 
     Raises:
-        UserError: for a suffix that is not among ``SUFFIXES``.
+        UserError: for a suffix that is not among ``SUFFIXES``, and if the file cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -82,32 +81,18 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
         options = {"quality": 95, "subsampling": 0}
     elif suffix == ".webp":
         options = {"lossless": True}
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}{suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(temporary, **options)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """The image in a file; whatever goes wrong with it in here becomes a ``UserError``."""
-    try:
-        with Image.open(path) as image:
-            yield image
-    except UserError:
-        raise
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; expected an image file: check the path") from None
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to be decoded safely ({error}): scale or cut the image first") from error
-    except Exception as error:  # Pillow raises many kinds for broken files: SyntaxError, struct.error, ...
+    except OSError as error:
         raise UserError(
-            f"{path} cannot be read as an image ({type(error).__name__}: {error}); expected an intact "
-            f"{', '.join(SUFFIXES)} file: replace or remove it"
+            f"{path} cannot be written ({error}); expected a folder with room that you may write to"
         ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:

@@ -73,6 +73,11 @@ class Pix2Pix(L.LightningModule):
         self.discriminator: nn.Module | None = None
         if self.adversarial.weight > 0:
             self.discriminator = instantiate(discriminator)
+            if self.adversarial.kind == "wgangp" and _has_batch_norm(self.discriminator):
+                raise UserError(
+                    "model.discriminator.norm is batch, but the gradient penalty of model/adversarial=wgangp is for "
+                    "each image by itself (Gulrajani et al. 2017, section 4): set model.discriminator.norm=instance"
+                )
             initialize(self.discriminator, **init)
         self.val_metrics = PairedMetrics()
 
@@ -175,15 +180,29 @@ class Pix2Pix(L.LightningModule):
         checkpoint["pix2pix_lit_version"] = pix2pix_lit.__version__
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say where the configuration differs from that of the checkpoint a run goes on from."""
-        for key, stored in checkpoint.get("hyper_parameters", {}).items():
-            current = self.hparams.get(key)
-            if stored == current:
-                continue
-            changed = f"model.{key} is {current}, but was {stored} in the checkpoint"
-            if key in ("generator", "discriminator") and getattr(self, key) is not None:
-                raise UserError(f"{changed}; a run goes on with the same networks: repeat the overrides it had")
-            rank_zero_warn(f"{changed}; learning rates and betas go on as the checkpoint has them")
+        """Say where the configuration differs from that of the checkpoint a run goes on from.
+
+        Raises:
+            UserError: if the networks are others than those whose weights it holds.
+        """
+        stored = checkpoint.get("hyper_parameters", {})
+        changes = [
+            f"model.{key} is {value}, but was {stored.get(key)} in the checkpoint"
+            for key, value in self.hparams.items()
+            if value != stored.get(key)
+        ]
+        shapes, stored_shapes = (
+            {name: value.shape for name, value in state.items()}
+            for state in (self.state_dict(), checkpoint["state_dict"])
+        )
+        if shapes != stored_shapes:
+            raise UserError(
+                "the checkpoint to go on from holds the weights of other networks; expected the overrides that its run "
+                f"had: {'; '.join(changes)}"
+            )
+        for change in changes:
+            which = "the checkpoint's" if "_optimizer is" in change else "the new"
+            rank_zero_warn(f"{change}: the run goes on with {which} value")
 
     @contextmanager
     def _only(self, optimizer: LightningOptimizer) -> Iterator[None]:
@@ -220,7 +239,7 @@ class Pix2Pix(L.LightningModule):
             [
                 statistic
                 for module in self.modules()
-                if isinstance(module, nn.BatchNorm2d)
+                if isinstance(module, nn.modules.batchnorm._BatchNorm)
                 for statistic in (module.running_mean, module.running_var)
                 if statistic is not None
             ]
@@ -235,3 +254,7 @@ class Pix2Pix(L.LightningModule):
         flat /= self.trainer.world_size
         for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
+
+
+def _has_batch_norm(network: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())

@@ -26,7 +26,7 @@ def predict(config: DictConfig) -> None:
 
     from pix2pix_lit.images import write_image
     from pix2pix_lit.inference import Translator
-    from pix2pix_lit.inference.files import find_tasks, read_batches
+    from pix2pix_lit.inference.files import Failure, find_tasks, read_batches
     from pix2pix_lit.sheet import SheetPages
 
     for key in ("ckpt", "input", "output"):
@@ -36,6 +36,10 @@ def predict(config: DictConfig) -> None:
             )
     best_device = "cuda" if torch.cuda.is_available() else "cpu"
     device = best_device if config.device == "auto" else config.device
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={device} cannot be used here ({error}); expected auto, cpu, cuda, ...") from error
     translator = Translator.load(config.ckpt, device)
     tasks = find_tasks(config.input, config.output, config.suffix)
     pages = SheetPages(f"{config.output}/sheets") if config.sheets else None
@@ -43,21 +47,23 @@ def predict(config: DictConfig) -> None:
     failures: list[str] = []
     with tqdm(total=len(tasks), unit="image") as progress:
         for batch in read_batches(tasks, config.batch_size, config.num_workers, config.half):
-            failures += batch.failures
-            if batch.tasks:
-                translations = translator(torch.from_numpy(batch.images).permute(0, 3, 1, 2))
-                for i, fake in enumerate(translations.permute(0, 2, 3, 1).numpy()):
-                    write_image(batch.tasks[i].target, fake)
-                    if pages is not None:
-                        target = {} if batch.other_halves is None else {"target": batch.other_halves[i]}
-                        pages.add({"input": batch.images[i], "generated": fake} | target)
-            progress.update(len(batch.tasks) + len(batch.failures))
+            if isinstance(batch, Failure):
+                failures.append(batch.message)
+                progress.update()
+                continue
+            translations = translator(torch.from_numpy(batch.images).permute(0, 3, 1, 2))
+            for i, fake in enumerate(translations.permute(0, 2, 3, 1).numpy()):
+                write_image(batch.tasks[i].target, fake)
+                if pages is not None:
+                    target = {} if batch.other_halves is None else {"target": batch.other_halves[i]}
+                    pages.add({"input": batch.images[i], "generated": fake} | target)
+            progress.update(len(batch.tasks))
     if pages is not None:
         pages.close()
 
     log.info("%d of %d images translated into %s", len(tasks) - len(failures), len(tasks), config.output)
     if failures:
-        raise UserError(f"{len(failures)} of {len(tasks)} files were left out:\n  " + "\n  ".join(failures))
+        raise UserError(f"{len(failures)} of {len(tasks)} files were left out:\n  " + "\n  ".join(sorted(failures)))
 
 
 main = command("predict")(predict)

@@ -7,7 +7,7 @@ import pytest
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import write_image
-from pix2pix_lit.inference.files import Task, find_tasks, read_batches
+from pix2pix_lit.inference.files import Failure, Task, find_tasks, read_batches
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -139,6 +139,19 @@ def test_an_input_without_images_is_refused(tmp_path, input, message):
         find_tasks(f"{tmp_path}/{input}", f"{tmp_path}/out")
 
 
+def test_translations_of_an_earlier_run_within_the_input_are_left_out(tmp_path):
+    touch(tmp_path, "in/x.png", "in/out/x.png", "in/out/sheets/sheet_0001.png")
+    assert find_tasks(f"{tmp_path}/in", f"{tmp_path}/in/out") == [
+        Task(tmp_path / "in/x.png", tmp_path / "in/out/x.png")
+    ]
+
+
+def test_a_single_file_that_is_no_image_is_refused(tmp_path):
+    touch(tmp_path, "x.gif")
+    with pytest.raises(UserError, match=r"x\.gif is no image; expected a file ending in"):
+        find_tasks(f"{tmp_path}/x.gif", f"{tmp_path}/out")
+
+
 def test_a_file_as_output_is_refused(tmp_path):
     touch(tmp_path, "in/x.png", "out.png")
     with pytest.raises(UserError, match=r"out\.png is a file; expected a folder"):
@@ -170,14 +183,15 @@ def test_batches_have_one_size_each_and_every_image_once(tmp_path, num_workers):
     assert sorted(task for batch in batches for task in batch.tasks) == tasks
     for batch in batches:
         assert batch.other_halves is None
-        assert batch.failures == []
         for task, image in zip(batch.tasks, batch.images, strict=True):
             i = tasks.index(task)
             np.testing.assert_array_equal(image, noise(*SIZES[i], i))
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-@pytest.mark.parametrize(("half", "own", "other"), [("left", slice(0, 3), slice(3, 6)), ("right", slice(3, 6), slice(0, 3))])
+@pytest.mark.parametrize(
+    ("half", "own", "other"), [("left", slice(0, 3), slice(3, 6)), ("right", slice(3, 6), slice(0, 3))]
+)
 def test_a_half_is_read_with_the_other_beside_it(tmp_path, half, own, other, num_workers):
     tasks = written(tmp_path, [(4, 6)] * 3)
     [batch] = read_batches(tasks, batch_size=3, num_workers=num_workers, half=half)
@@ -185,6 +199,14 @@ def test_a_half_is_read_with_the_other_beside_it(tmp_path, half, own, other, num
     np.testing.assert_array_equal(batch.images, whole[:, :, own])
     np.testing.assert_array_equal(batch.other_halves, whole[:, :, other])
     assert batch.tasks == tasks
+
+
+def test_few_images_wait_for_others_of_their_size(tmp_path):
+    tasks = written(tmp_path, [(4 + i, 6) for i in range(20)])
+    reader = read_batches(tasks, batch_size=2, num_workers=0)
+    assert [len(batch.images) for batch in reader] == [1] * 20
+    reader = read_batches(tasks, batch_size=2, num_workers=0)
+    assert next(reader).tasks == tasks[:1]  # after the eighth file was read, not the last
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -195,34 +217,24 @@ def test_files_that_cannot_be_read_are_reported_and_the_others_are_read(tmp_path
     broken = Task(tmp_path / "in/body.jpg", tmp_path / "out/body.jpg")  # its header is whole
     write_image(broken.source, noise(40, 40))
     broken.source.write_bytes(broken.source.read_bytes()[:-900])
-    batches = list(read_batches([*tasks, broken], batch_size=3, num_workers=num_workers))
-    failures = sorted(failure for batch in batches for failure in batch.failures)
-    assert len(failures) == 3
+    results = list(read_batches([*tasks, broken], batch_size=3, num_workers=num_workers))
+    failures = [result for result in results if isinstance(result, Failure)]
+    assert [failure.task for failure in failures] == [tasks[1], tasks[2], broken]
     for failure, name in zip(failures, ["01.png cannot be read", "02.png does not", "body.jpg cannot"], strict=True):
-        assert f"{tmp_path}/in/{name}" in failure
+        assert f"{tmp_path}/in/{name}" in failure.message
+    batches = [result for result in results if not isinstance(result, Failure)]
     read = [(task, image) for batch in batches for task, image in zip(batch.tasks, batch.images, strict=True)]
     assert sorted(task for task, _ in read) == [tasks[i] for i in (0, 3, 4, 5)]
     for task, image in read:
         np.testing.assert_array_equal(image, noise(40, 40, tasks.index(task)))
 
 
-@pytest.mark.parametrize("half", [None, "left"])
-def test_a_batch_of_unreadable_files_has_failures_alone(tmp_path, half):
-    path = tmp_path / "x.jpg"
-    write_image(path, noise(40, 40))
-    path.write_bytes(path.read_bytes()[:-900])
-    [batch] = read_batches([Task(path, tmp_path / "out.jpg")], 4, num_workers=0, half=half)
-    assert batch.tasks == []
-    assert len(batch.images) == 0
-    assert len(batch.failures) == 1
-
-
 def test_a_file_of_odd_width_has_no_half_and_is_reported(tmp_path):
     tasks = written(tmp_path, [(4, 6), (4, 7)])
-    batches = list(read_batches(tasks, 4, num_workers=0, half="left"))
-    [failure] = [failure for batch in batches for failure in batch.failures]
-    assert f"{tasks[1].source} is 7x4 pixels (width x height); half=left needs an even width" in failure
-    assert [task for batch in batches for task in batch.tasks] == tasks[:1]
+    failure, batch = read_batches(tasks, 4, num_workers=0, half="left")
+    assert failure.task == tasks[1]
+    assert f"{tasks[1].source} is 7x4 pixels (width x height); half=left needs an even width" in failure.message
+    assert batch.tasks == tasks[:1]
 
 
 def test_nothing_to_read_gives_no_batch():

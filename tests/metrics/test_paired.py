@@ -30,7 +30,7 @@ def psnr_of(fake: np.ndarray, real: np.ndarray) -> float:
 
 
 def ssim_of(fake: np.ndarray, real: np.ndarray) -> float:
-    """Equation 13 of Wang et al. 2004 by its definition: every 11x11 window that lies within the image."""
+    """Equation 13 of Wang et al. 2004 in the 11x11 window around every pixel, borders continued by reflection."""
     offsets = np.arange(11) - 5
     gaussian = np.exp(-(offsets**2) / (2 * 1.5**2))
     weights = np.outer(gaussian, gaussian) / gaussian.sum() ** 2
@@ -38,7 +38,8 @@ def ssim_of(fake: np.ndarray, real: np.ndarray) -> float:
     fake, real = (fake + 1) / 2, (real + 1) / 2
 
     def mean(image: np.ndarray) -> np.ndarray:
-        windows = np.lib.stride_tricks.sliding_window_view(image, (11, 11), axis=(1, 2))
+        continued = np.pad(image, [(0, 0), (5, 5), (5, 5)], mode="reflect")
+        windows = np.lib.stride_tricks.sliding_window_view(continued, (11, 11), axis=(1, 2))
         return np.einsum("chwij,ij->chw", windows, weights)
 
     mu_x, mu_y = mean(fake), mean(real)

@@ -9,7 +9,7 @@ import lightning as L
 class Throughput(L.Callback):
     """Logs ``speed/images_per_second``, the training images of all devices over the time since the last value.
 
-    The time includes waiting for data and excludes validation, checkpoints and sample pictures.
+    The time includes waiting for data, and what other callbacks do between batches; validation is left out.
 
     Args:
         every_n_steps: batches between two values.
@@ -34,9 +34,9 @@ class Throughput(L.Callback):
     ) -> None:
         self._images += len(batch["input"]) * trainer.world_size
         if trainer.global_step % self.every_n_steps == 0 and self._start is not None:
-            seconds = time.perf_counter() - self._start
-            pl_module.log("speed/images_per_second", self._images / seconds, prog_bar=True)
-            self._restart()
+            now = time.perf_counter()
+            pl_module.log("speed/images_per_second", self._images / (now - self._start), prog_bar=True)
+            self._images, self._start = 0, now
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restart()

@@ -27,7 +27,7 @@ class EpochSampler(Sampler[list[Draw]]):
         world_size: number of processes.
 
     Raises:
-        UserError: if training would not fill one batch.
+        UserError: if training would not fill one batch, or a process would have no validation pair.
     """
 
     def __init__(
@@ -37,6 +37,11 @@ class EpochSampler(Sampler[list[Draw]]):
             raise UserError(
                 f"{length} training pairs do not fill one batch of data.batch_size={batch_size} on each of "
                 f"{world_size} process(es): lower data.batch_size, or check data.root for missing pairs"
+            )
+        if length < world_size:
+            raise UserError(
+                f"{length} validation pairs are too few for {world_size} processes; expected one for each at least: "
+                f"lower trainer.devices, or check data.root for missing pairs"
             )
         self.length = length
         self.batch_size = batch_size
@@ -69,13 +74,14 @@ class EpochSampler(Sampler[list[Draw]]):
 
     def __iter__(self) -> Iterator[list[Draw]]:
         """The epoch's batches from ``first_batch`` on."""
+        epoch = self.epoch
         order = np.arange(self.length)
         if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
         own = order[self.rank :: self.world_size]
         for batch in range(self.first_batch, len(self)):
             indices = own[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [Draw(self.epoch, int(index)) for index in indices]
+            yield [Draw(epoch, int(index)) for index in indices]
 
 
 class PairLoader(DataLoader[Batch]):
@@ -119,6 +125,7 @@ class PairLoader(DataLoader[Batch]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Make the next iteration start where ``state`` was taken."""
         self.order.resume_at(state["epoch"], state["batches_given"])
+        self._batches_given = state["batches_given"]
 
 
 def _one_thread(worker: int) -> None:

@@ -1,17 +1,18 @@
 """Which files to translate, what their translations are called, and reading them in batches of one size."""
 
 import glob
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import SUFFIXES, list_images, read_image, read_size
+from pix2pix_lit.images import SUFFIXES, list_images, read_image
 
 Half = Literal["left", "right"]
 
@@ -31,13 +32,19 @@ class ImageBatch:
         tasks: one for each image.
         images: (N, H, W, 3) uint8 RGB.
         other_halves: the same of what stood beside the images in their files; None if they were whole files.
-        failures: what is wrong with files that were to be in this batch.
     """
 
     tasks: list[Task]
     images: np.ndarray
     other_halves: np.ndarray | None
-    failures: list[str]
+
+
+@dataclass
+class Failure:
+    """A file that could not be read, and why."""
+
+    task: Task
+    message: str
 
 
 def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]:
@@ -62,8 +69,13 @@ def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
     path = Path(input)
     if path.is_dir():
+        earlier = Path(output).resolve()  # translations of an earlier run, if output lies within input
         base, sources = path, list_images(path, recursive=True)
+        if earlier != path.resolve():
+            sources = [source for source in sources if not source.resolve().is_relative_to(earlier)]
     elif path.exists():
+        if path.suffix.lower() not in SUFFIXES:
+            raise UserError(f"input={input} is no image; expected a file ending in {', '.join(SUFFIXES)}")
         base, sources = path.parent, [path]
     elif glob.has_magic(input):
         base = next(folder for folder in path.parents if folder.is_dir())
@@ -86,12 +98,12 @@ def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]
 
 def read_batches(
     tasks: list[Task], batch_size: int, num_workers: int, half: Half | None = None
-) -> Iterator[ImageBatch]:
-    """Read the files of ``tasks``, grouped by their size, in the background.
+) -> Iterator[ImageBatch | Failure]:
+    """Read the files of ``tasks`` in the background and group them by their size, as they come.
 
     Args:
-        tasks: what to read; every one is in exactly one batch, or has its line in the ``failures`` of one.
-        batch_size: most images in a batch.
+        tasks: what to read; every one is in exactly one batch or is a failure.
+        batch_size: most images in a batch. At most four times as many wait for others of their size.
         num_workers: processes that read and decode; 0 reads in this process.
         half: files are A|B pairs side by side, of which only this half is the image.
 
@@ -102,49 +114,57 @@ def read_batches(
         raise UserError(f"half is {half!r}; expected left, right or null")
     if batch_size < 1:
         raise UserError(f"batch_size is {batch_size}; expected 1 or more")
-    sizes: dict[Task, tuple[int, int]] = {}
-    failures = []
-    for task in tasks:
-        try:
-            sizes[task] = read_size(task.source)
-        except UserError as error:
-            failures.append(str(error))
-    if failures:
-        yield ImageBatch([], np.empty((0, 0, 0, 3), np.uint8), None, failures)
+    waiting: dict[torch.Size, list[_Loaded]] = {}
+    reader = DataLoader(_Reader(tasks, half), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    for loaded in reader:
+        if isinstance(loaded, Failure):
+            yield loaded
+            continue
+        size = loaded.image.shape
+        waiting.setdefault(size, []).append(loaded)
+        if len(waiting[size]) == batch_size:
+            yield _stack(waiting.pop(size))
+        elif sum(len(group) for group in waiting.values()) == 4 * batch_size:
+            yield _stack(waiting.pop(max(waiting, key=lambda size: len(waiting[size]))))
+    for group in waiting.values():
+        yield _stack(group)
 
-    batches: list[list[Task]] = []
-    for _, group in itertools.groupby(sorted(sizes, key=sizes.__getitem__), key=sizes.__getitem__):
-        same_size = list(group)
-        batches += [same_size[start : start + batch_size] for start in range(0, len(same_size), batch_size)]
-    yield from DataLoader(_BatchReader(batches, half), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+
+class _Loaded(NamedTuple):
+    task: Task
+    image: Tensor  # (H, W, 3) uint8; a tensor, since that goes from process to process through shared memory
+    other_half: Tensor | None
 
 
-class _BatchReader(Dataset[ImageBatch]):
-    def __init__(self, batches: list[list[Task]], half: Half | None) -> None:
-        self.batches = batches
+class _Reader(Dataset[_Loaded | Failure]):
+    def __init__(self, tasks: list[Task], half: Half | None) -> None:
+        self.tasks = tasks
         self.half = half
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self.tasks)
 
-    def __getitem__(self, index: int) -> ImageBatch:
-        tasks, images, others, failures = [], [], [], []
-        for task in self.batches[index]:
-            try:
-                image = read_image(task.source)
-                if self.half is not None:
-                    image, other = _split(task.source, image, self.half)
-                    others.append(other)
-            except UserError as error:
-                failures.append(str(error))
-            else:
-                tasks.append(task)
-                images.append(image)
-        stacked = np.stack(images) if images else np.empty((0, 0, 0, 3), np.uint8)
-        return ImageBatch(tasks, stacked, np.stack(others) if others else None, failures)
+    def __getitem__(self, index: int) -> _Loaded | Failure:
+        task = self.tasks[index]
+        try:
+            image = torch.from_numpy(read_image(task.source).copy())
+            if self.half is None:
+                return _Loaded(task, image, None)
+            return _Loaded(task, *_split(task.source, image, self.half))
+        except UserError as error:
+            return Failure(task, str(error))
 
 
-def _split(path: Path, image: np.ndarray, half: Half) -> tuple[np.ndarray, np.ndarray]:
+def _stack(group: list[_Loaded]) -> ImageBatch:
+    tasks, images, other_halves = zip(*group, strict=True)
+    return ImageBatch(
+        list(tasks),
+        torch.stack(images).numpy(),
+        None if other_halves[0] is None else torch.stack(other_halves).numpy(),
+    )
+
+
+def _split(path: Path, image: Tensor, half: Half) -> tuple[Tensor, Tensor]:
     """The wanted half of a side-by-side image, and the other one."""
     height, width = image.shape[:2]
     if width % 2:

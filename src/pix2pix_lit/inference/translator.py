@@ -19,11 +19,14 @@ class Translator:
     fixed, as the generator's ``norm_inference`` says.
 
     Args:
-        generator: a network with ``size_multiple``; left in the mode and on the device that it has.
+        generator: a network with ``size_multiple`` and ``smallest_side``; left in the mode and on the
+            device that it has.
     """
 
     def __init__(self, generator: nn.Module) -> None:
         self.generator = generator
+        self.size_multiple = int(generator.size_multiple)  # type: ignore[arg-type]
+        self.smallest_side = int(generator.smallest_side)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: str | torch.device = "cpu") -> "Translator":
@@ -39,17 +42,20 @@ class Translator:
         """(N, C, H, W) uint8 of any height and width on any device -> (N, C', H, W) uint8 on the CPU."""
         device = next(self.generator.parameters()).device
         height, width = images.shape[-2:]
-        padded = _pad(to_float(images.to(device)), int(self.generator.size_multiple))  # type: ignore[arg-type]
+        padded = _pad(to_float(images.to(device)), self.size_multiple, self.smallest_side)
         with _eval_mode(self.generator):
             fakes = self.generator(padded)
         return to_uint8(fakes[..., :height, :width]).cpu()
 
 
-def _pad(images: Tensor, multiple: int) -> Tensor:
-    """Continue (N, C, H, W) to the right and below by reflection until ``multiple`` divides both sides."""
+def _pad(images: Tensor, multiple: int, smallest: int) -> Tensor:
+    """Continue (N, C, H, W) to the right and below by reflection until ``multiple`` divides both sides.
+
+    Neither side is below ``smallest`` then, which is a multiple itself.
+    """
     for dim in (-2, -1):
         length = images.shape[dim]
-        missing = -length % multiple
+        missing = max(-length % multiple, smallest - length)
         if missing:
             # NumPy reflects back and forth where the padding is longer than the image; torch refuses that.
             indices = np.pad(np.arange(length), (0, missing), mode="reflect")

@@ -10,8 +10,8 @@ class PairedMetrics(nn.Module):
 
     - ``l1``: mean absolute error of images in [-1, 1], the unit of the reconstruction loss. Lower is better.
     - ``psnr``: mean over images of the peak signal-to-noise ratio in dB. Higher is better.
-    - ``ssim``: mean over images of Wang et al. 2004, Gaussian window of sigma 1.5, images in [0, 1]. Higher is
-      better.
+    - ``ssim``: mean over images of Wang et al. 2004, Gaussian window of sigma 1.5 around every pixel (borders are
+      continued by reflection), images in [0, 1]. Higher is better.
     """
 
     def __init__(self) -> None:

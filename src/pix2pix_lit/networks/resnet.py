@@ -85,6 +85,7 @@ class ResNetGenerator(nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size_multiple = 4
+        self.smallest_side = 8  # reflection needs more than one pixel at a quarter of the resolution
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) float in [-1, 1] -> (N, out_channels, H, W) float in [-1, 1].

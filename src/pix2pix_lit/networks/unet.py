@@ -137,6 +137,7 @@ class UNetGenerator(nn.Module):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size_multiple = 2**depth
+        self.smallest_side = 2**depth
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) float in [-1, 1] -> (N, out_channels, H, W) float in [-1, 1].

@@ -30,6 +30,12 @@ def test_files_are_paired_by_stem_whatever_their_suffixes(tmp_path):
     assert source.missing == []
 
 
+def test_pairs_come_in_the_order_of_their_stems(tmp_path):
+    stems = [f"{i:02d}" for i in range(20)]
+    write(tmp_path, *(f"train/{folder}/{stem}.bmp" for stem in reversed(stems) for folder in "AB"))
+    assert [a.stem for a, _ in FoldersSource(str(tmp_path), "train").pairs] == stems
+
+
 def test_nothing_is_reported_when_every_file_has_a_partner(tmp_path, caplog):
     write(tmp_path, "train/A/x.png", "train/B/x.png")
     FoldersSource(str(tmp_path), "train")
