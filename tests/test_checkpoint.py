@@ -126,8 +126,14 @@ def test_failed_write_leaves_the_old_checkpoint_and_no_rest(tmp_path):
     io.save_checkpoint({"step": 1}, path)
     with pytest.raises((AttributeError, pickle.PicklingError)):
         io.save_checkpoint({"step": 2, "bad": lambda: None}, path)
-    assert io.load_checkpoint(path) == {"step": 1}
+    assert read_checkpoint(path) == {"step": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_going_on_from_weights_alone_is_refused(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "weights.ckpt")
+    with pytest.raises(UserError, match=r"no training to go on with \(it lacks loops, optimizer_states, "):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "weights.ckpt")
 
 
 def test_rests_of_a_killed_write_are_removed_by_the_next(tmp_path):

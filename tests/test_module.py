@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 
-from pix2pix_lit.callbacks import StepSeed
+from pix2pix_lit.callbacks import BestCheckpoint, StepSeed
 from pix2pix_lit.data.dataset import Draw
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import to_float
@@ -27,11 +27,10 @@ def build(compose_train, *overrides):
 
 
 def fit(model, datamodule, callbacks=(), **options):
-    options = {"precision": "32-true", "max_epochs": 1, "num_sanity_val_steps": 0} | options
+    options = {"max_epochs": 1, "num_sanity_val_steps": 0, "enable_checkpointing": False} | options
     trainer = L.Trainer(
         accelerator="cpu",
         logger=False,
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -50,13 +49,15 @@ class SeedBatches(Callback):
 
 
 class Record(Callback):
-    """Keeps what was logged for each batch."""
+    """Keeps what was logged for each batch, and the discriminator's gradients after the last."""
 
     def __init__(self):
         self.logged = []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         self.logged.append({name: value.item() for name, value in trainer.callback_metrics.items()})
+        if pl_module.discriminator is not None:
+            self.gradients = [parameter.grad.clone() for parameter in pl_module.discriminator.parameters()]
 
 
 class HandWrittenAdam:
@@ -129,8 +130,8 @@ def test_training_step_equals_the_step_written_out_by_hand(compose_train, norm, 
         assert record.logged[step] == pytest.approx({name: loss.item() for name, loss in expected.items()}, abs=1e-6)
 
     # What the discriminator's gradients are after the step shows that the generator's loss left nothing in them.
-    for ours, by_hand in zip(model.discriminator.parameters(), d_gradients, strict=True):
-        torch.testing.assert_close(ours.grad.double(), by_hand, atol=1e-6, rtol=0)
+    for ours, by_hand in zip(record.gradients, d_gradients, strict=True):
+        torch.testing.assert_close(ours, by_hand, atol=1e-6, rtol=0)
     for ours, by_hand in ((model.generator, generator), (model.discriminator, discriminator)):
         for name, value in by_hand.state_dict().items():
             torch.testing.assert_close(ours.state_dict()[name].to(value), value, atol=1e-6, rtol=0, msg=name)
@@ -178,6 +179,13 @@ def test_reconstruction_weight_0_trains_by_the_discriminator_alone(compose_train
     assert record.logged[0].keys() == {"loss/D_fake", "loss/D_real", "loss/G_adversarial"}
 
 
+def test_gradient_penalty_works_in_bf16(compose_train):
+    model, datamodule = build(compose_train, "model/adversarial=wgangp", "model.discriminator.norm=instance")
+    record = Record()
+    fit(model, datamodule, [record], max_steps=1, precision="bf16-mixed")
+    assert np.isfinite(record.logged[0]["loss/D_penalty"])
+
+
 def test_both_weights_0_are_refused(compose_train):
     with pytest.raises(InstantiationException) as caught:
         build(compose_train, "model.adversarial.weight=0", "model.reconstruction.weight=0")
@@ -211,6 +219,22 @@ def test_training_beyond_the_schedule_is_refused(compose_train):
     model, datamodule = build(compose_train, "model.schedule.constant_epochs=1", "model.schedule.decay_epochs=1")
     with pytest.raises(UserError, match="max_epochs=3 is beyond the end"):
         fit(model, datamodule, max_epochs=3)
+
+
+def test_training_beyond_the_schedule_is_refused_when_only_steps_are_limited(compose_train):
+    model, datamodule = build(compose_train, "model.schedule.constant_epochs=1", "model.schedule.decay_epochs=1")
+    record = RecordRates()
+    with pytest.raises(UserError, match="is beyond the end"):
+        fit(model, datamodule, [record], max_epochs=-1, max_steps=100, limit_train_batches=1)
+    assert [rates[0] for rates in record.rates] == pytest.approx([2e-4, 1e-4, 0])  # refused as the third begins
+
+
+def test_max_steps_ends_with_a_validation_and_a_best_checkpoint(compose_train, tmp_path):
+    model, datamodule = build(compose_train)
+    best = BestCheckpoint(str(tmp_path), "val/psnr")
+    trainer = fit(model, datamodule, [best], max_steps=3, enable_checkpointing=True)
+    assert trainer.global_step == torch.load(tmp_path / "best.ckpt")["global_step"] == 3
+    assert best.best_model_score == trainer.callback_metrics["val/psnr"]
 
 
 def test_validation_is_the_mean_over_all_images_in_inference_mode(compose_train):

@@ -25,7 +25,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UserError: if the file is missing, damaged, no checkpoint, or holds any other kind of object.
     """
-    path = Path(path).expanduser()
+    path = Path(path)
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
         raise UserError(f"{path} {found}; expected a checkpoint file such as outputs/.../checkpoints/last.ckpt")

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.errors import UserError
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -45,5 +46,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Tensors and plain values only, on the CPU, whatever is asked for."""
-        return read_checkpoint(path)
+        """Tensors and plain values only, on the CPU, whatever is asked for.
+
+        Raises:
+            UserError: as ``read_checkpoint``, and if there is no training in the file to go on with.
+        """
+        checkpoint = read_checkpoint(path)
+        missing = {"pytorch-lightning_version", "state_dict", "optimizer_states", "loops"} - checkpoint.keys()
+        if missing:
+            raise UserError(
+                f"{path} holds no training to go on with (it lacks {', '.join(sorted(missing))}); expected a "
+                f"checkpoint written by pix2pix-lit while training, such as last.ckpt"
+            )
+        return checkpoint

@@ -10,6 +10,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -19,7 +20,17 @@ _INSTALLED = Path(__file__).parent / "configs"
 CONFIG_DIR = str(_INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "configs")
 """The folder of the Hydra configs: inside the installed package, or the checkout's own."""
 
-PATH_KEYS = ("ckpt", "ckpt_path", "input", "output", "data.root")
+PATH_KEYS = (
+    "ckpt",
+    "ckpt_path",
+    "input",
+    "output",
+    "data.root",
+    "data.train_split",
+    "data.val_split",
+    "data.source.a_folder",
+    "data.source.b_folder",
+)
 """Keys whose values are file names, patterns or folders."""
 
 _PATH_OVERRIDE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATH_KEYS))})=)(.+)", re.DOTALL)
@@ -33,7 +44,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
 
     Returns:
         A decorator; the result parses ``sys.argv`` by Hydra's rules, but for the values of ``PATH_KEYS``. A
-        ``UserError`` ends it with its message alone and exit status 1; within a sweep it fails that one job.
+        ``UserError``, or a value that a class refuses, ends it with a message alone and exit status 1; within a
+        sweep it fails that one job. ``HYDRA_FULL_ERROR=1`` shows the whole trace.
     """
 
     def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -42,12 +54,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
             try:
                 return run(config)
             except Exception as error:
-                user_error = _user_error_behind(error)
-                if user_error is None:
+                message = _message_for_user(error)
+                if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
                     raise
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    raise user_error from None
-                raise SystemExit(f"error: {user_error}") from None
+                    raise UserError(message) from None
+                raise SystemExit(f"error: {message}") from None
 
         program = hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name=config_name)(guarded)
 
@@ -73,15 +85,29 @@ def quote_path(argument: str) -> str:
     key, value = match.groups()
     if value == "null" or (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
         return argument
-    value = os.path.expanduser(value)  # few shells do that behind a "="
+    return key + quote(os.path.expanduser(value))  # few shells expand ~ behind a "="
+
+
+def quote(value: str) -> str:
+    """``value`` as a string in Hydra's override grammar that means just itself."""
     # Within quotes, Hydra wants backslashes doubled before a quote; OmegaConf reads ${ as an interpolation.
     value = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", value)
     value = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (r"\'" if found[2] else ""), value)
-    return f"{key}'{value}'"
+    return f"'{value}'"
 
 
-def _user_error_behind(error: BaseException | None) -> UserError | None:
-    """The ``UserError`` that ``error`` is or was raised from, such as Hydra's InstantiationException."""
-    while error is not None and not isinstance(error, UserError):
-        error = error.__cause__
-    return error
+def _message_for_user(error: BaseException) -> str | None:
+    """What to tell about an error that bad input caused; None if it is a defect of ours."""
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    for cause in causes:
+        if isinstance(cause, UserError):
+            return str(cause)
+    # Hydra names the class and the key whose values did not fit; Lightning's exception is known by its name, so that
+    # it need not be imported.
+    if isinstance(error, InstantiationException) and isinstance(causes[-1], TypeError | ValueError):
+        return str(error)
+    if any(type(cause).__name__ == "MisconfigurationException" for cause in causes):
+        return str(causes[-1])
+    return None

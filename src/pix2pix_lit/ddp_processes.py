@@ -8,6 +8,8 @@ import torch.distributed
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.strategies.launchers import subprocess_script
 
+from pix2pix_lit.cli import quote
+
 _SET_BY_LIGHTNING = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _DECIDED_HERE = (
     "hydra.mode",
@@ -40,10 +42,9 @@ def launch_ranks_as_single_jobs(module: str) -> None:
                 command += ["--config-dir", source.path]
         command += list(config.overrides.task)
         command += [o for o in config.overrides.hydra if not o.lstrip("+~").startswith(_DECIDED_HERE)]
-        folder = config.runtime.output_dir.replace("\\", "\\\\").replace("'", "\\'")
         command += [
             "hydra.mode=RUN",
-            f"hydra.run.dir='{folder}'",
+            f"hydra.run.dir={quote(config.runtime.output_dir)}",
             "hydra.output_subdir=null",
             f"hydra.job.name={config.job.name}_rank{local_rank}",
             "hydra/job_logging=disabled",  # rank 0 tells it all
@@ -64,7 +65,9 @@ def end_ranks(trainer: L.Trainer, *, failed: bool) -> None:
         if not failed:
             torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-    processes = getattr(trainer.strategy.launcher, "procs", [])
+    own = getattr(trainer.strategy.launcher, "procs", [])
+    processes = list(own)
+    own.clear()  # Lightning watches this list, and would kill us all for a process that does not end well
     for process in processes:
         if failed:
             process.terminate()

@@ -78,7 +78,8 @@ class AdversarialLoss:
         Returns:
             A weighted scalar that can be differentiated.
         """
-        mixture = torch.lerp(fake, real, torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype))
+        share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+        mixture = torch.lerp(fake.to(real.dtype), real, share)
         mixture.requires_grad_(True)
         logits = discriminator(input, mixture)
         (gradient,) = torch.autograd.grad(logits.sum(), mixture, create_graph=True)

@@ -60,6 +60,9 @@ class Pix2Pix(L.LightningModule):
         super().__init__()
         self.save_hyperparameters(logger=False)  # the tensorboard callback logs them with their final metrics
         self.automatic_optimization = False
+        self.constant_epochs, self.decay_epochs = schedule["constant_epochs"], schedule["decay_epochs"]
+        if self.constant_epochs < 0 or self.decay_epochs < 0:
+            raise UserError(f"model.schedule is {schedule}; expected numbers of epochs, 0 or more")
 
         self.adversarial = AdversarialLoss(**adversarial)
         self.reconstruction = ReconstructionLoss(**reconstruction)
@@ -99,12 +102,13 @@ class Pix2Pix(L.LightningModule):
             with self._only(discriminator_optimizer):
                 losses["D_fake"] = self.adversarial.on_fake(self.discriminator(input, fake.detach()))
                 losses["D_real"] = self.adversarial.on_real(self.discriminator(input, target))
-                # Halved "to slow down the rate at which D learns relative to G" (section 3.3).
-                loss = (losses["D_fake"] + losses["D_real"]) / 2
+                loss = losses["D_fake"] + losses["D_real"]
                 if self.adversarial.kind == "wgangp":
                     penalty = self.adversarial.penalty(self.discriminator, input, target, fake.detach())
                     losses["D_penalty"] = penalty
                     loss = loss + penalty
+                else:
+                    loss = loss / 2  # "slows down the rate at which D learns relative to G" (section 3.3)
                 self._descend(discriminator_optimizer, loss)
 
         generator_optimizer = optimizers[0]
@@ -120,9 +124,21 @@ class Pix2Pix(L.LightningModule):
 
         self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()}, prog_bar=True)
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Let a run that ``max_steps`` ends be validated, and its best model kept, before it stops."""
+        if self.trainer.global_step == self.trainer.max_steps:
+            self.trainer.should_stop = True
+
+    def on_train_epoch_start(self) -> None:
+        """Refuse an epoch in which nothing would be learnt."""
+        if self.current_epoch >= self.constant_epochs + self.decay_epochs:
+            raise UserError(self._beyond_schedule())
+
     def on_train_epoch_end(self) -> None:
-        """Move both learning rates; under manual optimization nobody else does."""
-        for config in self.trainer.lr_scheduler_configs:
+        """Log and move the learning rates; under manual optimization nobody else does."""
+        names = ("generator", "discriminator")
+        for name, config in zip(names, self.trainer.lr_scheduler_configs, strict=False):
+            self.log(f"learning_rate/{name}", config.scheduler.get_last_lr()[0])
             config.scheduler.step()  # type: ignore[call-arg]
 
     def on_validation_epoch_start(self) -> None:
@@ -138,19 +154,22 @@ class Pix2Pix(L.LightningModule):
 
     def configure_optimizers(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Generator first, then the discriminator if there is one, each with its schedule."""
-        constant_epochs, decay_epochs = self.hparams["schedule"].values()
 
         def factor(epoch: int) -> float:
             # The reference's linear schedule: the decay would reach 0 one epoch after the last.
-            return 1.0 - max(0, epoch + 1 - constant_epochs) / (decay_epochs + 1)
+            decayed = max(0, epoch + 1 - self.constant_epochs) / (self.decay_epochs + 1)
+            return max(0.0, 1.0 - decayed)
 
         networks = {"generator": self.generator, "discriminator": self.discriminator}
         configured = []
         for name, network in networks.items():
             if network is not None:
-                optimizer = instantiate(self.hparams[f"{name}_optimizer"], _partial_=True)(network.parameters())
-                scheduler = {"scheduler": LambdaLR(optimizer, factor), "name": f"learning_rate/{name}"}
-                configured.append({"optimizer": optimizer, "lr_scheduler": scheduler})
+                spec = self.hparams[f"{name}_optimizer"]
+                try:
+                    optimizer = instantiate(spec, _partial_=True)(network.parameters())
+                except (TypeError, ValueError) as error:
+                    raise UserError(f"model.{name}_optimizer is {spec}, which is refused: {error}") from error
+                configured.append({"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor)}})
         return configured
 
     def on_fit_start(self) -> None:
@@ -160,17 +179,13 @@ class Pix2Pix(L.LightningModule):
                 f"trainer.strategy is {type(self.trainer.strategy).__name__}; Pix2Pix averages gradients itself and "
                 f"works on one device or with ddp: set trainer.strategy=auto"
             )
-        constant_epochs, decay_epochs = self.hparams["schedule"].values()
+        scheduled = self.constant_epochs + self.decay_epochs
         epochs = self.trainer.max_epochs
-        if epochs is not None and epochs > constant_epochs + decay_epochs:
-            raise UserError(
-                f"trainer.max_epochs={epochs} is beyond the end of the learning rate schedule "
-                f"({constant_epochs} constant + {decay_epochs} decaying epochs), where nothing is learnt any more: "
-                f"raise model.schedule.constant_epochs or model.schedule.decay_epochs"
-            )
-        if epochs is not None and 0 <= epochs < constant_epochs + decay_epochs:
+        if epochs is not None and epochs > scheduled:
+            raise UserError(self._beyond_schedule())
+        if epochs is not None and 0 <= epochs < scheduled:
             rank_zero_info(
-                f"The learning rate schedule is {constant_epochs} constant + {decay_epochs} decaying epochs; "
+                f"The learning rate schedule is {self.constant_epochs} constant + {self.decay_epochs} decaying epochs; "
                 f"trainer.max_epochs={epochs} stops before its end."
             )
 
@@ -203,6 +218,13 @@ class Pix2Pix(L.LightningModule):
         for change in changes:
             which = "the checkpoint's" if "_optimizer is" in change else "the new"
             rank_zero_warn(f"{change}: the run goes on with {which} value")
+
+    def _beyond_schedule(self) -> str:
+        return (
+            f"trainer.max_epochs={self.trainer.max_epochs} is beyond the end of the learning rate schedule "
+            f"({self.constant_epochs} constant + {self.decay_epochs} decaying epochs), where nothing is learnt any "
+            f"more: raise model.schedule.constant_epochs or model.schedule.decay_epochs"
+        )
 
     @contextmanager
     def _only(self, optimizer: LightningOptimizer) -> Iterator[None]:

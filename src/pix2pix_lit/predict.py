@@ -1,6 +1,7 @@
 """Images in, translated images and contact sheets out."""
 
 import logging
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -30,7 +31,7 @@ def predict(config: DictConfig) -> None:
     from pix2pix_lit.sheet import SheetPages
 
     for key in ("ckpt", "input", "output"):
-        if config[key] is None:
+        if config[key] in (None, ""):
             raise UserError(
                 f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN output=FOLDER"
             )
@@ -42,7 +43,10 @@ def predict(config: DictConfig) -> None:
         raise UserError(f"device={device} cannot be used here ({error}); expected auto, cpu, cuda, ...") from error
     translator = Translator.load(config.ckpt, device)
     tasks = find_tasks(config.input, config.output, config.suffix)
-    pages = SheetPages(f"{config.output}/sheets") if config.sheets else None
+    sheets = Path(config.output) / "sheets"
+    if config.sheets and any(task.target.is_relative_to(sheets) for task in tasks):
+        raise UserError(f"translations would go to {sheets}, where sheets=true writes its pages: set sheets=false")
+    pages = SheetPages(str(sheets)) if config.sheets else None
 
     failures: list[str] = []
     with tqdm(total=len(tasks), unit="image") as progress:

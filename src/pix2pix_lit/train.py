@@ -3,11 +3,15 @@
 import logging
 import math
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError
+
+if TYPE_CHECKING:
+    import lightning as L
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +23,7 @@ def train(config: DictConfig) -> float | None:
         config: the composed config.
 
     Returns:
-        The last value of the metric that ``config.objective`` names; None if the run did not measure it, and in
+        The last value of the metric that ``config.objective`` names; None if the run was not validated, and in
         processes of a rank above 0.
 
     Raises:
@@ -28,6 +32,7 @@ def train(config: DictConfig) -> float | None:
     # Imported here so that --help and a mistyped key answer at once.
     import lightning as L
     from hydra.utils import instantiate
+    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
     from lightning.pytorch.utilities import rank_zero_info
 
     from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
@@ -36,29 +41,37 @@ def train(config: DictConfig) -> float | None:
     _quieten_lightning()
     launch_ranks_as_single_jobs("pix2pix_lit.train")
 
+    if not isinstance(config.seed, int) or config.seed < 0:
+        raise UserError(f"seed is {config.seed}; expected a whole number, 0 or more")
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = instantiate(config.data, _convert_="all")
     model = instantiate(config.model, _recursive_=False, _convert_="all")
     trainer = instantiate(
         config.trainer,
-        callbacks=list(instantiate(config.callbacks, _convert_="all").values()),
-        logger=list(instantiate(config.logger, _convert_="all").values()),
+        callbacks=_values(instantiate(config.callbacks, _convert_="all")),
+        logger=_values(instantiate(config.logger, _convert_="all")),
         plugins=[AtomicCheckpointIO()],
     )
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise UserError(
+            f"trainer.strategy is {config.trainer.strategy}, which starts processes that Hydra does not know of; "
+            f"expected auto or ddp"
+        )
     finished = False
     try:
         trainer.fit(model, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
-        if "val/l1" not in trainer.callback_metrics:  # trainer.max_steps ended it before the first validation
-            trainer.validate(model, datamodule, verbose=False)
+        objective = _objective(config, trainer) if trainer.is_global_zero else None
         finished = True
     finally:
         end_ranks(trainer, failed=not finished)
         rank_zero_info(f"Everything about this run is in {config.output_dir}")
-    if not trainer.is_global_zero:
-        return None
+    return objective
+
+
+def _objective(config: DictConfig, trainer: "L.Trainer") -> float | None:
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if config.objective not in metrics:
-        log.warning("This run did not measure its objective %s, only %s", config.objective, ", ".join(sorted(metrics)))
+        log.warning("This run was not validated: there is no %s to return", config.objective)
         return None
     if not math.isfinite(metrics[config.objective]):
         raise UserError(
@@ -66,6 +79,11 @@ def train(config: DictConfig) -> float | None:
             f"expected a finite number: lower the learning rates, or use trainer.precision=32-true"
         )
     return metrics[config.objective]
+
+
+def _values(named: dict[str, Any]) -> list[Any]:
+    """What a group of named objects holds, without those that were set to null."""
+    return [value for value in named.values() if value is not None]
 
 
 def _quieten_lightning() -> None:

@@ -155,6 +155,8 @@ def test_user_errors_are_one_message_without_a_trace(tmp_path):
         (["data.crop_size=300"], "error: data.crop_size 300 is larger than data.load_size 286"),
         (["model.generator.norm=group"], "error: norm is 'group'"),
         (["ckpt_path=nowhere.ckpt", "model.generator.width=2"], "error: nowhere.ckpt does not exist"),
+        (["data.batch_size=abc"], "full_key: data"),
+        (["trainer.accelerator=abacus"], "abacus"),
         (["modle=unet256"], "modle"),
         (["trainer.max_epoch=3"], "max_epoch"),
     ]:
@@ -183,6 +185,15 @@ def test_sweep_in_two_processes_each_gives_every_job_its_own_folder_and_values(t
         assert checkpoint["global_step"] == 2  # 8 pairs in two processes with 2 each
         assert len(list(job.glob("events.out.tfevents.*"))) == 1
         assert [path.name for path in job.glob("*.log")] == ["train.log"]
+
+
+def test_a_failed_job_in_two_processes_does_not_end_the_sweep(tmp_path, tiny_overrides):
+    sweep = ["-m", *tiny_overrides, "name=sweep", "trainer.devices=2", "trainer.max_epochs=1"]
+    printed = command(tmp_path, "train", *sweep, "data.source.val_length=1,2", succeeds=False)
+    assert "1 validation pairs are too few for 2 processes" in printed
+    (folder,) = (tmp_path / "outputs" / "sweep").iterdir()
+    assert not (folder / "0" / "checkpoints" / "last.ckpt").exists()
+    assert (folder / "1" / "checkpoints" / "last.ckpt").exists()
 
 
 def test_aligned_files_train_and_their_halves_are_predicted(tmp_path, tiny_overrides):

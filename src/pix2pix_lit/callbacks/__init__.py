@@ -1,8 +1,9 @@
 """What is watched while training."""
 
+from pix2pix_lit.callbacks.best_checkpoint import BestCheckpoint
 from pix2pix_lit.callbacks.sample_grid import SampleGrid
 from pix2pix_lit.callbacks.step_seed import StepSeed
 from pix2pix_lit.callbacks.tensorboard_hparams import TensorBoardHParams
 from pix2pix_lit.callbacks.throughput import Throughput
 
-__all__ = ["SampleGrid", "StepSeed", "TensorBoardHParams", "Throughput"]
+__all__ = ["BestCheckpoint", "SampleGrid", "StepSeed", "TensorBoardHParams", "Throughput"]

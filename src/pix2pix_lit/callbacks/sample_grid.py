@@ -10,7 +10,6 @@ from torch import Tensor
 
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference import Translator
-from pix2pix_lit.module import Pix2Pix
 from pix2pix_lit.sheet import draw_sheet
 
 
@@ -51,12 +50,14 @@ class SampleGrid(L.Callback):
 
     def _draw(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         step = trainer.global_step
-        if not trainer.is_global_zero or step == self._last_step or not isinstance(pl_module, Pix2Pix):
+        if not trainer.is_global_zero or step == self._last_step:
             return
         self._last_step = step
         samples = trainer.datamodule.val_samples(self.count)  # type: ignore[attr-defined]
         with trainer.precision_plugin.forward_context():
-            generated = Translator(pl_module.generator)(samples["input"])
+            generated = Translator(pl_module.generator)(  # type: ignore[arg-type]
+                samples["input"]
+            )
         sheet = draw_sheet(
             {
                 "input": _images(samples["input"]),

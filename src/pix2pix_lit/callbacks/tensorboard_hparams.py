@@ -9,7 +9,7 @@ from torch.utils.tensorboard.summary import hparams
 
 
 class TensorBoardHParams(L.Callback):
-    """Shows the hyper-parameters of model and data beside the run's validation metrics.
+    """Shows the hyper-parameters of model, data and trainer beside the run's validation metrics.
 
     The session names the scalars ``val/...`` as its metrics, of which TensorBoard shows the newest values, so that
     a run that is under way or was interrupted has its line too.
@@ -20,7 +20,18 @@ class TensorBoardHParams(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        values = _flatten({"model": pl_module.hparams, "data": trainer.datamodule.hparams})  # type: ignore[attr-defined]
+        values = _flatten(
+            {
+                "model": pl_module.hparams,
+                "data": trainer.datamodule.hparams,  # type: ignore[attr-defined]
+                "trainer": {
+                    "precision": trainer.precision,
+                    "devices": trainer.world_size,
+                    "max_epochs": trainer.max_epochs,
+                    "max_steps": trainer.max_steps,
+                },
+            }
+        )
         experiment, start, _ = hparams(values, dict.fromkeys(self.METRICS, 0.0))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):

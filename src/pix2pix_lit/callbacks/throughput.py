@@ -5,6 +5,8 @@ from typing import Any
 
 import lightning as L
 
+from pix2pix_lit.errors import UserError
+
 
 class Throughput(L.Callback):
     """Logs ``speed/images_per_second``, the training images of all devices over the time since the last value.
@@ -13,9 +15,14 @@ class Throughput(L.Callback):
 
     Args:
         every_n_steps: batches between two values.
+
+    Raises:
+        UserError: if that is below 1.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
+        if every_n_steps < 1:
+            raise UserError(f"callbacks.throughput.every_n_steps is {every_n_steps}; expected 1 or more")
         self.every_n_steps = every_n_steps
         self._restart()
 

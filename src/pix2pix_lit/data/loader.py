@@ -1,6 +1,7 @@
 """The order in which pairs are seen, a pure function of (seed, epoch, rank); a loader that can start midway."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,6 +62,16 @@ class EpochSampler(Sampler[list[Draw]]):
         self._resume_at = (epoch, batch)
 
     @property
+    def described(self) -> dict[str, int]:
+        """What the order of an epoch depends on."""
+        return {
+            "pairs": self.length,
+            "data.batch_size": self.batch_size,
+            "processes": self.world_size,
+            "data.seed": self.seed,
+        }
+
+    @property
     def first_batch(self) -> int:
         """The batch that an iteration starts with now."""
         epoch, batch = self._resume_at
@@ -118,12 +129,26 @@ class PairLoader(DataLoader[Batch]):
             self._batches_given += 1
             yield batch
 
-    def state_dict(self) -> dict[str, int]:
-        """The epoch, and how many of its batches the trainer has been given; 0 once it has had all."""
-        return {"epoch": self.order.epoch, "batches_given": self._batches_given % max(len(self), 1)}
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch, how many of its batches the trainer has been given (0 once it has had all), and what of."""
+        return {
+            "epoch": self.order.epoch,
+            "batches_given": self._batches_given % max(len(self), 1),
+            "order": self.order.described,
+        }
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Make the next iteration start where ``state`` was taken."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Make the next iteration start where ``state`` was taken.
+
+        Raises:
+            UserError: if that was in the middle of an epoch of another order, which cannot be continued.
+        """
+        if state["batches_given"] and state["order"] != self.order.described:
+            raise UserError(
+                f"the checkpoint was saved in the middle of an epoch with {state['order']}, and this run has "
+                f"{self.order.described}; expected the same, since a place in one order means nothing in another: "
+                f"repeat the overrides of its run, or go on from a checkpoint saved at the end of an epoch"
+            )
         self.order.resume_at(state["epoch"], state["batches_given"])
         self._batches_given = state["batches_given"]
 

@@ -69,10 +69,7 @@ def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
     path = Path(input)
     if path.is_dir():
-        earlier = Path(output).resolve()  # translations of an earlier run, if output lies within input
         base, sources = path, list_images(path, recursive=True)
-        if earlier != path.resolve():
-            sources = [source for source in sources if not source.resolve().is_relative_to(earlier)]
     elif path.exists():
         if path.suffix.lower() not in SUFFIXES:
             raise UserError(f"input={input} is no image; expected a file ending in {', '.join(SUFFIXES)}")
@@ -88,6 +85,9 @@ def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]
     else:
         raise UserError(f"input={input} does not exist; expected an image file, a folder of images or a pattern")
 
+    earlier = Path(output).resolve()
+    if earlier != base.resolve():  # translations of an earlier run, where the output lies within the input
+        sources = [source for source in sources if not source.resolve().is_relative_to(earlier)]
     tasks = []
     for source in sources:
         target = Path(output) / source.relative_to(base)
@@ -108,12 +108,12 @@ def read_batches(
         half: files are A|B pairs side by side, of which only this half is the image.
 
     Raises:
-        UserError: for another ``half`` than these, or a ``batch_size`` below 1.
+        UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
     """
     if half not in (None, "left", "right"):
         raise UserError(f"half is {half!r}; expected left, right or null")
-    if batch_size < 1:
-        raise UserError(f"batch_size is {batch_size}; expected 1 or more")
+    if batch_size < 1 or num_workers < 0:
+        raise UserError(f"batch_size={batch_size} num_workers={num_workers}; expected 1 or more, and 0 or more")
     waiting: dict[torch.Size, list[_Loaded]] = {}
     reader = DataLoader(_Reader(tasks, half), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
     for loaded in reader:

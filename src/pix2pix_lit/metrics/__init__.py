@@ -1,5 +1,5 @@
 """How good translated images are."""
 
-from pix2pix_lit.metrics.paired import PairedMetrics
+from pix2pix_lit.metrics.paired import BETTER, PairedMetrics
 
-__all__ = ["PairedMetrics"]
+__all__ = ["BETTER", "PairedMetrics"]

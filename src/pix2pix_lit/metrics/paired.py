@@ -4,6 +4,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, Metric
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
+BETTER = {"l1": "min", "psnr": "max", "ssim": "max"}
+"""The metrics by name, with the direction in which they are better."""
+
 
 class PairedMetrics(nn.Module):
     """``l1``, ``psnr`` and ``ssim``, accumulated over any number of batches and processes, every image once.

@@ -1,5 +1,6 @@
 """Splits on disk: which folder holds the training pairs, which the validation pairs."""
 
+import os
 from pathlib import Path
 
 from pix2pix_lit.errors import UserError
@@ -13,7 +14,7 @@ def split_folder(root: str | None, folder: str) -> Path:
     """
     if root is None:
         raise UserError("data.root is not set; expected the folder of the data set: pass data.root=/path/to/pairs")
-    top = Path(root).expanduser()
+    top = Path(os.path.expanduser(root))  # Path.expanduser raises for "~x" where there is no user x
     path = top / folder
     if path.is_dir():
         return path
