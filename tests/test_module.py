@@ -1,6 +1,8 @@
 """Pix2Pix: the training step against the formulas, counting, schedules, validation."""
 
 import copy
+import os
+import signal
 
 import lightning as L
 import numpy as np
@@ -10,7 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 
-from pix2pix_lit.callbacks import BestCheckpoint, StepSeed
+from pix2pix_lit.callbacks import BestCheckpoint, SaveOnInterrupt, StepSeed
 from pix2pix_lit.data.dataset import Draw
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import to_float
@@ -262,10 +264,21 @@ class SaveAt(Callback):
             trainer.save_checkpoint(self.path)
 
 
+class InterruptWithin(Callback):
+    """Sends SIGINT when the discriminator of a step is about to move."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        if trainer.global_step == self.step - 1 and optimizer is trainer.optimizers[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, step, num_workers):
-    def run(callback, **options):
+    def run(callbacks, **options):
         model, datamodule = build(compose_train, f"data.num_workers={num_workers}")
         trainer = L.Trainer(
             accelerator="cpu",
@@ -275,14 +288,24 @@ def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_
             enable_checkpointing=False,
             use_distributed_sampler=False,
             max_epochs=2,
-            callbacks=[StepSeed(seed=0), callback],
+            callbacks=[StepSeed(seed=0), *callbacks],
         )
         trainer.fit(model, datamodule, **options)
         return model, trainer
 
     path = tmp_path / "last.ckpt"
-    whole, _ = run(SaveAt(step, path))
-    resumed, trainer = run(Callback(), ckpt_path=path, weights_only=True)
+    whole, _ = run([SaveAt(step, path)])
+    resumed, trainer = run([], ckpt_path=path, weights_only=True)
+    assert trainer.global_step == 8
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+    path.unlink()  # the same by Ctrl-C in the middle of that step
+    former_handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit):
+        run([InterruptWithin(step), SaveOnInterrupt(str(path))])
+    assert signal.getsignal(signal.SIGINT) == former_handler
+    resumed, trainer = run([], ckpt_path=path, weights_only=True)
     assert trainer.global_step == 8
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
