@@ -138,7 +138,7 @@ class Pix2Pix(L.LightningModule):
         """Log and move the learning rates; under manual optimization nobody else does."""
         names = ("generator", "discriminator")
         for name, config in zip(names, self.trainer.lr_scheduler_configs, strict=False):
-            self.log(f"learning_rate/{name}", config.scheduler.get_last_lr()[0])
+            self.log(f"learning_rate/{name}", config.scheduler.get_last_lr()[0], sync_dist=True)
             config.scheduler.step()  # type: ignore[call-arg]
 
     def on_validation_epoch_start(self) -> None:

@@ -1,5 +1,8 @@
 """The order of pairs over epochs and processes, and loaders that go on midway."""
 
+import signal
+
+import cv2
 import lightning as L
 import numpy as np
 import pytest
@@ -225,3 +228,22 @@ def test_a_trainer_resumed_midway_sees_what_the_uninterrupted_one_would_have_see
     expected = [(epoch, names) for epoch in range(3) for names, _ in read_epoch(make_loader(), epoch)]
     assert uninterrupted == expected
     assert fit([], tmp_path / "midway.ckpt") == expected[step:]
+
+
+class WorkerState(torch.utils.data.Dataset):
+    """Tells, instead of a batch, how its process would take a SIGTERM and how many threads OpenCV has there."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, draws):
+        return signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, cv2.getNumThreads()
+
+
+def test_workers_die_of_sigterm_and_have_no_threads_of_opencv():
+    former_handler = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        loader = PairLoader(WorkerState(), EpochSampler(2, 1, shuffle=False), num_workers=1, pin_memory=False)
+        assert [tuple(state) for state in loader] == [(True, 1), (True, 1)]
+    finally:
+        signal.signal(signal.SIGTERM, former_handler)

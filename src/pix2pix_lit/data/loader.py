@@ -1,5 +1,6 @@
 """The order in which pairs are seen, a pure function of (seed, epoch, rank); a loader that can start midway."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pix2pix_lit.data.dataset import Batch, Draw
 from pix2pix_lit.errors import UserError
+
+# Workers are the parallelism. Threads of OpenCV's own would fight them, and a process that is forked while they exist
+# waits for ever for those that it did not inherit.
+cv2.setNumThreads(0)
 
 
 class EpochSampler(Sampler[list[Draw]]):
@@ -117,7 +122,7 @@ class PairLoader(DataLoader[Batch]):
             num_workers=num_workers,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_default_sigterm,
         )
         self.order = sampler
         self._batches_given = 0
@@ -153,5 +158,6 @@ class PairLoader(DataLoader[Batch]):
         self._batches_given = state["batches_given"]
 
 
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(0)  # workers are the parallelism; OpenCV's own threads would fight them
+def _default_sigterm(worker: int) -> None:
+    # A forked worker inherits Lightning's handler, which would signal the other ranks and leave the worker alive.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
