@@ -1,5 +1,9 @@
 """What several tests share."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,3 +47,28 @@ def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
             return compose("train", [*TINY, *overrides, f"output_dir={tmp_path}/run"])
 
     return compose_config
+
+
+def _run_python(folder: Path, *arguments: str, succeeds: bool = True) -> str:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=180)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)  # with the ranks and workers that it started
+    assert (process.returncode == 0) == succeeds, output
+    return output
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Callable[..., str]:
+    """Run Python with these arguments in a folder, and check whether it succeeds; returns all that it printed."""
+    return _run_python

@@ -28,7 +28,7 @@ def build(compose_train, *overrides):
     )
 
 
-def fit(model, datamodule, callbacks=(), **options):
+def fit(model, datamodule, callbacks=(), ckpt_path=None, **options):
     options = {"max_epochs": 1, "num_sanity_val_steps": 0, "enable_checkpointing": False} | options
     trainer = L.Trainer(
         accelerator="cpu",
@@ -39,7 +39,7 @@ def fit(model, datamodule, callbacks=(), **options):
         callbacks=list(callbacks),
         **options,
     )
-    trainer.fit(model, datamodule)
+    trainer.fit(model, datamodule, ckpt_path=ckpt_path, weights_only=True)
     return trainer
 
 
@@ -278,57 +278,36 @@ class InterruptWithin(Callback):
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, step, num_workers):
-    def run(callbacks, **options):
+    def run(callbacks, ckpt_path=None):
         model, datamodule = build(compose_train, f"data.num_workers={num_workers}")
-        trainer = L.Trainer(
-            accelerator="cpu",
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-            use_distributed_sampler=False,
-            max_epochs=2,
-            callbacks=[StepSeed(seed=0), *callbacks],
-        )
-        trainer.fit(model, datamodule, **options)
-        return model, trainer
+        callbacks = [StepSeed(seed=0), *callbacks]
+        return model, fit(model, datamodule, callbacks, ckpt_path, max_epochs=2, num_sanity_val_steps=2)
 
     path = tmp_path / "last.ckpt"
     whole, _ = run([SaveAt(step, path)])
-    resumed, trainer = run([], ckpt_path=path, weights_only=True)
-    assert trainer.global_step == 8
-    for name, value in whole.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], value), name
+
+    def assert_goes_on_as_the_whole_run():
+        resumed, trainer = run([], path)
+        assert trainer.global_step == 8
+        for name, value in whole.state_dict().items():
+            assert torch.equal(resumed.state_dict()[name], value), name
+
+    assert_goes_on_as_the_whole_run()
 
     path.unlink()  # the same by Ctrl-C in the middle of that step
     former_handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit):
         run([InterruptWithin(step), SaveOnInterrupt(str(path))])
     assert signal.getsignal(signal.SIGINT) == former_handler
-    resumed, trainer = run([], ckpt_path=path, weights_only=True)
-    assert trainer.global_step == 8
-    for name, value in whole.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], value), name
-
-
-def resume(model, datamodule, path):
-    trainer = L.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-        max_steps=2,
-    )
-    trainer.fit(model, datamodule, ckpt_path=path, weights_only=True)
+    assert_goes_on_as_the_whole_run()
 
 
 def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
     fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
     with pytest.raises(UserError, match=r"other networks; .*model.generator is .*'width': 8.* but was .*'width': 4"):
-        resume(*build(compose_train, "model.generator.width=8"), tmp_path / "last.ckpt")
+        fit(*build(compose_train, "model.generator.width=8"), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
     with pytest.raises(UserError, match=r"other networks; .*model.adversarial is"):
-        resume(*build(compose_train, "model.adversarial.weight=0"), tmp_path / "last.ckpt")
+        fit(*build(compose_train, "model.adversarial.weight=0"), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +324,7 @@ def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
 def test_resuming_with_other_settings_is_told(compose_train, tmp_path, override, told):
     fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
     with pytest.warns(UserWarning, match=told):
-        resume(*build(compose_train, override), tmp_path / "last.ckpt")
+        fit(*build(compose_train, override), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
 
 
 def test_bf16_trains_and_validates_with_finite_numbers(compose_train):

@@ -1,9 +1,5 @@
 """The commands as a user types them."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +11,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pix2pix_lit.images import read_image, write_image
 
 
-def command(folder, module, *arguments, succeeds=True):
-    """Run ``python -m pix2pix_lit.<module>`` in ``folder``; returns everything it printed."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"pix2pix_lit.{module}", *arguments],
-        cwd=folder,
-        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=240)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert (process.returncode == 0) == succeeds, output
-    return output
+@pytest.fixture(scope="module")
+def command(run_python):
+    """Run ``python -m pix2pix_lit.<module>`` in a folder; returns everything it printed."""
+
+    def run_module(folder, module, *arguments, succeeds=True):
+        return run_python(folder, "-m", f"pix2pix_lit.{module}", *arguments, succeeds=succeeds)
+
+    return run_module
 
 
 def scalars(run):
@@ -42,7 +28,7 @@ def scalars(run):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny_overrides):
+def trained(tmp_path_factory, tiny_overrides, command):
     """A folder in which a small run of three epochs was made, and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
     printed = command(
@@ -97,7 +83,7 @@ def test_sample_grids_show_the_same_inputs_and_targets_every_time(trained):
     assert changed.max() <= 2 * third + 4
 
 
-def test_predict_needs_only_the_path_and_keeps_names_and_sizes(trained, tmp_path):
+def test_predict_needs_only_the_path_and_keeps_names_and_sizes(trained, tmp_path, command):
     _, run, _ = trained
     rng = np.random.default_rng(0)
     sizes = {"a (1).png": (32, 32), "sub/b=2,x.bmp": (45, 70), "sub/c[3].png": (7, 20), "ü.webp": (32, 32)}
@@ -117,7 +103,7 @@ def test_predict_needs_only_the_path_and_keeps_names_and_sizes(trained, tmp_path
     assert abs(alone - among).max() <= 1
 
 
-def test_predict_reports_broken_files_at_the_end_and_translates_the_rest(trained, tmp_path):
+def test_predict_reports_broken_files_at_the_end_and_translates_the_rest(trained, tmp_path, command):
     _, run, _ = trained
     write_image(tmp_path / "in" / "good.png", np.zeros((32, 32, 3), np.uint8))
     (tmp_path / "in" / "empty.png").write_bytes(b"")
@@ -133,7 +119,7 @@ def test_predict_reports_broken_files_at_the_end_and_translates_the_rest(trained
     assert "Traceback" not in printed
 
 
-def test_resumed_run_goes_on_where_the_checkpoint_was(trained, tiny_overrides):
+def test_resumed_run_goes_on_where_the_checkpoint_was(trained, tiny_overrides, command):
     folder, run, _ = trained
     command(
         folder,
@@ -148,7 +134,7 @@ def test_resumed_run_goes_on_where_the_checkpoint_was(trained, tiny_overrides):
     assert [event.step for event in scalars(resumed).Scalars("val/l1")] == [15]
 
 
-def test_user_errors_are_one_message_without_a_trace(tmp_path):
+def test_user_errors_are_one_message_without_a_trace(tmp_path, command):
     for arguments, expected in [
         (["data=aligned"], "error: data.root is not set"),
         (["data=cityscapes", "data.root=/nowhere"], "error: /nowhere does not exist"),
@@ -165,7 +151,7 @@ def test_user_errors_are_one_message_without_a_trace(tmp_path):
         assert "Traceback" not in printed, printed
 
 
-def test_sweep_in_two_processes_each_gives_every_job_its_own_folder_and_values(tmp_path, tiny_overrides):
+def test_sweep_in_two_processes_each_gives_every_job_its_own_folder_and_values(tmp_path, tiny_overrides, command):
     command(
         tmp_path,
         "train",
@@ -187,7 +173,7 @@ def test_sweep_in_two_processes_each_gives_every_job_its_own_folder_and_values(t
         assert [path.name for path in job.glob("*.log")] == ["train.log"]
 
 
-def test_a_failed_job_in_two_processes_does_not_end_the_sweep(tmp_path, tiny_overrides):
+def test_a_failed_job_in_two_processes_does_not_end_the_sweep(tmp_path, tiny_overrides, command):
     sweep = ["-m", *tiny_overrides, "name=sweep", "trainer.devices=2", "trainer.max_epochs=1"]
     printed = command(tmp_path, "train", *sweep, "data.source.val_length=1,2", succeeds=False)
     assert "1 validation pairs are too few for 2 processes" in printed
@@ -196,7 +182,7 @@ def test_a_failed_job_in_two_processes_does_not_end_the_sweep(tmp_path, tiny_ove
     assert (folder / "1" / "checkpoints" / "last.ckpt").exists()
 
 
-def test_aligned_files_train_and_their_halves_are_predicted(tmp_path, tiny_overrides):
+def test_aligned_files_train_and_their_halves_are_predicted(tmp_path, tiny_overrides, command):
     rng = np.random.default_rng(0)
     overrides = [override for override in tiny_overrides if not override.startswith("data.source")]
     for split, count in (("train", 4), ("val", 2)):

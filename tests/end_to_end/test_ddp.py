@@ -1,9 +1,5 @@
 """Two processes on the CPU against one."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,28 +8,21 @@ import torch
 SCRIPT = Path(__file__).with_name("ddp_run.py")
 
 
-def run(folder, devices, *overrides):
-    """What every rank of a run in ``devices`` processes ended with."""
-    folder.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), str(devices), *overrides],
-        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=180)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, output
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(devices)]
+@pytest.fixture
+def run(tmp_path, run_python):
+    """What every rank of a run in that many processes ended with."""
+
+    def run_devices(name, devices, *overrides):
+        folder = tmp_path / name
+        folder.mkdir()
+        run_python(folder, str(SCRIPT), str(folder), str(devices), *overrides)
+        return [torch.load(folder / f"rank{rank}.pt") for rank in range(devices)]
+
+    return run_devices
 
 
 @pytest.mark.parametrize("norm", ["none", "instance"])
-def test_two_processes_equal_one_with_the_combined_batch(tmp_path, tiny_overrides, norm):
+def test_two_processes_equal_one_with_the_combined_batch(run, tiny_overrides, norm):
     overrides = [
         *tiny_overrides,
         f"model.generator.norm={norm}",
@@ -42,8 +31,8 @@ def test_two_processes_equal_one_with_the_combined_batch(tmp_path, tiny_override
         "data.source.val_length=5",
         "data.val_batch_size=2",
     ]
-    (alone,) = run(tmp_path / "one", 1, *overrides, "data.batch_size=4")
-    first, second = run(tmp_path / "two", 2, *overrides, "data.batch_size=2")
+    (alone,) = run("one", 1, *overrides, "data.batch_size=4")
+    first, second = run("two", 2, *overrides, "data.batch_size=2")
 
     assert alone["global_step"] == first["global_step"] == second["global_step"] == 4
     for name, value in alone["weights"].items():
@@ -58,8 +47,8 @@ def test_two_processes_equal_one_with_the_combined_batch(tmp_path, tiny_override
         assert torch.equal(first["metrics"][name], second["metrics"][name])
 
 
-def test_batch_norm_statistics_agree_across_processes_and_dropout_does_not(tmp_path, tiny_overrides):
-    first, second = run(tmp_path / "two", 2, *tiny_overrides, "data.batch_size=2")
+def test_batch_norm_statistics_agree_across_processes_and_dropout_does_not(run, tiny_overrides):
+    first, second = run("two", 2, *tiny_overrides, "data.batch_size=2")
     assert first["statistics"].keys() == second["statistics"].keys()
     assert any("generator" in name for name in first["statistics"])
     for name, value in first["statistics"].items():
