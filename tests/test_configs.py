@@ -61,7 +61,7 @@ def test_discriminators_are_named_after_their_receptive_field(composed, discrimi
 
 
 def test_files_of_a_group_have_their_keys_in_one_order():
-    for folder in ("data", "model/discriminator", "model/adversarial"):
+    for folder in ("data/pixels", "data/augmentation", "model/discriminator", "model/adversarial"):
         orders = [
             [key for key in OmegaConf.load(path) if key != "gradient_penalty"]
             for path in sorted(Path(CONFIG_DIR, folder).glob("*.yaml"))

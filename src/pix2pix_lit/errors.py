@@ -11,6 +11,7 @@ class UserError(ValueError):
     def __init__(self, message: str) -> None:
         # A DataLoader worker's error is raised again by building the type anew from "Caught UserError in ..." and
         # a formatted traceback that ends in "pix2pix_lit.errors.UserError: <message>"; the message is what counts.
-        if message.startswith("Caught UserError in "):
-            message = message.rpartition(f"{__name__}.UserError: ")[2].strip()
+        kind = type(self)
+        if message.startswith(f"Caught {kind.__name__} in "):
+            message = message.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip()
         super().__init__(message)

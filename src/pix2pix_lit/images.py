@@ -1,4 +1,4 @@
-"""Pictures: as files, as uint8 arrays, and as the floats that networks see. The one owner of these conversions."""
+"""Image files: reading, writing, finding them."""
 
 import os
 import re
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB, ImageType
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """File name endings that count as images, compared without regard to case."""
@@ -23,17 +22,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP")  # whatever a file is c
 _SIXTEEN_BIT_DATA = re.compile(r";16[BLN]")
 
 
-def to_float(images: Tensor) -> Tensor:
-    """uint8 images of any shape -> floats of torch's default dtype in [-1, 1], the range inside networks."""
-    return images.to(torch.get_default_dtype()).div_(127.5).sub_(1.0)
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Float images of any shape and float dtype in [-1, 1] -> uint8, rounded; what lies outside is clipped."""
-    return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-
-
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: str | os.PathLike[str], image_type: ImageType = RGB) -> np.ndarray:
     """Read an image file as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
 
     Grayscale and palette images become RGB; an alpha channel is dropped.

@@ -1,31 +1,44 @@
 """Pairs as one file each, A on the left and B on the right: the layout of the pix2pix archives."""
 
-from pix2pix_lit.data.pair import Pair
+from pathlib import Path
+from typing import Any
+
+from pix2pix_lit.data.pair import Pair, PairSource
+from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import list_images, read_image
 
 
-class AlignedSource:
+class AlignedSource(PairSource):
     """``root/<split>/*``: side-by-side A|B image files of even width, in the order of their names.
 
     Args:
         root: the data set's folder.
         split: its sub-folder, such as ``train`` or ``val``.
+        a: what the left halves are.
+        b: what the right halves are; of the same channels and dtype, since both are in one file.
 
     Raises:
-        UserError: if the folder is missing or holds no image.
+        UserError: if the folder is missing or holds no image, or if the two types cannot be in one file.
     """
 
-    def __init__(self, root: str | None, split: str) -> None:
-        self.paths = list_images(split_folder(root, split))
+    def __init__(self, root: str | None, split: str, a: ImageType = RGB, b: ImageType = RGB) -> None:
+        if (a.channels, a.dtype, a.classes, a.values) != (b.channels, b.dtype, b.classes, b.values):
+            raise UserError(
+                f"data.source.a and data.source.b differ in channels, dtype, classes or values; expected the same, "
+                f"since they are halves of one file: a is {a}, b is {b}"
+            )
+        self.a, self.b = a, b
+        self.paths = Paths(list_images(split_folder(root, split)))
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Pair:
         path = self.paths[index]
-        image = read_image(path)
+        image = read_image(path, self.a)
         height, width = image.shape[:2]
         if width % 2:
             raise UserError(
@@ -34,3 +47,10 @@ class AlignedSource:
                 f"pairs are two files each"
             )
         return Pair(image[:, : width // 2], image[:, width // 2 :], path.name)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return (self.paths[index],)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"layout": "aligned"}

@@ -1,19 +1,22 @@
 """Street scenes drawn by a program: the default data set, which needs no download."""
 
+from typing import Any
+
 import numpy as np
 
-from pix2pix_lit.data.pair import Pair
-from pix2pix_lit.data.palette import ids_to_colors
+from pix2pix_lit.data.pair import Pair, PairSource
+from pix2pix_lit.palette import ids_to_colors
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.data.streets.canvas import Camera, Canvas, Dice
 from pix2pix_lit.data.streets.layout import sample_scene
 from pix2pix_lit.data.streets.photo import NO_SHADOWS_BELOW, finish, paint_sky, shade_ground
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB, ImageType
 
 SPLITS = ("train", "val")
 
 
-class StreetsSource:
+class StreetsSource(PairSource):
     """Photos of streets (a) and their 19-class Cityscapes labels (b), drawn on demand.
 
     A pair is a function of (seed, split, index) alone: the same in every process and in any order of access. The
@@ -30,6 +33,9 @@ class StreetsSource:
     Raises:
         UserError: an argument is not as described.
     """
+
+    a = RGB
+    b = ImageType(kind="colors", palette="cityscapes")
 
     def __init__(
         self,
@@ -66,6 +72,11 @@ class StreetsSource:
         """
         photo, labels = self._draw(index)
         return Pair(a=photo, b=ids_to_colors(labels), name=f"{self.split}_{index:05d}")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        size = [self.height, self.width]
+        return {"layout": "streets", "split": self.split, "size": size, "length": self._length, "seed": self.seed}
 
     def label_ids(self, index: int) -> np.ndarray:
         """The labels of pair ``index`` as train ids 0 to 18, (height, width) uint8; raises as ``[index]`` does."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pix2pix_lit.data.palette import Label
+from pix2pix_lit.palette import Label
 from pix2pix_lit.data.streets.canvas import Canvas, Color, Dice, mix
 
 _WALLS: tuple[Color, ...] = (

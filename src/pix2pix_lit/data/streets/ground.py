@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pix2pix_lit.data.palette import Label
+from pix2pix_lit.palette import Label
 from pix2pix_lit.data.streets.canvas import NEAR_M, Canvas, Color, mix
 
 FAR_M = 220.0

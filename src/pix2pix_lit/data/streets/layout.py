@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from pix2pix_lit.data.palette import Label
+from pix2pix_lit.palette import Label
 from pix2pix_lit.data.streets.buildings import Building
 from pix2pix_lit.data.streets.canvas import Color, Dice, Light, Thing, View
 from pix2pix_lit.data.streets.furniture import Pole

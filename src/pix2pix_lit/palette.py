@@ -87,3 +87,12 @@ def colors_to_ids(colors: np.ndarray) -> np.ndarray:
     wanted = _packed(colors)
     rank = np.minimum(np.searchsorted(_SORTED_COLORS, wanted), NUM_CLASSES - 1)
     return np.where(_SORTED_COLORS[rank] == wanted, _ID_OF_RANK[rank], np.uint8(VOID_ID))
+
+
+PALETTES: dict[str, np.ndarray] = {
+    "cityscapes": np.concatenate([COLORS, np.zeros((1, 3), np.uint8)]),
+}
+"""Named palettes, each (number of colours, 3) uint8 RGB; ``cityscapes`` has its 19 classes and void."""
+
+ID_VALUES: dict[str, dict[int, int]] = {}
+"""Named tables of what label files hold: value in the file -> class number."""

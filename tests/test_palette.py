@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pix2pix_lit.data.palette import CLASS_NAMES, COLORS, NUM_CLASSES, VOID_ID, Label, colors_to_ids, ids_to_colors
+from pix2pix_lit.palette import CLASS_NAMES, COLORS, NUM_CLASSES, VOID_ID, Label, colors_to_ids, ids_to_colors
 
 
 def test_there_are_19_classes_with_distinct_colors() -> None:

@@ -1,0 +1,36 @@
+"""Long lists of paths that data workers share."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+
+class Paths(Sequence[Path]):
+    """Paths in one block of memory.
+
+    A list of a million ``Path`` objects is copied bit by bit into every forked worker, since looking at an object
+    writes its reference count; an array is not.
+    """
+
+    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+        names = [os.fsencode(path) for path in paths]
+        self._ends = np.cumsum([len(name) for name in names], dtype=np.int64)
+        self._names = np.frombuffer(b"".join(names), np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | list[Path]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(f"path {index} of {len(self)}")
+        start = int(self._ends[index - 1]) if index else 0
+        return Path(os.fsdecode(self._names[start : int(self._ends[index])].tobytes()))

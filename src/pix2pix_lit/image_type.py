@@ -1,0 +1,225 @@
+"""What the pixels of an image mean, and so how networks, files and people see them."""
+
+import colorsys
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.palette import PALETTES
+
+Kind = Literal["continuous", "colors", "ids"]
+
+
+@dataclass(frozen=True)
+class ImageType:
+    """One of the two images of every pair: what its files hold and what its numbers stand for.
+
+    An image is an array (H, W, ``planes``) of ``dtype``, both in a ``Pair`` and, as (N, ``planes``, H, W), in a batch.
+    Networks see (N, ``network_channels``, H, W) floats in [-1, 1].
+
+    Args:
+        kind: ``continuous`` for photographs, heights and all else that may be blended; ``colors`` for labels as RGB
+            colours; ``ids`` for labels as class numbers. Labels are never blended, and class numbers are one-hot in
+            networks: 1 for the pixel's class, -1 for all others.
+        channels: of a file; 3 for ``colors``, 1 for ``ids``.
+        dtype: ``uint8``, ``uint16`` or ``float32``: bit depth of the images, not squeezed on the way.
+        range: the values that are -1 and 1 in networks, what lies outside is clipped; None for all that an integer
+            ``dtype`` holds.
+        palette: colours of the classes, a name in ``palette.PALETTES`` or a list of [r, g, b]: of ``colors`` what
+            they should be, of ``ids`` how they are shown.
+        classes: number of classes of ``ids``.
+        values: what ``ids`` files hold: a list with the value of each class, a name in ``palette.ID_VALUES``, or None
+            for the class numbers themselves.
+        boundaries: of ``colors`` and ``ids``: a further network channel is 1 where two instances meet, else -1. The
+            last plane holds instance numbers until ``finish`` makes boundaries of them.
+        background: what transparent files are laid on, one value a channel; None refuses them.
+
+    Raises:
+        UserError: for values that do not fit together.
+    """
+
+    kind: Kind = "continuous"
+    channels: int = 3
+    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
+    range: tuple[float, float] | None = None
+    palette: str | tuple[tuple[int, int, int], ...] | None = None
+    classes: int | None = None
+    values: str | tuple[int, ...] | None = None
+    boundaries: bool = False
+    background: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("range", "palette", "values", "background"):  # lists, as configs have them
+            value = getattr(self, name)
+            if isinstance(value, list):
+                value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+                object.__setattr__(self, name, value)
+        _check(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, from which ``ImageType(**values)`` builds an equal one; part of a checkpoint."""
+        return asdict(self)
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether pixels name classes, so that values between two of them mean nothing."""
+        return self.kind != "continuous"
+
+    @property
+    def planes(self) -> int:
+        """Planes of an array: the channels, and instances if there are boundaries to be drawn."""
+        return self.channels + self.boundaries
+
+    @property
+    def network_channels(self) -> int:
+        """Channels of a network's tensor."""
+        return (self.classes or self.channels) + self.boundaries
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The values that are -1 and 1 in networks."""
+        if self.range is not None:
+            return self.range
+        return 0.0, 65535.0 if self.dtype == "uint16" else 255.0
+
+    @property
+    def palette_colors(self) -> np.ndarray | None:
+        """(number of colours, 3) uint8 RGB, or None if no palette is given."""
+        if self.palette is None:
+            return None
+        return PALETTES[self.palette] if isinstance(self.palette, str) else np.array(self.palette, np.uint8)
+
+    def finish(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, planes) as a source gives it, after all geometry -> the same as a batch holds it, of ``dtype``.
+
+        Only an image with ``boundaries`` changes: its last plane, instance numbers, becomes 255 where a neighbour to
+        the left, right, above or below is of another instance, else 0 (as in pix2pixHD, Wang et al. 2018, section 3.3).
+        """
+        if not self.boundaries:
+            return image
+        instances = image[..., -1]
+        edges = np.zeros(instances.shape, bool)
+        across, down = instances[:, 1:] != instances[:, :-1], instances[1:] != instances[:-1]
+        edges[:, 1:] |= across
+        edges[:, :-1] |= across
+        edges[1:] |= down
+        edges[:-1] |= down
+        return np.concatenate([image[..., :-1].astype(self.dtype), np.uint8(255) * edges[..., None]], -1)
+
+    def to_network(self, images: Tensor) -> Tensor:
+        """(N, planes, H, W) of ``dtype`` as a batch has it -> (N, network_channels, H, W) floats in [-1, 1].
+
+        The result is of torch's default dtype and contiguous, on the device of ``images``.
+        """
+        count, _, height, width = images.shape
+        floats = torch.empty(
+            count, self.network_channels, height, width, dtype=torch.get_default_dtype(), device=images.device
+        )
+        if self.classes is not None:
+            floats[:, : self.classes] = -1.0
+            floats.scatter_(1, images[:, :1].long(), 1.0)
+        else:
+            low, high = self.limits
+            pixels = floats[:, : self.channels].copy_(images[:, : self.channels])
+            pixels.sub_(low).div_((high - low) / 2).sub_(1.0)
+            if self.range is not None:
+                pixels.clamp_(-1.0, 1.0)
+        if self.boundaries:
+            floats[:, -1] = images[:, -1].to(floats.dtype).div_(127.5).sub_(1.0)
+        return floats
+
+    def from_network(self, floats: Tensor) -> Tensor:
+        """(N, network_channels, H, W) floats of any dtype -> (N, channels, H, W) of ``dtype``: what a file holds.
+
+        Integers are rounded and what lies outside of [-1, 1] is clipped; of classes the likeliest is taken; a
+        channel of boundaries is left out.
+        """
+        dtype = getattr(torch, self.dtype)
+        if self.classes is not None:
+            return floats[:, : self.classes].argmax(1, keepdim=True).to(dtype)
+        low, high = self.limits
+        pixels = floats[:, : self.channels].float().add(1.0).mul_((high - low) / 2).add_(low)
+        if dtype.is_floating_point:
+            return pixels.clamp_(low, high)
+        return pixels.round_().clamp_(low, high).to(dtype)
+
+    def picture(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, channels or planes) of ``dtype`` -> (H, W, 3) uint8 RGB, to be looked at.
+
+        Of more than three channels the first three are shown, of two the first; boundaries are white.
+        """
+        if self.classes is not None:
+            picture = self._shown_colors().take(image[..., 0], axis=0)
+        else:
+            pixels = image[..., : self.channels]
+            pixels = pixels[..., :3] if self.channels >= 3 else pixels[..., :1].repeat(3, -1)
+            low, high = self.limits
+            if self.dtype != "uint8" or self.range is not None:
+                shades = (np.clip(pixels.astype(np.float64), low, high) - low) * (255 / (high - low))
+                pixels = shades.round().astype(np.uint8)
+            picture = np.ascontiguousarray(pixels)
+        if image.shape[-1] > self.channels:
+            picture = np.where(image[..., -1:] == 255, np.uint8(255), picture)
+        return picture
+
+    def _shown_colors(self) -> np.ndarray:
+        """(classes, 3) uint8: the palette, continued by hues that are easily told apart."""
+        assert self.classes is not None
+        given = self.palette_colors if self.palette is not None else None
+        colors = list(given[: self.classes]) if given is not None else []
+        for number in range(len(colors), self.classes):  # steps of the golden angle never come back to a hue
+            hue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.5 + 0.5 * (number % 2), 1 - 0.4 * (number // 2 % 2))
+            colors.append(np.array([round(255 * part) for part in hue]))
+        return np.array(colors, np.uint8)
+
+
+RGB = ImageType()
+"""Plain pictures: three channels of 8 bits."""
+
+
+def _check(image_type: ImageType) -> None:
+    """Refuse what does not fit together, naming the key."""
+    kind, channels, dtype = image_type.kind, image_type.channels, image_type.dtype
+    if kind not in ("continuous", "colors", "ids"):
+        raise UserError(f"kind of an image is {kind!r}; expected continuous, colors or ids")
+    if dtype not in ("uint8", "uint16", "float32"):
+        raise UserError(f"dtype of an image is {dtype!r}; expected uint8, uint16 or float32")
+    if type(channels) is not int or channels < 1:
+        raise UserError(f"channels of an image is {channels!r}; expected a whole number, 1 or more")
+    if kind == "colors" and (channels, dtype) != (3, "uint8"):
+        raise UserError(f"an image of kind colors has channels={channels} dtype={dtype}; expected 3 and uint8")
+    if kind == "ids":
+        most = 256 if dtype == "uint8" else 65536
+        if channels != 1 or dtype == "float32":
+            raise UserError(f"an image of kind ids has channels={channels} dtype={dtype}; expected 1 and uint8 or uint16")
+        if type(image_type.classes) is not int or not 2 <= image_type.classes <= most:
+            raise UserError(
+                f"classes of an image of kind ids is {image_type.classes!r}; expected their number, from 2 to {most} "
+                f"for dtype={dtype}"
+            )
+    elif image_type.classes is not None or image_type.values is not None:
+        raise UserError(f"an image of kind {kind} has classes or values; expected null for both, or kind=ids")
+    if image_type.boundaries and kind == "continuous":
+        raise UserError("an image of kind continuous has boundaries=true; expected colors or ids, which have instances")
+    if image_type.boundaries and dtype != "uint8":
+        raise UserError(f"an image with boundaries has dtype={dtype}; expected uint8")
+    bounds = image_type.range
+    if bounds is None:
+        if dtype == "float32":
+            raise UserError(
+                "an image of dtype=float32 has range=null; expected the values that the network shall see as -1 and 1, "
+                "such as range=[0,1]"
+            )
+    elif kind != "continuous":
+        raise UserError(f"an image of kind {kind} has range={list(bounds)}; expected null, since labels have no range")
+    elif len(bounds) != 2 or not all(isinstance(b, int | float) for b in bounds) or not bounds[0] < bounds[1]:
+        raise UserError(f"range of an image is {list(bounds)}; expected [low, high] with low below high")
+    if isinstance(image_type.palette, str) and image_type.palette not in PALETTES:
+        raise UserError(
+            f"palette of an image is {image_type.palette!r}; expected one of {', '.join(PALETTES)}, or a list of colours "
+            f"[[r,g,b],...]"
+        )
