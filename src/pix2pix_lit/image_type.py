@@ -1,6 +1,7 @@
 """What the pixels of an image mean, and so how networks, files and people see them."""
 
 import colorsys
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.palette import PALETTES
+from pix2pix_lit.palette import ID_VALUES, PALETTES
 
 Kind = Literal["continuous", "colors", "ids"]
 
@@ -18,7 +19,8 @@ Kind = Literal["continuous", "colors", "ids"]
 class ImageType:
     """One of the two images of every pair: what its files hold and what its numbers stand for.
 
-    An image is an array (H, W, ``planes``) of ``dtype``, both in a ``Pair`` and, as (N, ``planes``, H, W), in a batch.
+    An image is an array (H, W, ``planes``): of ``stored_dtype`` in a ``Pair``, of ``dtype`` once finished and, as
+    (N, ``planes``, H, W), in a batch.
     Networks see (N, ``network_channels``, H, W) floats in [-1, 1].
 
     Args:
@@ -64,6 +66,12 @@ class ImageType:
         """Plain values, from which ``ImageType(**values)`` builds an equal one; part of a checkpoint."""
         return asdict(self)
 
+    def describe(self) -> str:
+        """What files of this type hold, in a few words for messages."""
+        if self.kind == "ids":
+            return f"numbers of {self.classes} classes as {self.dtype}"
+        return f"{'colours of classes' if self.is_labels else 'images'} of {self.channels} channels of {self.dtype}"
+
     @property
     def is_labels(self) -> bool:
         """Whether pixels name classes, so that values between two of them mean nothing."""
@@ -73,6 +81,16 @@ class ImageType:
     def planes(self) -> int:
         """Planes of an array: the channels, and instances if there are boundaries to be drawn."""
         return self.channels + self.boundaries
+
+    @property
+    def stored_dtype(self) -> str:
+        """``dtype`` of an array before ``finish``: instance numbers want 16 bits."""
+        return "uint16" if self.boundaries else self.dtype
+
+    @property
+    def file_dtype(self) -> str:
+        """``dtype`` of an array as ``as_in_files`` makes it."""
+        return "uint16" if isinstance(self.values, tuple) and max(self.values) > 255 else self.dtype
 
     @property
     def network_channels(self) -> int:
@@ -114,8 +132,13 @@ class ImageType:
         """(N, planes, H, W) of ``dtype`` as a batch has it -> (N, network_channels, H, W) floats in [-1, 1].
 
         The result is of torch's default dtype and contiguous, on the device of ``images``.
+
+        Raises:
+            ValueError: for another number of planes.
         """
-        count, _, height, width = images.shape
+        count, planes, height, width = images.shape
+        if planes != self.planes:
+            raise ValueError(f"images have {planes} planes; expected {self.planes}: {self.describe()}")
         floats = torch.empty(
             count, self.network_channels, height, width, dtype=torch.get_default_dtype(), device=images.device
         )
@@ -124,8 +147,10 @@ class ImageType:
             floats.scatter_(1, images[:, :1].long(), 1.0)
         else:
             low, high = self.limits
-            pixels = floats[:, : self.channels].copy_(images[:, : self.channels])
-            pixels.sub_(low).div_((high - low) / 2).sub_(1.0)
+            pixels = floats[:, : self.channels].copy_(images[:, : self.channels].contiguous())  # faster as bytes
+            if low:
+                pixels.sub_(low)
+            pixels.div_((high - low) / 2).sub_(1.0)
             if self.range is not None:
                 pixels.clamp_(-1.0, 1.0)
         if self.boundaries:
@@ -146,6 +171,14 @@ class ImageType:
         if dtype.is_floating_point:
             return pixels.clamp_(low, high)
         return pixels.round_().clamp_(low, high).to(dtype)
+
+    def as_in_files(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, channels) -> what a file of this image holds, of ``file_dtype``.
+
+        Class numbers become the ``values`` listed for them. Tables of ``values`` that go by a name make one class of
+        several values, so with these files hold the class numbers themselves.
+        """
+        return np.array(self.values, self.file_dtype).take(image) if isinstance(self.values, tuple) else image
 
     def picture(self, image: np.ndarray) -> np.ndarray:
         """(H, W, channels or planes) of ``dtype`` -> (H, W, 3) uint8 RGB, to be looked at.
@@ -177,10 +210,6 @@ class ImageType:
         return np.array(colors, np.uint8)
 
 
-RGB = ImageType()
-"""Plain pictures: three channels of 8 bits."""
-
-
 def _check(image_type: ImageType) -> None:
     """Refuse what does not fit together, naming the key."""
     kind, channels, dtype = image_type.kind, image_type.channels, image_type.dtype
@@ -195,7 +224,9 @@ def _check(image_type: ImageType) -> None:
     if kind == "ids":
         most = 256 if dtype == "uint8" else 65536
         if channels != 1 or dtype == "float32":
-            raise UserError(f"an image of kind ids has channels={channels} dtype={dtype}; expected 1 and uint8 or uint16")
+            raise UserError(
+                f"an image of kind ids has channels={channels} dtype={dtype}; expected 1 and uint8 or uint16"
+            )
         if type(image_type.classes) is not int or not 2 <= image_type.classes <= most:
             raise UserError(
                 f"classes of an image of kind ids is {image_type.classes!r}; expected their number, from 2 to {most} "
@@ -203,6 +234,8 @@ def _check(image_type: ImageType) -> None:
             )
     elif image_type.classes is not None or image_type.values is not None:
         raise UserError(f"an image of kind {kind} has classes or values; expected null for both, or kind=ids")
+    if kind == "continuous" and image_type.palette is not None:
+        raise UserError("an image of kind continuous has a palette; expected null, or kind=colors or ids for labels")
     if image_type.boundaries and kind == "continuous":
         raise UserError("an image of kind continuous has boundaries=true; expected colors or ids, which have instances")
     if image_type.boundaries and dtype != "uint8":
@@ -216,10 +249,69 @@ def _check(image_type: ImageType) -> None:
             )
     elif kind != "continuous":
         raise UserError(f"an image of kind {kind} has range={list(bounds)}; expected null, since labels have no range")
-    elif len(bounds) != 2 or not all(isinstance(b, int | float) for b in bounds) or not bounds[0] < bounds[1]:
-        raise UserError(f"range of an image is {list(bounds)}; expected [low, high] with low below high")
+    elif (
+        len(bounds) != 2
+        or not all(isinstance(bound, int | float) and math.isfinite(bound) for bound in bounds)
+        or not bounds[0] < bounds[1]
+        or (dtype != "float32" and not 0 <= bounds[0] < bounds[1] <= np.iinfo(dtype).max)
+    ):
+        raise UserError(
+            f"range of an image is {list(bounds)}; expected [low, high] with low below high, both finite and of "
+            f"dtype={dtype}"
+        )
     if isinstance(image_type.palette, str) and image_type.palette not in PALETTES:
         raise UserError(
-            f"palette of an image is {image_type.palette!r}; expected one of {', '.join(PALETTES)}, or a list of colours "
-            f"[[r,g,b],...]"
+            f"palette of an image is {image_type.palette!r}; expected one of {', '.join(PALETTES)}, or a list of "
+            f"colours [[r,g,b],...]"
         )
+    if isinstance(image_type.palette, tuple):
+        colors = image_type.palette
+        if not colors or not all(
+            isinstance(color, tuple) and len(color) == 3 and all(_is_whole(part, 255) for part in color)
+            for color in colors
+        ):
+            raise UserError(
+                f"palette of an image is {[*colors]}; expected colours [[r,g,b],...] of whole numbers from 0 to 255"
+            )
+    if isinstance(image_type.values, tuple) and (
+        not all(_is_whole(value, 65535) for value in image_type.values)
+        or len(set(image_type.values)) < len(image_type.values)
+    ):
+        raise UserError(
+            f"values of an image is {list(image_type.values)}; expected another whole number from 0 to 65535 for each "
+            f"class"
+        )
+    if isinstance(image_type.values, str) and image_type.values not in ID_VALUES:
+        raise UserError(
+            f"values of an image is {image_type.values!r}; expected one of {', '.join(ID_VALUES)}, or a list with the "
+            f"value of each class"
+        )
+    if (
+        isinstance(image_type.values, str)
+        and max(ID_VALUES[image_type.values].values()) != (image_type.classes or 0) - 1
+    ):
+        raise UserError(
+            f"classes of an image with values={image_type.values} is {image_type.classes}; expected "
+            f"{max(ID_VALUES[image_type.values].values()) + 1}"
+        )
+    background, top = image_type.background, {"uint8": 255, "uint16": 65535}.get(dtype)
+    if background is not None and (
+        len(background) != channels or (top is not None and not all(0 <= part <= top for part in background))
+    ):
+        raise UserError(
+            f"background of an image is {list(background)}; expected a value for each of its {channels} channels, such "
+            f"as {[255] * channels}"
+        )
+    if isinstance(image_type.values, tuple) and len(image_type.values) != image_type.classes:
+        raise UserError(
+            f"values of an image lists {len(image_type.values)} values for classes={image_type.classes}; expected one "
+            f"for each class"
+        )
+
+
+def _is_whole(value: object, highest: int) -> bool:
+    return type(value) is int and 0 <= value <= highest
+
+
+RGB = ImageType()
+"""Plain pictures: three channels of 8 bits."""

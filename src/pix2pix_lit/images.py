@@ -1,91 +1,116 @@
 """Image files: reading, writing, finding them."""
 
+import io
 import os
-import re
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+import imagecodecs
 import numpy as np
-from PIL import Image, ImageOps
+import tifffile
+from PIL import Image
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_decoders import decode
+from pix2pix_lit.image_fit import fit
 from pix2pix_lit.image_type import RGB, ImageType
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 """File name endings that count as images, compared without regard to case."""
 
-_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-Image.init()  # or Pillow does not know all of these by name yet
-_FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "WEBP")  # whatever a file is called, no other decoder runs
-_SIXTEEN_BIT_DATA = re.compile(r";16[BLN]")
+_LOSSY = (".jpg", ".jpeg")
+_EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def read_image(path: str | os.PathLike[str], image_type: ImageType = RGB) -> np.ndarray:
-    """Read an image file as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+    """Read an image file as (H, W, planes) of ``image_type.stored_dtype``, turned upright by its EXIF orientation.
 
-    Grayscale and palette images become RGB; an alpha channel is dropped.
+    Contents tell the format, whatever the file is called. See ``image_fit.fit`` for what becomes of palettes, alpha
+    and class numbers.
 
     Raises:
-        UserError: if the file is missing, not an image, truncated, or has more than 8 bits a channel.
+        UserError: if the file is missing, damaged or no image, would need too much memory, or is not of the type.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            # Pillow quietly halves the bits of 16-bit colour; only how it decodes the file ("RGB;16B") tells.
-            is_deep = _SIXTEEN_BIT_DATA.search(str(getattr(image, "tile", "")))
-            if image.mode in _EIGHT_BIT_MODES and not is_deep:
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-            mode = image.mode
+        data = Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; expected an image file: check the path") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as an image ({error}); expected a file: check the path") from error
+    return decode_image(data, str(path), image_type)
+
+
+def decode_image(data: bytes, path: str, image_type: ImageType = RGB) -> np.ndarray:
+    """What ``read_image`` gives for a file with this content; ``path`` is what messages call it."""
+    try:
+        decoded = decode(data, path)
+    except UserError:
+        raise
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to be decoded safely ({error}): scale or cut the image first") from error
-    except Exception as error:  # Pillow raises many kinds for broken files: SyntaxError, struct.error, ...
+    except Exception as error:  # decoders raise many kinds for broken files: SyntaxError, struct.error, ...
         raise UserError(
             f"{path} cannot be read as an image ({type(error).__name__}: {error}); expected an intact "
-            f"{', '.join(SUFFIXES)} file: replace or remove it"
+            f"{', '.join(SUFFIXES)} file: it is damaged or no image; if a viewer still shows it, open and save it "
+            f"again there, else replace or remove it"
         ) from error
-    raise UserError(
-        f"{path} is an image of mode {mode} with more than 8 bits a channel; expected 8 bits, as "
-        f"{', '.join(SUFFIXES)} files usually have: convert the file"
-    )
+    return fit(decoded, image_type, path)
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB in the format of the path's suffix; folders are made as needed.
+    """Write (H, W, C) in the format of the path's suffix, to be read back equal; folders are made as needed.
 
-    The file appears under its name only when whole. JPEG is written at quality 95 without chroma subsampling, so
-    that colours stay where the network painted them; WebP without loss.
+    PNG holds 1 to 4 channels of uint8 or uint16 (2 and 4 with alpha), TIFF and .npy any number of uint8, uint16 or
+    float32, the others 1 or 3 channels of uint8. JPEG alone loses something: it is written at quality 95 without
+    chroma subsampling, so that colours stay where the network painted them. The file appears under its name only
+    when whole.
 
     Raises:
-        UserError: for a suffix that is not among ``SUFFIXES``, and if the file cannot be written.
+        UserError: for a suffix that cannot hold the image, and if the file cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{path} ends in {suffix!r}; images are written as one of {', '.join(SUFFIXES)}")
-    options: dict[str, Any] = {}
-    if suffix in (".jpg", ".jpeg"):
-        options = {"quality": 95, "subsampling": 0}
-    elif suffix == ".webp":
-        options = {"lossless": True}
+    channels, dtype = image.shape[-1], image.dtype.name
+    if not _can_hold(suffix, channels, dtype):
+        others = ", ".join(other for other in SUFFIXES if _can_hold(other, channels, dtype))
+        raise UserError(f"{path} cannot hold {channels} channels of {dtype}; expected one of {others or 'no file'}")
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(temporary, **options)
+        temporary.write_bytes(_encode(image, suffix))
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # Pillow has ValueError for sides that a format has no numbers for
         raise UserError(
-            f"{path} cannot be written ({error}); expected a folder with room that you may write to"
+            f"{path} cannot be written ({error}); expected a folder with room that you may write to, and sides that "
+            f"the format allows"
         ) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
+def suffix_for(suffix: str, image_type: ImageType) -> str:
+    """``suffix`` if such a file can hold images of that type exactly, else ``.png`` if that can, else ``.tif``.
+
+    JPEG passes for continuous images, since who asks for it knows that it loses something; it never does for labels.
+    """
+    for candidate in (suffix, ".png"):
+        if _can_hold(candidate.lower(), image_type.channels, image_type.file_dtype) and not (
+            image_type.is_labels and candidate.lower() in _LOSSY
+        ):
+            return candidate
+    return ".tif"
+
+
 def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
     """The image files in ``folder`` by their suffix, sorted by path; hidden files and folders are left out.
+
+    ``recursive`` takes those of all sub-folders too, also of linked ones, but of a link that leads back to a folder it
+    is in.
 
     Raises:
         UserError: if the folder is missing, is a file, or holds no image.
@@ -96,13 +121,60 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> l
         raise UserError(f"{folder} {found}; expected a folder of images: check the path")
     paths = sorted(
         path
-        for path in (folder.rglob("*") if recursive else folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and not _is_hidden(path.relative_to(folder)) and path.is_file()
+        for path in (_files_below(folder) if recursive else folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     if not paths:
         raise UserError(f"{folder} holds no image; expected files ending in {', '.join(SUFFIXES)}: check the path")
     return paths
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _files_below(top: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(top, followlinks=True):  # rglob follows links or not by Python's version
+        folder = Path(parent)
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(folder / name, top)]
+        yield from (folder / name for name in files)
+
+
+def _leads_back(path: Path, top: Path) -> bool:
+    """Whether a folder is a link to what holds one of the folders on the way to it from ``top``."""
+    if not path.is_symlink():
+        return False
+    target = path.resolve()
+    return any((top / parent).resolve().is_relative_to(target) for parent in path.relative_to(top).parents)
+
+
+def _can_hold(suffix: str, channels: int, dtype: str) -> bool:
+    if suffix in _EIGHT_BIT:
+        return channels in (1, 3) and dtype == "uint8"
+    if suffix == ".png":
+        return channels <= 4 and dtype in ("uint8", "uint16")
+    return suffix in SUFFIXES and dtype in ("uint8", "uint16", "float32")
+
+
+def _encode(image: np.ndarray, suffix: str) -> bytes:
+    image = np.ascontiguousarray(image)
+    squeezed = image[..., 0] if image.shape[-1] == 1 else image
+    if suffix == ".png":
+        return bytes(imagecodecs.png_encode(squeezed))
+    file = io.BytesIO()
+    if suffix == ".npy":
+        np.save(file, image, allow_pickle=False)
+    elif suffix in (".tif", ".tiff"):
+        channels = image.shape[-1]
+        tifffile.imwrite(
+            file,
+            squeezed,
+            photometric="rgb" if channels in (3, 4) else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            compression="zlib",
+            metadata=None,
+        )
+    elif suffix in _LOSSY:
+        Image.fromarray(squeezed).save(file, "JPEG", quality=95, subsampling=0)
+    elif suffix == ".webp":
+        Image.fromarray(squeezed).save(file, "WEBP", lossless=True)
+    else:
+        Image.fromarray(squeezed).save(file, "BMP")
+    return file.getvalue()

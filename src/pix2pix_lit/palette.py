@@ -1,10 +1,13 @@
-"""The Cityscapes classes: the one place that knows their names, train ids and colours.
+"""Classes and their colours: the one place that knows them.
 
-Values are those of cityscapesScripts, ``cityscapesscripts/helpers/labels.py``.
+Those of Cityscapes are from cityscapesScripts, ``cityscapesscripts/helpers/labels.py``.
 """
 
 from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 
@@ -33,37 +36,121 @@ class Label(IntEnum):
     VOID = 255
 
 
+class CityscapesLabel(NamedTuple):
+    """One of the classes that were drawn when Cityscapes was annotated.
+
+    Attributes:
+        name: as in cityscapesScripts.
+        id: what ``*_labelIds.png`` files hold; -1 for what is in the polygons alone.
+        train_id: ``Label`` of the class that it is evaluated as.
+        color: RGB, as in ``*_color.png`` files.
+    """
+
+    name: str
+    id: int
+    train_id: Label
+    color: tuple[int, int, int]
+
+
+CITYSCAPES_LABELS = (
+    CityscapesLabel("unlabeled", 0, Label.VOID, (0, 0, 0)),
+    CityscapesLabel("ego vehicle", 1, Label.VOID, (0, 0, 0)),
+    CityscapesLabel("rectification border", 2, Label.VOID, (0, 0, 0)),
+    CityscapesLabel("out of roi", 3, Label.VOID, (0, 0, 0)),
+    CityscapesLabel("static", 4, Label.VOID, (0, 0, 0)),
+    CityscapesLabel("dynamic", 5, Label.VOID, (111, 74, 0)),
+    CityscapesLabel("ground", 6, Label.VOID, (81, 0, 81)),
+    CityscapesLabel("road", 7, Label.ROAD, (128, 64, 128)),
+    CityscapesLabel("sidewalk", 8, Label.SIDEWALK, (244, 35, 232)),
+    CityscapesLabel("parking", 9, Label.VOID, (250, 170, 160)),
+    CityscapesLabel("rail track", 10, Label.VOID, (230, 150, 140)),
+    CityscapesLabel("building", 11, Label.BUILDING, (70, 70, 70)),
+    CityscapesLabel("wall", 12, Label.WALL, (102, 102, 156)),
+    CityscapesLabel("fence", 13, Label.FENCE, (190, 153, 153)),
+    CityscapesLabel("guard rail", 14, Label.VOID, (180, 165, 180)),
+    CityscapesLabel("bridge", 15, Label.VOID, (150, 100, 100)),
+    CityscapesLabel("tunnel", 16, Label.VOID, (150, 120, 90)),
+    CityscapesLabel("pole", 17, Label.POLE, (153, 153, 153)),
+    CityscapesLabel("polegroup", 18, Label.VOID, (153, 153, 153)),
+    CityscapesLabel("traffic light", 19, Label.TRAFFIC_LIGHT, (250, 170, 30)),
+    CityscapesLabel("traffic sign", 20, Label.TRAFFIC_SIGN, (220, 220, 0)),
+    CityscapesLabel("vegetation", 21, Label.VEGETATION, (107, 142, 35)),
+    CityscapesLabel("terrain", 22, Label.TERRAIN, (152, 251, 152)),
+    CityscapesLabel("sky", 23, Label.SKY, (70, 130, 180)),
+    CityscapesLabel("person", 24, Label.PERSON, (220, 20, 60)),
+    CityscapesLabel("rider", 25, Label.RIDER, (255, 0, 0)),
+    CityscapesLabel("car", 26, Label.CAR, (0, 0, 142)),
+    CityscapesLabel("truck", 27, Label.TRUCK, (0, 0, 70)),
+    CityscapesLabel("bus", 28, Label.BUS, (0, 60, 100)),
+    CityscapesLabel("caravan", 29, Label.VOID, (0, 0, 90)),
+    CityscapesLabel("trailer", 30, Label.VOID, (0, 0, 110)),
+    CityscapesLabel("train", 31, Label.TRAIN, (0, 80, 100)),
+    CityscapesLabel("motorcycle", 32, Label.MOTORCYCLE, (0, 0, 230)),
+    CityscapesLabel("bicycle", 33, Label.BICYCLE, (119, 11, 32)),
+    CityscapesLabel("license plate", -1, Label.VOID, (0, 0, 142)),
+)
+
 VOID_ID = int(Label.VOID)
-CLASS_NAMES: tuple[str, ...] = tuple(label.name.lower().replace("_", " ") for label in Label if label != VOID_ID)
+_EVALUATED = sorted(
+    (label for label in CITYSCAPES_LABELS if label.train_id != VOID_ID), key=lambda label: label.train_id
+)
+CLASS_NAMES = tuple(label.name for label in _EVALUATED)
 NUM_CLASSES = len(CLASS_NAMES)
 
-# (19, 3) uint8 RGB, indexed by train id.
-COLORS = np.array(
-    [
-        (128, 64, 128),
-        (244, 35, 232),
-        (70, 70, 70),
-        (102, 102, 156),
-        (190, 153, 153),
-        (153, 153, 153),
-        (250, 170, 30),
-        (220, 220, 0),
-        (107, 142, 35),
-        (152, 251, 152),
-        (70, 130, 180),
-        (220, 20, 60),
-        (255, 0, 0),
-        (0, 0, 142),
-        (0, 0, 70),
-        (0, 60, 100),
-        (0, 80, 100),
-        (0, 0, 230),
-        (119, 11, 32),
-    ],
-    dtype=np.uint8,
-)
-COLORS.flags.writeable = False
+COLORS = np.array([label.color for label in _EVALUATED], np.uint8)
+"""(19, 3) uint8 RGB, indexed by train id."""
 
+FACADES: dict[str, tuple[int, int, int]] = {
+    "background": (0, 0, 170),
+    "facade": (0, 0, 255),
+    "window": (0, 85, 255),
+    "door": (0, 170, 255),
+    "cornice": (0, 255, 255),
+    "sill": (85, 255, 170),
+    "balcony": (170, 255, 85),
+    "blind": (255, 255, 0),
+    "deco": (255, 170, 0),
+    "molding": (255, 85, 0),
+    "pillar": (255, 0, 0),
+    "shop": (170, 0, 0),
+}
+"""The classes of the CMP Facade Database (Tylecek, research report CTU-CMP-2012-24) in its order, with their RGB."""
+
+_VOID_COLOR = (0, 0, 0)
+_drawn = [label for label in CITYSCAPES_LABELS if label.id >= 0]
+_evaluated_and_void = [*(label.color for label in _EVALUATED), _VOID_COLOR]
+
+PALETTES: dict[str, np.ndarray] = {
+    name: np.array(colors, np.uint8)
+    for name, colors in {
+        "cityscapes": _evaluated_and_void,
+        "cityscapes_all": list(dict.fromkeys([*_evaluated_and_void, *(label.color for label in _drawn)])),
+        "cityscapes_label_ids": [*(label.color for label in _drawn), _VOID_COLOR],
+        "facades": list(FACADES.values()),
+    }.items()
+}
+"""Named palettes, each (number of colours, 3) uint8 RGB.
+
+``cityscapes`` has the 19 evaluated classes and void, ``cityscapes_all`` these 20 and the 9 more that ``*_color.png``
+files and the pix2pix archive show, ``cityscapes_label_ids`` the classes of the ``ID_VALUES`` of this name.
+"""
+
+ID_VALUES: dict[str, dict[int, int]] = {
+    "cityscapes_train_ids": {label.id: int(min(label.train_id, NUM_CLASSES)) for label in _drawn}
+    | {VOID_ID: NUM_CLASSES},
+    "cityscapes_label_ids": {label.id: label.id for label in _drawn} | {VOID_ID: len(_drawn)},
+}
+"""Named tables of what label files hold: value in the file -> class number.
+
+Both are for the label ids of Cityscapes, 0 to 33 and 255, which is -1 in 8 bits, and for its instance ids:
+``cityscapes_train_ids`` makes 20 classes of them, the last for all that is not evaluated, and ``cityscapes_label_ids``
+35, the last for 255 (the ``label_nc`` of pix2pixHD and SPADE).
+"""
+
+for _table in (COLORS, *PALETTES.values()):
+    _table.flags.writeable = False
+
+_FIRST_INSTANCE = 1000
 _COLOR_OF_ID = np.zeros((256, 3), np.uint8)
 _COLOR_OF_ID[:NUM_CLASSES] = COLORS
 
@@ -75,6 +162,16 @@ def _packed(colors: np.ndarray) -> np.ndarray:
 
 _ID_OF_RANK = np.argsort(_packed(COLORS)).astype(np.uint8)
 _SORTED_COLORS = _packed(COLORS)[_ID_OF_RANK]
+
+
+def label_ids_of(instance_ids: np.ndarray) -> np.ndarray:
+    """Cityscapes' instance ids (..., integers), or label ids, as label ids of the same dtype.
+
+    Below 1000 it is a label id, from there on 1000 * label id + number (cityscapesScripts, ``json2instanceImg.py``).
+    """
+    if instance_ids.max(initial=0) < _FIRST_INSTANCE:
+        return instance_ids
+    return np.where(instance_ids < _FIRST_INSTANCE, instance_ids, instance_ids // _FIRST_INSTANCE)
 
 
 def ids_to_colors(ids: np.ndarray) -> np.ndarray:
@@ -89,10 +186,52 @@ def colors_to_ids(colors: np.ndarray) -> np.ndarray:
     return np.where(_SORTED_COLORS[rank] == wanted, _ID_OF_RANK[rank], np.uint8(VOID_ID))
 
 
-PALETTES: dict[str, np.ndarray] = {
-    "cityscapes": np.concatenate([COLORS, np.zeros((1, 3), np.uint8)]),
-}
-"""Named palettes, each (number of colours, 3) uint8 RGB; ``cityscapes`` has its 19 classes and void."""
+def nearest_colors(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Every colour replaced by the nearest of a palette: by Euclidean distance in RGB, of equally near ones the first.
 
-ID_VALUES: dict[str, dict[int, int]] = {}
-"""Named tables of what label files hold: value in the file -> class number."""
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        palette: (number of colours, 3) uint8 RGB.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    return palette.take(_nearest(image, palette), axis=0)
+
+
+def off_palette(image: np.ndarray, palette: np.ndarray, distance: float) -> float:
+    """Share of the pixels of an image that are farther than ``distance`` from every colour of a palette.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        palette: (number of colours, 3) uint8 RGB.
+        distance: Euclidean, in RGB units.
+
+    Returns:
+        0 to 1.
+    """
+    apart = cv2.absdiff(image, nearest_colors(image, palette)).astype(np.float32)  # squares are exact in 32 bits
+    return float((np.einsum("...c,...c", apart, apart) > distance**2).mean())
+
+
+@lru_cache(maxsize=4)
+def _ranks(palette: bytes) -> np.ndarray:
+    """(2**24) uint16: for every colour the rank of its nearest one in a palette, from 1; 0 where not known yet.
+
+    Images of one data set share most of their colours, so that nearly all distances are computed but once. Pages of
+    the 32 MiB that are never looked at take no memory.
+    """
+    return np.zeros(1 << 24, np.uint16)
+
+
+def _nearest(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """(H, W, 3) and (n, 3) uint8 -> (H, W): the index of the nearest colour of the palette."""
+    table, wanted = _ranks(palette.tobytes()), _packed(image)
+    ranks = table[wanted]
+    unknown = np.unique(wanted[ranks == 0])
+    if unknown.size:
+        colors = np.stack([unknown >> 16, unknown >> 8 & 255, unknown & 255], -1).astype(np.uint8)
+        _, nearest = cv2.batchDistance(colors, palette, cv2.CV_32S, normType=cv2.NORM_L2SQR, K=1)
+        table[unknown] = nearest[:, 0] + 1
+        ranks = table[wanted]
+    return ranks - np.uint16(1)
