@@ -1,7 +1,7 @@
 """What a source gives and what every source promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +54,11 @@ class PairSource(ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Pair:
         """The pair at ``index`` in [0, len); ``IndexError`` beyond, ``UserError`` if it cannot be had."""
+
+    def prepared(self, index: int, prepare: Callable[[np.ndarray, ImageType], np.ndarray]) -> Pair:
+        """The pair at ``index``, resized: each image as ``prepare`` makes it of what is in the files."""
+        pair = self[index]
+        return Pair(prepare(pair.a, self.a), prepare(pair.b, self.b), pair.name)
 
     def files(self, index: int) -> tuple[Path, ...]:
         """The files that the pair at ``index`` is read from; none for a pair that is made."""

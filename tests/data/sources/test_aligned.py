@@ -5,6 +5,7 @@ import pytest
 
 from pix2pix_lit.data.sources import AlignedSource
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
 
 
@@ -80,3 +81,38 @@ def test_a_root_in_the_home_folder_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_image(tmp_path / "pairs/train/x.png", noise(2, 4))
     assert len(AlignedSource("~/pairs", "train")) == 1
+
+
+def test_halves_are_read_as_their_types(tmp_path):
+    image = np.array([[[1], [60000], [70], [65535]]], np.uint16)
+    write_image(tmp_path / "train/x.tif", image)
+    a, b = ImageType(channels=1, dtype="uint16"), ImageType(channels=1, dtype="uint16", range=(0, 100))
+    source = AlignedSource(str(tmp_path), "train", a, b)
+    np.testing.assert_array_equal(source[0].a, image[:, :2])
+    np.testing.assert_array_equal(source[0].b, image[:, 2:])
+    assert (source.a, source.b) == (a, b)
+    assert source.files(0) == (tmp_path / "train/x.tif",)
+
+
+def test_transparent_photos_are_blended_with_the_background_and_transparent_labels_are_not(tmp_path):
+    image = np.full((1, 2, 4), 200, np.uint8)
+    image[..., 3] = 153
+    write_image(tmp_path / "train/x.png", image)
+    photo, labels = (ImageType(kind=kind, background=[0, 0, 0]) for kind in ("continuous", "colors"))
+    pair = AlignedSource(str(tmp_path), "train", photo, labels)[0]
+    assert (pair.a.tolist(), pair.b.tolist()) == ([[[120] * 3]], [[[200] * 3]])
+
+
+@pytest.mark.parametrize(
+    ("b", "message"),
+    [
+        (ImageType(channels=1), r"differ in channels \(3 and 1\); expected the same.*use data=folders"),
+        (ImageType(dtype="uint16"), r"differ in dtype \(uint8 and uint16\)"),
+        (ImageType(kind="ids", channels=1, classes=9), r"differ in channels \(3 and 1\), classes \(None and 9\)"),
+        (ImageType(kind="colors", boundaries=True), r"differ in boundaries \(False and True\)"),
+    ],
+)
+def test_types_that_cannot_be_halves_of_one_file_are_refused(tmp_path, b, message):
+    write_image(tmp_path / "train/x.png", noise(2, 4))
+    with pytest.raises(UserError, match=message):
+        AlignedSource(str(tmp_path), "train", b=b)

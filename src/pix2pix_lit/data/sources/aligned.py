@@ -10,6 +10,8 @@ from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import list_images, read_image
 
+_OF_A_FILE = ("channels", "dtype", "classes", "values", "boundaries")
+
 
 class AlignedSource(PairSource):
     """``root/<split>/*``: side-by-side A|B image files of even width, in the order of their names.
@@ -18,19 +20,23 @@ class AlignedSource(PairSource):
         root: the data set's folder.
         split: its sub-folder, such as ``train`` or ``val``.
         a: what the left halves are.
-        b: what the right halves are; of the same channels and dtype, since both are in one file.
+        b: what the right halves are; alike in all that a file has but once, such as channels and dtype.
 
     Raises:
         UserError: if the folder is missing or holds no image, or if the two types cannot be in one file.
     """
 
     def __init__(self, root: str | None, split: str, a: ImageType = RGB, b: ImageType = RGB) -> None:
-        if (a.channels, a.dtype, a.classes, a.values) != (b.channels, b.dtype, b.classes, b.values):
+        differing = [key for key in _OF_A_FILE if getattr(a, key) != getattr(b, key)]
+        if differing:
+            found = ", ".join(f"{key} ({getattr(a, key)} and {getattr(b, key)})" for key in differing)
             raise UserError(
-                f"data.source.a and data.source.b differ in channels, dtype, classes or values; expected the same, "
-                f"since they are halves of one file: a is {a}, b is {b}"
+                f"data.source.a and data.source.b differ in {found}; expected the same, since they are halves of one "
+                f"file: set both alike, or use data=folders if your pairs are two files each"
             )
         self.a, self.b = a, b
+        # Transparent photos are blended with their background, transparent labels are not.
+        self._is_read_once = a.background == b.background and (a.background is None or a.is_labels == b.is_labels)
         self.paths = Paths(list_images(split_folder(root, split)))
 
     def __len__(self) -> int:
@@ -46,7 +52,8 @@ class AlignedSource(PairSource):
                 f"left half and image B in the right half: fix or remove the file, or use data=folders if your "
                 f"pairs are two files each"
             )
-        return Pair(image[:, : width // 2], image[:, width // 2 :], path.name)
+        b_image = image if self._is_read_once else read_image(path, self.b)
+        return Pair(image[:, : width // 2], b_image[:, width // 2 :], path.name)
 
     def files(self, index: int) -> tuple[Path, ...]:
         return (self.paths[index],)

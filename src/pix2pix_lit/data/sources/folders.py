@@ -1,12 +1,15 @@
-"""Pairs as two folders of files that share their stems."""
+"""Pairs as files of two folders, partners by their names."""
 
 import logging
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
+from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in, propose
 from pix2pix_lit.data.sources.paths import Paths
-from pix2pix_lit.data.sources.splits import split_folder
+from pix2pix_lit.data.sources.splits import members, split_folders
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import list_images
@@ -15,21 +18,29 @@ log = logging.getLogger(__name__)
 
 
 class FoldersSource(PairSource):
-    """``root/<split>/A/x.jpg`` with ``root/<split>/B/x.png``: matched by stem, whatever the suffixes.
+    """``root/<split>/A/x.jpg`` with ``root/<split>/B/x.png``, in the order of what they share.
 
-    Files without a partner are left out and reported in the log; ``missing`` lists them.
+    Sub-folders are read too: partners have the same path within their folders, whatever their endings. Patterns say
+    otherwise. Files without a partner are left out and reported in the log; ``missing`` lists them.
 
     Args:
         root: the data set's folder.
-        split: put in place of ``{split}`` in the two folder names.
+        split: put in place of ``{split}`` in the two folder names, or the name of a fraction or list.
         a: what the A images are.
         b: what the B images are.
         a_folder: the folder of the A images within ``root``; ``"{split}A"`` for a trainA/trainB layout.
-        b_folder: the folder of the B images within ``root``.
+        b_folder: the folder of the B images within ``root``; it may be that of the A images.
+        a_pattern: a regular expression for the whole path of an A file within its folder, with ``/``
+            between folders and without its ending, or else with it; what its groups capture is the key that partners
+            share. ``(.+)_A`` for names that end so.
+        b_pattern: the same for the B files.
+        fractions: the share of the pairs that is in each split; see ``splits.members``.
+        split_seed: another seed divides in another way.
+        lists: a text file within ``root`` for each split, with a key a line; see ``splits.members``.
 
     Raises:
-        UserError: if a folder is missing or holds no image, if two files of a folder share a stem, or if no file
-            has a partner.
+        UserError: if a folder is missing or holds no image, if a pattern is malformed, if two files of a side have the
+            same key, if a file is in two pairs, if no file has a partner, or if the split cannot be had.
     """
 
     def __init__(
@@ -40,55 +51,71 @@ class FoldersSource(PairSource):
         b: ImageType = RGB,
         a_folder: str = "{split}/A",
         b_folder: str = "{split}/B",
+        a_pattern: str = "(.+)",
+        b_pattern: str = "(.+)",
+        fractions: Mapping[str, float] | None = None,
+        split_seed: int = 0,
+        lists: Mapping[str, str] | None = None,
     ) -> None:
         self.a, self.b = a, b
-        folders = [split_folder(root, folder.format(split=split)) for folder in (a_folder, b_folder)]
-        a_files, b_files = (_by_stem(folder) for folder in folders)
-        stems = a_files.keys() & b_files.keys()
-        self.a_paths = Paths(a_files[stem] for stem in sorted(stems))
-        self.b_paths = Paths(b_files[stem] for stem in sorted(stems))
-        self.missing = [path for files in (a_files, b_files) for stem, path in files.items() if stem not in stems]
-        if not stems:
-            raise UserError(
-                f"no file in {folders[0]} has a partner of the same stem in {folders[1]} (found for example "
-                f"{_first(a_files)} and {_first(b_files)}); expected names such as x.jpg and x.png: rename the "
-                f"files"
-            )
-        if self.missing:
-            shown = ", ".join(str(path) for path in self.missing[:5])
-            log.warning(
-                "%d of %d files have no partner of the same stem and are left out: %s%s",
-                len(self.missing),
-                len(a_files) + len(b_files),
-                shown,
-                ", ..." if len(self.missing) > 5 else "",
-            )
+        patterns = compile_patterns(a_pattern, b_pattern)
+        divided = fractions is not None or lists is not None
+        folders = split_folders(root, split, divided, a_folder=a_folder, b_folder=b_folder)
+        listings = [list_images(folder, recursive=True) for folder in folders]
+        a_files, b_files = (by_key(*side) for side in zip(folders, listings, patterns, strict=True))
+        keys = sorted(a_files.keys() & b_files.keys())
+        a_paths, b_paths = ([files[key] for key in keys] for files in (a_files, b_files))
+        both = set(a_paths) & set(b_paths)
+        if both:
+            raise _unpaired(f"{min(both)} would be both A and B", folders, listings, patterns)
+        if not keys:
+            examples = " and ".join(paths[0].name for paths in listings)
+            found = f"no file in {folders[0]} has a partner in {folders[1]} (found for example {examples})"
+            raise _unpaired(found, folders, listings, patterns)
+        everything = {*listings[0], *listings[1]}
+        self.missing = Paths(sorted(everything - {*a_paths, *b_paths}))
+        self._report(len(everything))
+        chosen = members(keys, split, fractions, split_seed, lists, root)
+        self.a_paths, self.b_paths = (Paths(paths[i] for i in chosen) for paths in (a_paths, b_paths))
+        self._a_folder, self._split = folders[0], split
 
     def __len__(self) -> int:
         return len(self.a_paths)
 
     def __getitem__(self, index: int) -> Pair:
-        return read_pair(self.a_paths[index], self.b_paths[index], self.a, self.b)
+        a_path, b_path = self.files(index)
+        return read_pair(a_path, b_path, self.a, self.b, a_path.relative_to(self._a_folder).as_posix())
 
-    def files(self, index: int) -> tuple[Path, ...]:
+    def files(self, index: int) -> tuple[Path, Path]:
         return self.a_paths[index], self.b_paths[index]
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"layout": "folders"}
+        return {"layout": "folders", "split": self._split}
+
+    def _report(self, count: int) -> None:
+        """Say in the log which of ``count`` files are left out, if any."""
+        if not self.missing:
+            return
+        most = "; that is most of them: check a_pattern and b_pattern" if 2 * len(self.missing) > count else ""
+        log.warning(
+            "%d of %d files have no partner and are left out%s: %s%s",
+            len(self.missing),
+            count,
+            most,
+            ", ".join(map(str, self.missing[:5])),
+            ", ..." if len(self.missing) > 5 else "",
+        )
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for path in list_images(folder):
-        if path.stem in files:
-            raise UserError(
-                f"{files[path.stem]} and {path} share a stem, so their partner is ambiguous; expected one file a "
-                f"stem in {folder}: remove or rename one"
-            )
-        files[path.stem] = path
-    return files
-
-
-def _first(files: dict[str, Path]) -> str:
-    return next(iter(files.values())).name
+def _unpaired(
+    found: str, folders: Sequence[Path], listings: Sequence[Sequence[Path]], patterns: Sequence[re.Pattern[str]]
+) -> UserError:
+    """The error for names that make no pairs, with patterns that would."""
+    names = [[name_in(folder, path) for path in paths] for folder, paths in zip(folders, listings, strict=True)]
+    proposal = propose(*names)
+    return UserError(
+        f"{found}; expected names that are the same but for what data.source.a_pattern={patterns[0].pattern} and "
+        f"data.source.b_pattern={patterns[1].pattern} leave out: "
+        + (f"try {proposal}" if proposal else "rename the files, or pass other patterns")
+    )

@@ -12,13 +12,13 @@ class Paths(Sequence[Path]):
     """Paths in one block of memory.
 
     A list of a million ``Path`` objects is copied bit by bit into every forked worker, since looking at an object
-    writes its reference count; an array is not.
+    writes its reference count; this is two objects.
     """
 
     def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         names = [os.fsencode(path) for path in paths]
         self._ends = np.cumsum([len(name) for name in names], dtype=np.int64)
-        self._names = np.frombuffer(b"".join(names), np.uint8)
+        self._names = b"".join(names)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -33,4 +33,4 @@ class Paths(Sequence[Path]):
         if not 0 <= index < len(self):
             raise IndexError(f"path {index} of {len(self)}")
         start = int(self._ends[index - 1]) if index else 0
-        return Path(os.fsdecode(self._names[start : int(self._ends[index])].tobytes()))
+        return Path(os.fsdecode(self._names[start : int(self._ends[index])]))

@@ -1,9 +1,12 @@
-"""Splits on disk: which folder holds the training pairs, which the validation pairs."""
+"""Splits: which pairs are for training and which for validation, by folders, fractions or lists."""
 
+import hashlib
 import os
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.images import SUFFIXES
 
 
 def split_folder(root: str | None, folder: str) -> Path:
@@ -28,3 +31,154 @@ def split_folder(root: str | None, folder: str) -> Path:
         f"{parent} has no folder {missing!r} (its folders: {there}); expected the pairs in {path}: check "
         f"data.root, or name the folders with data.train_split and data.val_split"
     )
+
+
+def split_folders(root: str | None, split: str, divided: bool, **folders: str) -> list[Path]:
+    """The folders of a split within ``root``, ``{split}`` in their names replaced by its name.
+
+    Args:
+        root: the data set's folder.
+        split: name of the split.
+        divided: whether fractions or lists divide the files, so that all splits are in the same folders.
+        folders: the names, by the option that gives them.
+
+    Raises:
+        UserError: if one is missing, or if ``{split}`` is in their names though the files are ``divided``, or in none
+            though they are not, so that training and validation would see the same pairs.
+    """
+    given = " ".join(f"data.source.{key}={name}" for key, name in folders.items())
+    if divided and any("{split}" in name for name in folders.values()):
+        whole = " ".join(f"data.source.{key}={_without_split(name)}" for key, name in folders.items())
+        raise UserError(
+            f"{given} has a folder for each split, but data.source.fractions or lists divide the files of one; "
+            f"expected names without {{split}}: pass for example {whole}"
+        )
+    if not divided and not any("{split}" in name for name in folders.values()):
+        raise UserError(
+            f"{given} is the same for all splits, so that training and validation would see the same pairs; expected "
+            f"{{split}} in the name of a folder, or a division: pass for example "
+            f"'data.source.fractions={{train:0.9,val:0.1}}'"
+        )
+    return [split_folder(root, name.replace("{split}", split)) for name in folders.values()]
+
+
+def members(
+    keys: Sequence[str],
+    split: str,
+    fractions: Mapping[str, float] | None = None,
+    split_seed: int = 0,
+    lists: Mapping[str, str] | None = None,
+    root: str | Path | None = None,
+) -> list[int]:
+    """Which of ``keys`` belong to ``split``: their indices, ascending; all of them without fractions and lists.
+
+    With fractions, keys are ranked by their SHA-256 and divided in this order, so that the splits are the same for
+    any order of the keys and on any machine, and most keys stay where they are when some are added.
+
+    Args:
+        keys: what the pairs are called, each one once; for files their path without its ending.
+        split: the wanted split.
+        fractions: the share of each split, such as ``{"train": 0.9, "val": 0.1}``; what is over is in none.
+        split_seed: another seed divides in another way.
+        lists: a text file for each split with a key a line, with or without the ending of an image file; blank
+            lines and lines that start with ``#`` mean nothing.
+        root: what the names of the lists are relative to.
+
+    Raises:
+        UserError: for both fractions and lists, values that are no fractions, a split that is not among them, lists
+            that cannot be read, name what is not in ``keys`` or share a name, and for a split that is empty.
+    """
+    if fractions is not None and lists is not None:
+        raise UserError("data.source.fractions and data.source.lists are both set; expected one of them, and null")
+    if fractions is not None:
+        return _by_fractions(keys, split, fractions, split_seed)
+    if lists is not None:
+        return _by_lists(keys, split, lists, Path(root or ".").expanduser())
+    return list(range(len(keys)))
+
+
+def _by_fractions(keys: Sequence[str], split: str, fractions: Mapping[str, float], seed: int) -> list[int]:
+    _check_split(split, fractions, "fractions")
+    shares = fractions.values()
+    if not all(type(share) in (int, float) and share > 0 for share in shares) or sum(shares) > 1 + 1e-9:
+        raise UserError(
+            f"data.source.fractions is {fractions}; expected shares above 0 that are 1 together at most, such as "
+            f"{{train:0.9,val:0.1}}"
+        )
+    splits = sorted(fractions)
+    before = splits[: splits.index(split)]
+    first = _rounded(sum(fractions[name] for name in before), len(keys))
+    last = _rounded(sum(fractions[name] for name in [*before, split]), len(keys))
+    if first == last:
+        raise UserError(
+            f"data.source.fractions={fractions} leaves split {split!r} without any of {len(keys)} pairs; "
+            f"expected one at least: give it a larger share"
+        )
+    ranks = [hashlib.sha256(f"{seed}:{key}".encode(errors="surrogateescape")).digest() for key in keys]
+    return sorted(sorted(range(len(keys)), key=ranks.__getitem__)[first:last])
+
+
+def _rounded(share: float, count: int) -> int:
+    return min(count, int(share * count + 0.5))
+
+
+def _by_lists(keys: Sequence[str], split: str, lists: Mapping[str, str], root: Path) -> list[int]:
+    _check_split(split, lists, "lists")
+    known = set(keys)
+    listed: dict[str, str] = {}  # key -> split
+    for name, file in lists.items():
+        entries = _read_list(root / Path(file).expanduser())
+        unknown = [entry for entry in entries if _key(entry, known) is None]
+        if unknown:
+            raise UserError(
+                f"{root / file} lists {len(unknown)} of {len(entries)} names that no pair has, for example "
+                f"{_first(unknown)}; expected names such as {_first(keys)}: correct the list, or add the files"
+            )
+        for entry in entries:
+            key = _key(entry, known)
+            assert key is not None
+            if listed.setdefault(key, name) != name:
+                raise UserError(
+                    f"{key} is in the lists of both {listed[key]!r} and {name!r}; expected each pair in one split, or "
+                    f"what is trained on would be validated on: remove it from one of the lists"
+                )
+    indices = [index for index, key in enumerate(keys) if listed.get(key) == split]
+    if not indices:
+        raise UserError(f"{root / lists[split]} lists no name; expected one pair at least for split {split!r}")
+    return indices
+
+
+def _read_list(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); expected a text file with one name a line: check data.source.lists"
+        ) from error
+    return [str(PurePosixPath(line)) for line in lines if line and not line.startswith("#")]  # ./x is x
+
+
+def _key(entry: str, known: set[str]) -> str | None:
+    if entry in known:
+        return entry
+    path = PurePosixPath(entry)
+    without = str(path.with_suffix(""))
+    return without if path.suffix.lower() in SUFFIXES and without in known else None
+
+
+def _check_split(split: str, splits: Mapping[str, object], option: str) -> None:
+    if not isinstance(splits, Mapping) or not all(isinstance(name, str) for name in splits):
+        raise UserError(f"data.source.{option} is {splits!r}; expected a value for each split, such as {{train:...}}")
+    if split not in splits:
+        raise UserError(
+            f"data.source.{option} has no split {split!r} (its splits: {', '.join(splits) or 'none'}); expected all "
+            f"that data.train_split and data.val_split name: add it, or name others"
+        )
+
+
+def _first(names: Sequence[str], count: int = 3) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+def _without_split(name: str) -> str:
+    return "/".join(part for part in (part.replace("{split}", "") for part in name.split("/")) if part) or "."

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, field
 
-from pix2pix_lit.palette import Label
 from pix2pix_lit.data.streets.buildings import Building
 from pix2pix_lit.data.streets.canvas import Color, Dice, Light, Thing, View
 from pix2pix_lit.data.streets.furniture import Pole
@@ -12,6 +11,7 @@ from pix2pix_lit.data.streets.people import Person, TwoWheeler
 from pix2pix_lit.data.streets.plants import Plant
 from pix2pix_lit.data.streets.plots import Frontage
 from pix2pix_lit.data.streets.vehicles import CARS, Vehicle
+from pix2pix_lit.palette import Label
 
 BACKDROP_M = 165.0
 

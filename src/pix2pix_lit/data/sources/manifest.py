@@ -1,0 +1,240 @@
+"""Pairs as rows of a table: CSV, TSV, JSON Lines or Parquet, with a column of paths for each image."""
+
+import csv
+import io
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pix2pix_lit.data.pair import Pair, PairSource, read_pair
+from pix2pix_lit.data.sources.paths import Paths
+from pix2pix_lit.data.sources.splits import members
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB, ImageType
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Endings of the tables that are read, compared without regard to case."""
+
+
+class ManifestSource(PairSource):
+    """The pairs that a table lists, in its order; paths are relative to the table's folder, or absolute.
+
+    Args:
+        root: the table, UTF-8 where it is text: ``.csv`` and ``.tsv`` with a line of column names, ``.jsonl`` with an
+            object a line, or ``.parquet``.
+        split: the wanted value of the column ``split_column``, or the name of a fraction.
+        a: what the A images are.
+        b: what the B images are.
+        a_column: the column with the paths of the A images.
+        b_column: the column with the paths of the B images.
+        split_column: the column with the names of the splits; None divides the rows by ``fractions``, as does a
+            table without this column.
+        fractions: the share of the A images that is in each split; all rows of an A image are in one split. See
+            ``splits.members``.
+        split_seed: another seed divides in another way.
+
+    Raises:
+        UserError: if the table cannot be read, lacks a column or a value, has no row of the split, or lists files that
+            do not exist.
+    """
+
+    def __init__(
+        self,
+        root: str | None,
+        split: str,
+        a: ImageType = RGB,
+        b: ImageType = RGB,
+        a_column: str = "a",
+        b_column: str = "b",
+        split_column: str | None = "split",
+        fractions: Mapping[str, float] | None = None,
+        split_seed: int = 0,
+    ) -> None:
+        self.a, self.b = a, b
+        table = _read(root, (a_column, b_column, split_column))
+        for option, column in (("a_column", a_column), ("b_column", b_column)):
+            if column not in table.columns:
+                raise UserError(
+                    f"{table.path} has no column {column!r} (its columns: {', '.join(table.columns)}); expected the "
+                    f"paths of the images there: pass data.source.{option}"
+                )
+        a_names, b_names = table.texts(a_column), table.texts(b_column)
+        if split_column is not None and split_column in table.columns:
+            if fractions is not None:
+                raise UserError(
+                    f"{table.path} has a column {split_column!r}, and data.source.fractions is set; expected one of "
+                    f"them: pass data.source.split_column=null to divide the rows by fractions"
+                )
+            rows = _of_split(table, split_column, split)
+        elif fractions is None:
+            raise UserError(
+                f"{table.path} has no column {split_column!r} (its columns: {', '.join(table.columns)}); expected the "
+                f"split of each row there: pass data.source.split_column, or divide the rows by "
+                f"'data.source.fractions={{train:0.9,val:0.1}}'"
+            )
+        else:
+            images = list(dict.fromkeys(a_names))
+            chosen = {images[index] for index in members(images, split, fractions, split_seed)}
+            rows = [row for row, name in enumerate(a_names) if name in chosen]
+        _report_repetitions(table, list(zip(a_names, b_names, strict=True)))
+        self._folder, self._split = table.path.parent, split
+        self.a_paths, self.b_paths = (Paths(self._folder / names[row] for row in rows) for names in (a_names, b_names))
+        absent = [
+            f"{path} ({table.place(row)})"
+            for paths in (self.a_paths, self.b_paths)
+            for row, path in zip(rows, paths, strict=True)
+            if not os.path.isfile(path)
+        ]
+        if absent:
+            raise UserError(
+                f"{len(absent)} of {2 * len(rows)} files that {table.path} lists do not exist: {_first(absent)}; "
+                f"expected paths relative to {self._folder}, or absolute: correct the table, or add the files"
+            )
+
+    def __len__(self) -> int:
+        return len(self.a_paths)
+
+    def __getitem__(self, index: int) -> Pair:
+        a_path, b_path = self.files(index)
+        name = a_path.relative_to(self._folder).as_posix() if a_path.is_relative_to(self._folder) else a_path.name
+        return read_pair(a_path, b_path, self.a, self.b, name)
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        return self.a_paths[index], self.b_paths[index]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"layout": "manifest", "split": self._split}
+
+
+class _Table(NamedTuple):
+    path: Path
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, object]]
+    lines: Sequence[int] | None
+    """Where rows are in a file of text."""
+
+    def place(self, row: int) -> str:
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+
+    def texts(self, column: str) -> list[str]:
+        values = []
+        for index, row in enumerate(self.rows):
+            value = row.get(column)
+            if not isinstance(value, str) or not value:
+                found = "nothing" if value is None or value == "" else repr(value)
+                raise UserError(
+                    f"{self.path} has {found} in column {column!r}, {self.place(index)}; expected text: correct "
+                    f"the table"
+                )
+            values.append(value)
+        return values
+
+
+def _read(root: str | None, wanted: Sequence[str | None]) -> _Table:
+    expected = f"expected a table that lists the pairs, ending in {', '.join(SUFFIXES)}"
+    if root is None:
+        raise UserError(f"data.root is not set; {expected}: pass data.root=/path/to/pairs.csv")
+    path = Path(root).expanduser()
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"{path} {found}; {expected}: check data.root")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path} ends in {suffix!r}; {expected}: convert or rename it")
+    if suffix == ".parquet":
+        table = _read_parquet(path, wanted)
+    else:
+        try:
+            text = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read ({error}); expected text in UTF-8: save it so") from error
+        table = _read_json_lines(path, text) if suffix == ".jsonl" else _read_csv(path, text, suffix)
+    if not table.rows:
+        raise UserError(f"{path} has no row; {expected}")
+    return table
+
+
+def _read_csv(path: Path, text: str, suffix: str) -> _Table:
+    delimiter = "\t" if suffix == ".tsv" else ","
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    rows, lines = [], []
+    try:
+        columns = list(reader.fieldnames or ())
+        if len(set(columns)) < len(columns):
+            raise UserError(f"{path} has two columns of one name among {', '.join(columns)}; expected distinct names")
+        for row in reader:
+            if None in row:
+                raise UserError(
+                    f"{path} has more values in line {reader.line_num} than the {len(columns)} columns of line 1 "
+                    f"({', '.join(columns)}); expected as many: put a value with {delimiter!r} in it in quotes"
+                )
+            rows.append(row)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise UserError(f"{path} is malformed after line {reader.line_num} ({error}): correct the table") from error
+    return _Table(path, columns, rows, lines)
+
+
+def _read_json_lines(path: Path, text: str) -> _Table:
+    rows, lines = [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path} is malformed in line {number} ({error}); expected a JSON object a line") from error
+        if not isinstance(row, dict):
+            raise UserError(f"{path} has {line.strip()[:50]} in line {number}; expected a JSON object a line")
+        rows.append(row)
+        lines.append(number)
+    return _Table(path, list(dict.fromkeys(column for row in rows for column in row)), rows, lines)
+
+
+def _read_parquet(path: Path, wanted: Sequence[str | None]) -> _Table:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(
+            f"{path} can only be read with pyarrow, which is not installed: pip install 'pix2pix-lit[parquet]'"
+        ) from error
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        columns = file.schema_arrow.names
+        rows = file.read([column for column in columns if column in wanted]).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path} cannot be read ({error}); expected an intact Parquet file: replace it") from error
+    return _Table(path, columns, rows, None)
+
+
+def _of_split(table: _Table, column: str, split: str) -> list[int]:
+    values = table.texts(column)
+    rows = [row for row, value in enumerate(values) if value == split]
+    if not rows:
+        raise UserError(
+            f"{table.path} has no row with {split!r} in column {column!r} (it has: {', '.join(sorted(set(values)))}); "
+            f"expected rows for each split: name others with data.train_split and data.val_split"
+        )
+    return rows
+
+
+def _report_repetitions(table: _Table, pairs: Sequence[tuple[str, str]]) -> None:
+    """Say in the log which pairs are listed more than once, if any: legal, but rarely meant."""
+    first: dict[tuple[str, str], int] = {}
+    repeated = [
+        f"{table.place(row)} as {table.place(earlier)}"
+        for row, pair in enumerate(pairs)
+        if (earlier := first.setdefault(pair, row)) != row
+    ]
+    if repeated:
+        log.warning("%d of %d rows of %s repeat a pair: %s", len(repeated), len(pairs), table.path, _first(repeated))
+
+
+def _first(items: Sequence[str], count: int = 5) -> str:
+    return ", ".join(items[:count]) + (", ..." if len(items) > count else "")

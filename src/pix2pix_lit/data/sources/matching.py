@@ -1,0 +1,115 @@
+"""Partners by name: what two file names must share, as regular expressions."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pix2pix_lit.errors import UserError
+
+_SEPARATORS = re.compile(r"[^0-9A-Za-z]+")
+_AFFIXES = 8
+
+
+def compile_patterns(a_pattern: str, b_pattern: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The two patterns, whose groups must fit: the same names, or the same number without names.
+
+    Raises:
+        UserError: if one is malformed or captures nothing, or if their groups do not fit.
+    """
+    a, b = _compile("a_pattern", a_pattern), _compile("b_pattern", b_pattern)
+    if a.groupindex.keys() != b.groupindex.keys() or (not a.groupindex and a.groups != b.groups):
+        raise UserError(
+            f"data.source.a_pattern={a_pattern} and data.source.b_pattern={b_pattern} have other groups; expected as "
+            f"many groups, or groups of the same names, since partners are those that capture the same"
+        )
+    return a, b
+
+
+def by_key(folder: Path, paths: Iterable[Path], pattern: re.Pattern[str]) -> dict[str, Path]:
+    """Paths in ``folder`` by what the pattern captures; without those that it does not match.
+
+    It must match the whole path within the folder, with ``/`` between folders and without the ending, or else with it.
+    The key is the text of the group, or of all groups joined by ``/``: named ones in the order of their names and
+    without the others, so that A and B may have them in another order.
+
+    Raises:
+        UserError: if two files have the same key.
+    """
+    groups: Sequence[str | int] = sorted(pattern.groupindex) or range(1, pattern.groups + 1)
+    files: dict[str, Path] = {}
+    for path in paths:
+        match = pattern.fullmatch(name_in(folder, path)) or pattern.fullmatch(path.relative_to(folder).as_posix())
+        if match is None:
+            continue
+        key = "/".join(match[group] or "" for group in groups)
+        if key in files:
+            raise UserError(
+                f"{files[key]} and {path} have the same key {key!r} by the pattern {pattern.pattern}, so their partner "
+                f"is ambiguous; expected one file a key: remove or rename one, or pass a pattern that matches one "
+                f"alone, such as (.+)\\{path.suffix}"
+            )
+        files[key] = path
+    return files
+
+
+def name_in(folder: Path, path: Path) -> str:
+    """The path within the folder, with ``/`` between folders and without its ending."""
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def propose(a_names: Iterable[str], b_names: Iterable[str]) -> str | None:
+    """Patterns that pair most of the files by leaving out the same beginning or ending of all A and of all B names.
+
+    Returns:
+        Overrides to type, or None if no such pair of patterns pairs anything.
+    """
+    a_names, b_names = set(a_names), set(b_names)
+    a_keys, b_keys = ({affix: _stripped(names, *affix) for affix in _affixes(names)} for names in (a_names, b_names))
+    best, most = None, 0
+    for a_affix, keys in a_keys.items():
+        for b_affix, others in b_keys.items():
+            # Equal affixes would pair a file with its namesake, which is known to be useless.
+            count = len(keys & others) if a_affix != b_affix else 0
+            if count > most:
+                best, most = (a_affix, b_affix), count
+    if best is None:
+        return None
+    a_pattern, b_pattern = (f"{re.escape(head)}(.+){re.escape(tail)}" for head, tail in best)
+    return f"data.source.a_pattern='{a_pattern}' data.source.b_pattern='{b_pattern}'"
+
+
+def _compile(option: str, pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(
+            f"data.source.{option}={pattern} is no regular expression ({error}); expected such as (.+)_A"
+        ) from error
+    if not compiled.groups:
+        raise UserError(
+            f"data.source.{option}={pattern} has no group; expected one around what partners share, such as (.+)_A"
+        )
+    return compiled
+
+
+def _affixes(names: set[str]) -> list[tuple[str, str]]:
+    """The commonest beginnings and endings of the names, as (beginning, ending) with one of them empty."""
+    heads: Counter[str] = Counter()
+    tails: Counter[str] = Counter()
+    for name in sorted(names):
+        for separator in _SEPARATORS.finditer(name):
+            heads[name[: separator.end()]] += 1
+            tails[name[separator.start() :]] += 1
+    return [("", ""), *(("", tail) for tail in _commonest(tails)), *((head, "") for head in _commonest(heads))]
+
+
+def _commonest(counts: Counter[str]) -> list[str]:
+    return sorted(counts, key=lambda affix: (-counts[affix], len(affix)))[:_AFFIXES]
+
+
+def _stripped(names: set[str], head: str, tail: str) -> set[str]:
+    keys = {
+        name.removeprefix(head).removesuffix(tail) for name in names if name.startswith(head) and name.endswith(tail)
+    }
+    return keys - {""}
