@@ -1,17 +1,23 @@
 """Batches of pairs as training and validation get them."""
 
+import gc
 import traceback
+import weakref
 from functools import partial
 from types import SimpleNamespace
 
+import albumentations as A
 import numpy as np
 import pytest
 import torch
 
 from pix2pix_lit.data import PairsDataModule
-from pix2pix_lit.data.pair import Pair
+from pix2pix_lit.data.dataset import Draw
+from pix2pix_lit.data.download import Archive
+from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.sources import AlignedSource
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
 
 
@@ -19,8 +25,10 @@ def noise(height: int, width: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-class Noise:
+class Noise(PairSource):
     """Pairs of 16x24 pixels that share nothing with each other."""
+
+    settings = {}  # noqa: RUF012
 
     def __init__(self, root: str | None, split: str, length: int = 9) -> None:
         self.split = split
@@ -55,7 +63,7 @@ def test_direction_says_which_image_is_the_input(direction, keys):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_batches_are_contiguous_uint8_images_with_their_names(num_workers):
+def test_batches_are_uint8_images_with_their_names(num_workers):
     data = make_data(load_size=30, crop_size=[20, 26], flip=True, batch_size=4, num_workers=num_workers)
     for batch in data.train_dataloader():
         assert sorted(batch) == ["input", "name", "target"]
@@ -63,7 +71,7 @@ def test_batches_are_contiguous_uint8_images_with_their_names(num_workers):
         for images in (batch["input"], batch["target"]):
             assert images.dtype == torch.uint8
             assert images.shape == (4, 3, 20, 26)
-            assert images.is_contiguous()
+            assert images.permute(0, 2, 3, 1).is_contiguous()  # channels are the last in memory
 
 
 def test_training_batches_belong_together():
@@ -133,6 +141,143 @@ def test_an_unreadable_file_is_reported_by_its_name_and_without_a_trace(tmp_path
     assert "\n" not in message
 
 
+class Scans(PairSource):
+    """Height maps and class numbers with instances."""
+
+    a = ImageType(channels=1, dtype="uint16", range=[0, 5000])
+    b = ImageType(kind="ids", channels=1, classes=9, boundaries=True)
+
+    def __init__(self, root: str | None, split: str) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> Pair:
+        rng = np.random.default_rng(index)
+        ids, instances = rng.integers(0, 9, (8, 8)), rng.integers(0, 2, (8, 8)) + 33_000
+        heights = rng.integers(0, 65_536, (8, 8, 1), np.uint16)
+        return Pair(heights, np.stack([ids, instances], -1).astype(np.uint16), str(index))
+
+    @property
+    def settings(self) -> dict:
+        return {"split": self.split}
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_images_of_any_type_arrive_as_they_are(num_workers):
+    data = make_data(source=Scans, load_size=8, crop_size=8, batch_size=4, num_workers=num_workers, direction="BtoA")
+    assert (data.input_type, data.target_type) == (Scans.b, Scans.a)
+    for batch in data.train_dataloader():
+        for i, name in enumerate(batch["name"]):
+            pair = Scans(None, "train")[int(name)]
+            np.testing.assert_array_equal(batch["target"][i].permute(1, 2, 0).numpy(), pair.a)
+            np.testing.assert_array_equal(batch["input"][i].permute(1, 2, 0).numpy(), Scans.b.finish(pair.b))
+        assert (batch["input"].dtype, batch["target"].dtype) == (torch.uint8, torch.uint16)
+
+
+def test_boundaries_are_drawn_after_all_geometry():
+    data = make_data(source=Scans, load_size=64, crop_size=40, batch_size=8, direction="BtoA", flip=True)
+    for image in next(iter(data.train_dataloader()))["input"]:
+        edges = image[1].numpy()
+        assert set(np.unique(edges)) <= {0, 255}
+        inner = edges[1:-1, 1:-1] == 255
+        assert 0.05 < inner.mean() < 0.5  # two pixels wide, on instances that are 8 times as large as in the source
+
+
+RANDOM = {
+    "geometry": {"turn": A.Rotate(limit=20, p=0.7), "scale": A.RandomScale(scale_limit=(0.0, 0.4), p=0.5)},
+    "photometric": {"light": A.RandomBrightnessContrast(p=1)},
+}
+
+
+def epochs(**changes) -> list[dict]:
+    data = make_data(load_size=40, crop_size=[20, 26], flip=True, batch_size=3, **changes)
+    batches = []
+    for epoch in (0, 1):
+        loader = data.train_dataloader()
+        loader.order.set_epoch(epoch)
+        batches += list(loader)
+    return batches
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_workers": 2}, {"num_workers": 3}, {"cache": "ram"}, {"cache": "disk"}, {"cache": "disk", "num_workers": 2}],
+)
+def test_draws_are_the_same_for_any_number_of_workers_and_any_cache(tmp_path, changes):
+    expected = epochs(augmentation=RANDOM)
+    got = epochs(augmentation=RANDOM, cache_dir=str(tmp_path), **changes)
+    assert len(got) == len(expected) == 6
+    for one, other in zip(got, expected, strict=True):
+        assert one["name"] == other["name"]
+        assert torch.equal(one["input"], other["input"])
+        assert torch.equal(one["target"], other["target"])
+    assert not torch.equal(expected[0]["input"], expected[3]["input"])
+
+
+def test_validation_is_not_augmented():
+    data = make_data(augmentation=RANDOM, val_batch_size=9)
+    for i, image in enumerate(next(iter(data.val_dataloader()))["input"]):
+        np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), noise(16, 24, 1000 + 2 * i))
+
+
+def test_training_pairs_can_be_had_without_augmentation():
+    data = make_data(load_size=40, crop_size=[16, 24], augmentation=RANDOM, flip=True)
+    batch = data.fixed_train_pairs()[[Draw(epoch, 4) for epoch in range(5)]]
+    assert torch.equal(batch["input"], nchw([noise(16, 24, 8)] * 5))
+
+
+def test_setup_reads_a_cached_source_once_however_often_it_is_called(tmp_path):
+    reads = []
+
+    class Counted(Noise):
+        def __getitem__(self, index: int) -> Pair:
+            reads.append(index)
+            return super().__getitem__(index)
+
+    data = make_data(source=Counted, cache="ram")
+    data.setup("fit")
+    data.setup("validate")
+    list(data.train_dataloader())
+    list(data.val_dataloader())
+    assert len(reads) == 18
+
+
+def test_data_that_were_not_downloaded_yet_are_told_how_to_get(tmp_path):
+    archive = Archive(url="https://example.org/facades.tar.gz")
+    data = PairsDataModule(AlignedSource, str(tmp_path / "facades"), archive=archive)
+    with pytest.raises(
+        UserError, match=r"(?s)facades does not exist.*python -m pix2pix_lit\.data\.prepare data=facades"
+    ):
+        data.setup()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("num_workers", -1), ("num_workers", "two"), ("seed", -1), ("flip", "perhaps"), ("snap_labels", 1)],
+)
+def test_values_of_another_kind_are_refused(key, value):
+    with pytest.raises(UserError, match=rf"data\.{key}.*{value}.*; expected"):
+        PairsDataModule(Noise, **{key: value})
+
+
+def test_an_unknown_cache_is_refused():
+    with pytest.raises(UserError, match=r"data\.cache is 'memory'; expected none, disk or ram"):
+        PairsDataModule(Noise, cache="memory")
+
+
+@pytest.mark.parametrize(("load_size", "crop_size"), [(32, 33), ([32, 64], [33, 64]), ([32, 64], [32, 65])])
+def test_a_crop_larger_than_the_resized_image_is_refused(load_size, crop_size):
+    with pytest.raises(UserError, match=r"data\.crop_size .* is larger than data\.load_size .*raise data\.load_size"):
+        PairsDataModule(Noise, load_size=load_size, crop_size=crop_size)
+
+
+def test_a_malformed_size_is_refused_with_its_key():
+    with pytest.raises(UserError, match=r"data\.load_size is 0; expected"):
+        PairsDataModule(Noise, load_size=0)
+
+
 def test_a_missing_split_is_reported_by_setup(tmp_path):
     write_image(tmp_path / "train/x.png", noise(16, 48, 0))
     data = PairsDataModule(AlignedSource, str(tmp_path))
@@ -156,6 +301,19 @@ def test_a_batch_size_below_one_is_refused(changes):
     [(key, value)] = changes.items()
     with pytest.raises(UserError, match=rf"data\.{key}={value}.*expected 1 or more"):
         PairsDataModule(Noise, **changes)
+
+
+def test_workers_end_with_their_loader_and_not_in_a_garbage_collection():
+    def use_and_forget() -> weakref.ref:
+        loader = make_data(num_workers=1).train_dataloader()
+        list(loader)
+        return weakref.ref(loader)
+
+    gc.disable()
+    try:
+        assert use_and_forget()() is None
+    finally:
+        gc.enable()
 
 
 def test_hyperparameters_are_plain_values():

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 import torch
 
+from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.dataset import Draw, PairDataset
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
-from pix2pix_lit.data.pair import Pair
-from pix2pix_lit.data.transforms import PairTransform
+from pix2pix_lit.data.pair import Pair, PairSource
+from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
 
 SPLITS_OF_WORK = [(1, 1, 1), (7, 2, 2), (16, 2, 4), (23, 3, 2), (24, 4, 3), (101, 8, 5)]
 """(pairs, processes, batch size)"""
 
 
-class Numbered:
+class Numbered(PairSource):
     """Pairs of noise, each its own."""
+
+    settings = {}  # noqa: RUF012
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -32,8 +35,13 @@ class Numbered:
         return Pair(image, 255 - image, str(index))
 
 
+def make_pairs(source: PairSource, load_size: int, crop_size: int, seed: int) -> PairDataset:
+    augmentation = Augmentation(source.a, source.b, crop_size, flip=True)
+    return PairDataset(ResizedPairs(source, load_size), augmentation, "AtoB", seed)
+
+
 def make_loader(length: int = 11, batch_size: int = 2, num_workers: int = 0, *, shuffle: bool = True) -> PairLoader:
-    pairs = PairDataset(Numbered(length), PairTransform(20, 16, flip=True), "AtoB", seed=5)
+    pairs = make_pairs(Numbered(length), 20, 16, seed=5)
     sampler = EpochSampler(length, batch_size, shuffle=shuffle, seed=5)
     return PairLoader(pairs, sampler, num_workers, pin_memory=False)
 
@@ -136,7 +144,7 @@ def test_no_two_draws_are_augmented_alike(num_workers):
         def __getitem__(self, index: int) -> Pair:
             return super().__getitem__(0)
 
-    pairs = PairDataset(OneImage(12), PairTransform(24, 12, flip=True), "AtoB", seed=0)
+    pairs = make_pairs(OneImage(12), 24, 12, seed=0)
     loader = PairLoader(pairs, EpochSampler(12, 1, shuffle=True), num_workers, pin_memory=False)
     crops = {images.numpy().tobytes() for epoch in range(2) for _, images in read_epoch(loader, epoch)}
     assert len(crops) > 20  # 24 draws out of 13 x 13 places, mirrored or not

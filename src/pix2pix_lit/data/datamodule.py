@@ -1,16 +1,27 @@
 """PairsDataModule: the only place that builds loaders."""
 
-from collections.abc import Callable
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import numpy as np
 
+from pix2pix_lit.data.augmentation import Augmentation
+from pix2pix_lit.data.cache import CachedPairs, CacheKind, cache_in_memory, cache_on_disk
 from pix2pix_lit.data.dataset import Batch, Direction, Draw, PairDataset
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 from pix2pix_lit.data.pair import PairSource
-from pix2pix_lit.data.size import Size
-from pix2pix_lit.data.transforms import PairTransform
+from pix2pix_lit.data.resized import LabelResampling, Resampling, ResizedPairs
+from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import ImageType
+
+if TYPE_CHECKING:
+    from pix2pix_lit.data.download import Archive
 
 
 class PairsDataModule(L.LightningDataModule):
@@ -19,12 +30,22 @@ class PairsDataModule(L.LightningDataModule):
     Args:
         source: called as ``source(root=root, split=split)`` for each split.
         root: the data set's folder; None for a source that reads none.
+        archive: what ``pix2pix_lit.data.prepare`` downloads to ``root``; None if there is nothing to download.
+        accept_license: of the archive; asked for by ``pix2pix_lit.data.prepare`` alone.
         direction: ``AtoB`` or ``BtoA``: which image of a pair is the input.
         train_split: the split that is trained on.
         val_split: the split that is validated on.
         load_size: size that training pairs are resized to before the crop; an integer or [height, width].
         crop_size: size of the training crop, and what validation pairs are resized to.
         flip: mirror half of the training pairs.
+        augmentation: further arguments of ``Augmentation`` for training pairs: ``geometry``, ``photometric`` and
+            ``photometric_on``.
+        resampling: how continuous images are resized; see ``ResizedPairs``.
+        label_resampling: how labels are resized; see ``ResizedPairs``.
+        snap_labels: replace every colour of a label image by the nearest one of its palette.
+        cache: where decoded and resized pairs are kept: ``none`` makes them anew each time, ``disk`` keeps them for
+            later runs too, ``ram`` keeps them in memory, once for each training process.
+        cache_dir: the folder of ``cache=disk``.
         batch_size: training pairs a batch on each device.
         val_batch_size: validation pairs a batch on each device.
         num_workers: processes that prepare batches, for each device.
@@ -39,12 +60,20 @@ class PairsDataModule(L.LightningDataModule):
         self,
         source: Callable[..., PairSource],
         root: str | None = None,
+        archive: "Archive | None" = None,
+        accept_license: bool = False,
         direction: Direction = "AtoB",
         train_split: str = "train",
         val_split: str = "val",
         load_size: Size = 286,
         crop_size: Size = 256,
         flip: bool = True,
+        augmentation: Mapping[str, Any] | None = None,
+        resampling: Resampling = "opencv",
+        label_resampling: LabelResampling = "nearest",
+        snap_labels: bool = False,
+        cache: CacheKind = "none",
+        cache_dir: str = "outputs/cache",
         batch_size: int = 1,
         val_batch_size: int = 8,
         num_workers: int = 2,
@@ -54,28 +83,103 @@ class PairsDataModule(L.LightningDataModule):
         super().__init__()
         if direction not in ("AtoB", "BtoA"):
             raise UserError(f"data.direction is {direction!r}; expected AtoB or BtoA")
+        if type(num_workers) is not int or num_workers < 0:
+            raise UserError(f"data.num_workers is {num_workers!r}; expected a whole number, 0 or more")
+        if type(flip) is not bool or type(snap_labels) is not bool:
+            raise UserError(f"data.flip={flip} data.snap_labels={snap_labels}; expected true or false")
+        if type(seed) is not int or seed < 0:
+            raise UserError(f"data.seed is {seed!r}; expected a whole number, 0 or more")
+        if cache not in ("none", "disk", "ram"):
+            raise UserError(f"data.cache is {cache!r}; expected none, disk or ram")
         if batch_size < 1 or val_batch_size < 1:
             raise UserError(
                 f"data.batch_size={batch_size} and data.val_batch_size={val_batch_size}; expected 1 or more"
             )
-        self.save_hyperparameters(ignore=["source", "root"], logger=False)  # plain values, part of the checkpoint
+        (height, width), crop = (
+            height_and_width(load_size, "data.load_size"),
+            height_and_width(crop_size, "data.crop_size"),
+        )
+        if crop[0] > height or crop[1] > width:
+            raise UserError(
+                f"data.crop_size {crop_size} is larger than data.load_size {load_size}; expected a crop that fits "
+                f"into the resized image: raise data.load_size (the paper has 286 for a crop of 256)"
+            )
+        # Plain values, part of the checkpoint. Finding the frame by itself, Lightning would leave a cycle that keeps
+        # all callers' variables; and loaders that a garbage collection ends wait 5 s for each of their workers.
+        self.save_hyperparameters(
+            ignore=["source", "root", "archive", "accept_license", "augmentation"],
+            frame=inspect.currentframe(),
+            logger=False,
+        )
         self.source = source
         self.root = root
+        self.archive = archive
         self.direction: Direction = direction
         self.train_split = train_split
         self.val_split = val_split
-        self.train_transform = PairTransform(load_size, crop_size, flip)
-        self.val_transform = PairTransform(crop_size, crop_size, flip=False)
+        self.load_size = load_size
+        self.crop_size = crop_size
+        self._resized = partial(
+            ResizedPairs, resampling=resampling, label_resampling=label_resampling, snap_labels=snap_labels
+        )
+        self._augmentation = partial(Augmentation, crop_size=crop_size, blend_labels=label_resampling == "blended")
+        self._augmented = partial(self._augmentation, flip=flip, **(augmentation or {}))
+        self.cache = cache
+        self.cache_dir = Path(cache_dir)
         self.batch_size = batch_size
         self.val_batch_size = val_batch_size
         self.num_workers = num_workers
         self.pin_memory = pin_memory
         self.seed = seed
+        self._sources: dict[str, PairSource] = {}
+        self._is_set_up = False
 
-    def setup(self, stage: str) -> None:
-        """Find the pairs of both splits."""
-        self.train_pairs = self._pairs(self.train_split, self.train_transform)
-        self.val_pairs = self._pairs(self.val_split, self.val_transform)
+    def build_source(self, split: str) -> PairSource:
+        """The pairs of a split as their files have them; looked for once, and so also reported on once.
+
+        Raises:
+            UserError: if the split is missing, empty, or not downloaded yet.
+        """
+        root = Path(os.path.expanduser(self.root or ""))
+        if (
+            self.archive is not None
+            and self.root
+            and (not root.exists() or (root.is_dir() and not any(root.iterdir())))
+        ):
+            raise UserError(
+                f"{self.root} does not exist or is empty; expected the data set: download it by typing\n"
+                f"    {self.archive.prepare_command(self.root)}\n"
+                f"or, if you have it, say where with data.root=PATH"
+            )
+        if split not in self._sources:
+            self._sources[split] = self.source(root=self.root, split=split)
+        return self._sources[split]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find the pairs of both splits, and cache them; does nothing when called again."""
+        if self._is_set_up:
+            return
+        train_source, val_source = self.build_source(self.train_split), self.build_source(self.val_split)
+        train = self._cached(self._resized(train_source, self.load_size), self.train_split)
+        val = self._cached(self._resized(val_source, self.crop_size), self.val_split)
+        self.train_pairs = self._dataset(train, self._augmented)
+        self.val_pairs = self._dataset(val, self._augmentation)
+        self._is_set_up = True
+
+    def fixed_train_pairs(self) -> PairDataset:
+        """The training pairs without augmentation: resized to the crop size, as validation pairs are."""
+        pairs = self._resized(self.build_source(self.train_split), self.crop_size)
+        return self._dataset(pairs, self._augmentation)
+
+    @property
+    def input_type(self) -> ImageType:
+        """What inputs are; known after ``setup``."""
+        return self.train_pairs.input_type
+
+    @property
+    def target_type(self) -> ImageType:
+        """What targets are; known after ``setup``."""
+        return self.train_pairs.target_type
 
     def train_dataloader(self) -> PairLoader:
         """Shuffled, augmented batches: see ``dataset.Batch``."""
@@ -90,8 +194,16 @@ class PairsDataModule(L.LightningDataModule):
         indices = np.linspace(0, len(self.val_pairs) - 1, min(count, len(self.val_pairs))).round().astype(int)
         return self.val_pairs[[Draw(0, int(index)) for index in indices]]
 
-    def _pairs(self, split: str, transform: PairTransform) -> PairDataset:
-        return PairDataset(self.source(root=self.root, split=split), transform, self.direction, self.seed)
+    def _cached(self, pairs: ResizedPairs, split: str) -> ResizedPairs | CachedPairs:
+        if self.cache == "ram":
+            return cache_in_memory(pairs, self.num_workers, split)
+        if self.cache == "disk":
+            return cache_on_disk(pairs, self.cache_dir, self.num_workers, split)
+        return pairs
+
+    def _dataset(self, pairs: ResizedPairs | CachedPairs, augmentation: Callable[..., Augmentation]) -> PairDataset:
+        types = (pairs.a, pairs.b) if self.direction == "AtoB" else (pairs.b, pairs.a)
+        return PairDataset(pairs, augmentation(*types), self.direction, self.seed)
 
     def _loader(self, pairs: PairDataset, batch_size: int, *, shuffle: bool) -> PairLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -1,4 +1,4 @@
-"""A source plus a transform -> batches."""
+"""Pairs plus augmentation -> batches."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict
@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pix2pix_lit.data.pair import PairSource
-from pix2pix_lit.data.transforms import PairTransform
+from pix2pix_lit.data.augmentation import Augmentation
+from pix2pix_lit.data.cache import CachedPairs
+from pix2pix_lit.data.resized import ResizedPairs
+from pix2pix_lit.image_type import ImageType
 
 Direction = Literal["AtoB", "BtoA"]
 
@@ -22,12 +24,12 @@ class Draw(NamedTuple):
 
 
 class Batch(TypedDict):
-    """One batch of pairs; uint8 until it is on the device, where ``Pix2Pix`` scales it."""
+    """One batch of pairs, each image of its own dtype until it is on the device, where ``Pix2Pix`` scales it."""
 
     input: Tensor
-    """(N, 3, H, W) uint8: what the generator sees."""
+    """(N, planes, H, W) of the input's type: what the generator sees. Channels are the last in memory."""
     target: Tensor
-    """(N, 3, H, W) uint8: what it should paint."""
+    """The same of the target's type: what it should paint."""
     name: list[str]
 
 
@@ -35,33 +37,47 @@ class PairDataset(Dataset[Batch]):
     """Reads whole batches of pairs, in the wanted direction, augmented.
 
     Args:
-        source: where pairs come from.
-        transform: brings every pair to one size.
+        pairs: pairs of one size.
+        augmentation: of input and target.
         direction: ``AtoB`` makes A the input and B the target, ``BtoA`` the other way round.
         seed: with epoch and index the only thing that augmentation depends on.
     """
 
-    def __init__(self, source: PairSource, transform: PairTransform, direction: Direction, seed: int) -> None:
-        self.source = source
-        self.transform = transform
+    def __init__(
+        self, pairs: ResizedPairs | CachedPairs, augmentation: Augmentation, direction: Direction, seed: int
+    ) -> None:
+        self.pairs = pairs
+        self.augmentation = augmentation
         self.direction = direction
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.pairs)
 
     def __getitem__(self, draws: Sequence[Draw]) -> Batch:
         """The batch of these draws."""
         inputs, targets, names = [], [], []
         for epoch, index in draws:
-            pair = self.source[index]
-            input, target = (pair.a, pair.b) if self.direction == "AtoB" else (pair.b, pair.a)
-            input, target = self.transform(input, target, seed=(self.seed, epoch, index))
-            inputs.append(input)
-            targets.append(target)
-            names.append(pair.name)
+            a, b, name = self.pairs[index]
+            input, target = self.augmentation(
+                *((a, b) if self.direction == "AtoB" else (b, a)), seed=(self.seed, epoch, index)
+            )
+            inputs.append(self.input_type.finish(input))
+            targets.append(self.target_type.finish(target))
+            names.append(name)
         return {"input": _to_nchw(inputs), "target": _to_nchw(targets), "name": names}
+
+    @property
+    def input_type(self) -> ImageType:
+        """What inputs are."""
+        return self.pairs.a if self.direction == "AtoB" else self.pairs.b
+
+    @property
+    def target_type(self) -> ImageType:
+        """What targets are."""
+        return self.pairs.b if self.direction == "AtoB" else self.pairs.a
 
 
 def _to_nchw(images: list[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
+    # A view: turning bytes round would cost more than all else, and the device does it while scaling.
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -1,0 +1,248 @@
+"""Decoded and resized pairs, kept on disk or in memory so that each is made but once."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from pix2pix_lit.data.pair import Pair
+from pix2pix_lit.data.resized import ResizedPairs
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import ImageType
+
+log = logging.getLogger(__name__)
+
+CacheKind = Literal["none", "disk", "ram"]
+
+_FORMAT = 1  # raise when the files mean something else, or pairs are resized in another way
+_CHUNK = 16  # pairs that a worker hands over at once
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+class CachedPairs:
+    """The pairs of a ``ResizedPairs``, read from arrays that all data workers share.
+
+    Args:
+        a: what the A images are.
+        b: what the B images are.
+        a_images: (pairs, H, W, planes) of the A images: an array in shared memory, or the .npy file that holds it.
+        b_images: the same of the B images.
+        names: (pairs,) array of the pairs' names.
+    """
+
+    def __init__(
+        self,
+        a: ImageType,
+        b: ImageType,
+        a_images: torch.Tensor | Path,
+        b_images: torch.Tensor | Path,
+        names: np.ndarray,
+    ) -> None:
+        self.a, self.b = a, b
+        self._kept = (a_images, b_images)
+        self._names = names
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> Pair:
+        """The pair at ``index``, both images (height, width, planes) of their own dtype; not to be written to."""
+        return Pair(self._a_images[index], self._b_images[index], str(self._names[index]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a worker that is not forked: where the arrays are, not what is in them."""
+        return {key: value for key, value in vars(self).items() if key not in ("_a_images", "_b_images")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
+
+    def _open(self) -> None:
+        self._a_images, self._b_images = (
+            np.load(kept, mmap_mode="r") if isinstance(kept, Path) else kept.numpy() for kept in self._kept
+        )
+
+
+def cache_in_memory(pairs: ResizedPairs, num_workers: int, title: str) -> CachedPairs:
+    """Make all pairs and keep them in memory that this process and its data workers share.
+
+    Args:
+        pairs: what to keep.
+        num_workers: processes that make pairs; 0 makes them in this one.
+        title: of the progress bar.
+
+    Raises:
+        UserError: if there is not enough shared memory, or a pair cannot be made.
+    """
+    needed = _bytes(pairs)
+    if _SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(_SHARED_MEMORY).free) < needed:
+        raise UserError(
+            f"data.cache=ram needs {_mib(needed)} of shared memory for {title}, and {_mib(free)} are free in "
+            f"{_SHARED_MEMORY}; expected more: set data.cache=disk, or in a container raise its --shm-size"
+        )
+    arrays = [torch.empty(shape, dtype=getattr(torch, dtype)).share_memory_() for shape, dtype in _layout(pairs)]
+    names = _fill(pairs, arrays[0].numpy(), arrays[1].numpy(), num_workers, title)
+    return CachedPairs(pairs.a, pairs.b, arrays[0], arrays[1], names)
+
+
+def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: str) -> CachedPairs:
+    """Find all pairs in a folder of caches, or make them and keep them there.
+
+    A cache is a sub-folder named after a hash of everything its pixels depend on: settings, and path, size and times
+    of every source file. It gets this name only when whole. One process makes it while others wait. A cache of the
+    same files as they were before is deleted then.
+
+    Args:
+        pairs: what to keep.
+        folder: where caches are.
+        num_workers: processes that make pairs; 0 makes them in this one.
+        title: the split, also in the progress bar.
+
+    Raises:
+        UserError: if there is not enough room, the folder cannot be written to, or a pair cannot be made.
+    """
+    cache = folder
+    try:
+        paths, states = _files(pairs)
+        about = {"format": _FORMAT, "settings": pairs.settings, "paths": paths}
+        cache = folder / hashlib.sha256(json.dumps([about, states], sort_keys=True).encode()).hexdigest()[:32]
+        if (cached := _open_on_disk(pairs, cache)) is not None:
+            return cached
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(cache.with_suffix(".lock")):
+            if (cached := _open_on_disk(pairs, cache)) is not None:
+                return cached
+            _make_on_disk(pairs, cache, about, num_workers, title)
+            _delete_outdated(cache)
+            return CachedPairs(pairs.a, pairs.b, cache / "a.npy", cache / "b.npy", np.load(cache / "names.npy"))
+    except OSError as error:
+        raise UserError(
+            f"the cache {cache} cannot be made ({error}); expected a folder with room that you may write to: set "
+            f"data.cache_dir, or data.cache=none"
+        ) from error
+
+
+def _open_on_disk(pairs: ResizedPairs, cache: Path) -> CachedPairs | None:
+    """The cache, or None if it is not there or not whole."""
+    if not (cache / "about.json").is_file():
+        return None
+    try:
+        return CachedPairs(pairs.a, pairs.b, cache / "a.npy", cache / "b.npy", np.load(cache / "names.npy"))
+    except (OSError, ValueError):  # somebody deleted or cut a part of it
+        return None
+
+
+def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_workers: int, title: str) -> None:
+    partial = cache.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
+    shutil.rmtree(cache, ignore_errors=True)  # somebody deleted a part of it
+    needed, free = _bytes(pairs), shutil.disk_usage(cache.parent).free
+    if free < needed:
+        raise UserError(
+            f"data.cache=disk needs {_mib(needed)} for {title}, and {_mib(free)} are free in {cache.parent}; expected "
+            f"more: make room, set data.cache_dir to another disk, or data.cache=none"
+        )
+    partial.mkdir()
+    try:
+        a_images, b_images = (
+            np.lib.format.open_memmap(partial / name, "w+", np.dtype(dtype), shape)
+            for name, (shape, dtype) in zip(("a.npy", "b.npy"), _layout(pairs), strict=True)
+        )
+        np.save(partial / "names.npy", _fill(pairs, a_images, b_images, num_workers, title))
+        a_images.flush()
+        b_images.flush()
+        (partial / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True))
+        partial.rename(cache)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    log.info("%s: %d pairs are kept in %s (%s)", title, len(pairs), cache, _mib(needed))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        log.info("Waiting for another process that makes %s", path.with_suffix(""))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _delete_outdated(cache: Path) -> None:
+    ours = (cache / "about.json").read_bytes()
+    for other in cache.parent.glob("*/about.json"):
+        if other.parent != cache and other.read_bytes() == ours:
+            shutil.rmtree(other.parent, ignore_errors=True)  # its lock file stays, for whoever waits at it
+
+
+def _fill(pairs: ResizedPairs, a_images: np.ndarray, b_images: np.ndarray, num_workers: int, title: str) -> np.ndarray:
+    """Make every pair, write it to the arrays, and return the names."""
+    names: list[str] = []
+    loader = DataLoader(_Chunks(pairs), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    with tqdm(total=len(pairs), desc=f"Caching {title}", unit="pair") as progress:
+        for a, b, chunk_names in loader:
+            rows = slice(len(names), len(names) + len(chunk_names))
+            a_images[rows], b_images[rows] = a.numpy(), b.numpy()
+            names.extend(chunk_names)
+            progress.update(len(chunk_names))
+    return np.array(names)
+
+
+class _Chunks(Dataset[tuple[torch.Tensor, torch.Tensor, Sequence[str]]]):
+    """Consecutive pairs, stacked; tensors, since they go from process to process through shared memory."""
+
+    def __init__(self, pairs: ResizedPairs) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return -(-len(self.pairs) // _CHUNK)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, Sequence[str]]:
+        chosen = range(index * _CHUNK, min((index + 1) * _CHUNK, len(self.pairs)))
+        a, b, names = zip(*(self.pairs[i] for i in chosen), strict=True)
+        return torch.from_numpy(np.stack(a)), torch.from_numpy(np.stack(b)), names
+
+
+def _unchanged(chunk: Any) -> Any:
+    return chunk
+
+
+def _layout(pairs: ResizedPairs) -> list[tuple[tuple[int, ...], str]]:
+    """Shape and dtype of the arrays of both images."""
+    return [((len(pairs), *pairs.size, kind.planes), kind.stored_dtype) for kind in (pairs.a, pairs.b)]
+
+
+def _bytes(pairs: ResizedPairs) -> int:
+    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in _layout(pairs))
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def _files(pairs: ResizedPairs) -> tuple[str, str]:
+    """Hashes of the paths of all files of all pairs, and of their sizes and times, which any change changes."""
+    paths, states = hashlib.sha256(), hashlib.sha256()
+    for index in range(len(pairs)):
+        for path in pairs.source.files(index):
+            state = os.stat(path)
+            paths.update(os.fsencode(path.absolute()) + b"\0")
+            # st_ctime changes even where a copy keeps st_mtime.
+            states.update(f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}\0".encode())
+    return paths.hexdigest(), states.hexdigest()
