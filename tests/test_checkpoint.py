@@ -9,15 +9,16 @@ import torch
 from pix2pix_lit.checkpoint import load_generator, read_checkpoint
 from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 
 UNET = {"_target_": "pix2pix_lit.networks.UNetGenerator", "width": 4, "depth": 4, "dropout_blocks": [0, 1]}
 RESNET = {"_target_": "pix2pix_lit.networks.ResNetGenerator", "width": 4, "blocks": 1, "norm": "instance"}
 
 
-def checkpoint_of(spec, network):
+def checkpoint_of(spec, network, input=RGB, target=RGB):
     return {
-        "hyper_parameters": {"generator": spec},
+        "hyper_parameters": {"generator": spec, "input": input.as_dict(), "target": target.as_dict()},
         "state_dict": {f"generator.{name}": value for name, value in network.state_dict().items()}
         | {"discriminator.blocks.0.0.weight": torch.zeros(1)},
     }
@@ -27,11 +28,21 @@ def checkpoint_of(spec, network):
 def test_the_path_is_all_it_takes_to_get_the_generator_back(tmp_path, spec, kind):
     network = kind(**{key: value for key, value in spec.items() if key != "_target_"}).eval()
     torch.save(checkpoint_of(spec, network), tmp_path / "x.ckpt")
-    loaded = load_generator(tmp_path / "x.ckpt")
+    loaded = load_generator(tmp_path / "x.ckpt").network
     x = torch.randn(1, 3, 32, 32)
     assert type(loaded) is kind
     assert not loaded.training
     assert torch.equal(loaded(x), network(x))
+
+
+def test_what_its_images_are_comes_with_the_generator(tmp_path):
+    input = ImageType(kind="ids", channels=1, classes=7, palette=[[1, 2, 3]], boundaries=True)
+    target = ImageType(channels=1, dtype="uint16", range=[0, 4000])
+    network = UNetGenerator(in_channels=8, out_channels=1, width=4, depth=4, dropout_blocks=[0, 1])
+    torch.save(checkpoint_of(UNET, network, input, target), tmp_path / "x.ckpt")
+    loaded = load_generator(tmp_path / "x.ckpt")
+    assert (loaded.input_type, loaded.target_type) == (input, target)
+    assert loaded.network(torch.zeros(1, 8, 16, 16)).shape == (1, 1, 16, 16)
 
 
 class Malicious:
@@ -75,7 +86,7 @@ def test_malicious_pickle_is_refused_and_does_not_run(tmp_path, place):
 )
 def test_malicious_target_is_refused_and_does_not_run(tmp_path, target):
     spec = {"_target_": target, "path": str(tmp_path / "pwned"), "_args_": [str(tmp_path / "pwned")]}
-    torch.save({"hyper_parameters": {"generator": spec}, "state_dict": {}}, tmp_path / "x.ckpt")
+    torch.save(checkpoint_of(spec, torch.nn.Identity()), tmp_path / "x.ckpt")
     with pytest.raises(UserError, match="asks for the class .* runs no code"):
         load_generator(tmp_path / "x.ckpt")
     assert not (tmp_path / "pwned").exists()

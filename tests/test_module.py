@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from pix2pix_lit.callbacks import BestCheckpoint, SaveOnInterrupt, StepSeed
 from pix2pix_lit.data.dataset import Draw
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import to_float
+from pix2pix_lit.image_type import RGB
 
 
 def build(compose_train, *overrides):
@@ -247,8 +247,8 @@ def test_validation_is_the_mean_over_all_images_in_inference_mode(compose_train)
     for index in range(5):
         pair = datamodule.val_pairs[[Draw(0, index)]]
         with torch.no_grad():
-            fake = model(to_float(pair["input"]))
-        difference = (fake - to_float(pair["target"])).double()
+            fake = model(RGB.to_network(pair["input"]))
+        difference = (fake - RGB.to_network(pair["target"])).double()
         l1.append(difference.abs().mean().item())
         psnr.append(10 * np.log10(1 / (difference / 2).square().mean().item()))
     assert trainer.callback_metrics["val/l1"].item() == pytest.approx(np.mean(l1), rel=1e-4)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import read_image, write_image
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import UNetGenerator
@@ -16,14 +18,20 @@ from pix2pix_lit.predict import predict
 from pix2pix_lit.sheet import draw_sheet
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
+def save_checkpoint(tmp_path: Path, input: ImageType = RGB, target: ImageType = RGB) -> Path:
     torch.manual_seed(0)
     spec = {"width": 4, "depth": 3, "dropout_blocks": [0]}
-    weights = {f"generator.{name}": value for name, value in UNetGenerator(**spec).state_dict().items()}
+    generator = UNetGenerator(in_channels=input.network_channels, out_channels=target.network_channels, **spec)
+    weights = {f"generator.{name}": value for name, value in generator.state_dict().items()}
     hyper_parameters = {"generator": {"_target_": "pix2pix_lit.networks.UNetGenerator", **spec}}
+    hyper_parameters |= {"input": input.as_dict(), "target": target.as_dict()}
     torch.save({"hyper_parameters": hyper_parameters, "state_dict": weights}, tmp_path / "x.ckpt")
     return tmp_path / "x.ckpt"
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return save_checkpoint(tmp_path)
 
 
 def config_of(tmp_path: Path, **changes) -> DictConfig:
@@ -88,6 +96,42 @@ def test_a_sheet_of_whole_images_has_no_target(tmp_path, checkpoint):
     predict(config_of(tmp_path, sheets=True))
     expected = {"input": [images["a.png"]], "generated": [read_image(tmp_path / "out/a.png")]}
     np.testing.assert_array_equal(read_image(tmp_path / "out/sheets/sheet_0001.png"), draw_sheet(expected))
+
+
+DEPTH = ImageType(channels=1, dtype="uint16", range=[0, 4000])
+CLASSES = ImageType(kind="ids", channels=1, classes=5, values=[0, 50, 100, 150, 200])
+
+
+def test_a_sixteen_bit_target_comes_out_as_a_sixteen_bit_file(tmp_path):
+    checkpoint = save_checkpoint(tmp_path, RGB, DEPTH)
+    images = write_inputs(tmp_path, {"a.png": (9, 14), "b.jpg": (9, 14), "c.tif": (9, 14)})
+    predict(config_of(tmp_path, sheets=True))
+    assert files_below(tmp_path / "out") == ["a.png", "b.png", "c.tif", "sheets/sheet_0001.png"]
+    for name in ("a.png", "c.tif"):
+        depth = read_image(tmp_path / "out" / name, DEPTH)
+        assert (depth.shape, depth.dtype) == ((9, 14, 1), np.uint16)
+        assert depth.max() > 255
+        assert np.abs(depth.astype(int) - translate(checkpoint, images[name])).max() <= 4  # a thousandth of the range
+    with Image.open(tmp_path / "out/a.png") as file:
+        assert file.mode == "I;16"
+
+
+def test_class_numbers_are_read_by_their_values_and_painted_by_theirs(tmp_path):
+    checkpoint = save_checkpoint(tmp_path, CLASSES, CLASSES)
+    ids = np.random.default_rng(0).integers(0, 5, (9, 14, 1)).astype(np.uint8)
+    write_image(tmp_path / "in/a.png", ids * 50)
+    write_image(tmp_path / "in/b.png", ids * 50 + 1)
+    with pytest.raises(UserError, match=r"1 of 2 files were left out:\n.*b\.png"):
+        predict(config_of(tmp_path, sheets=True))
+    painted = read_image(tmp_path / "out/a.png", CLASSES)
+    np.testing.assert_array_equal(painted, translate(checkpoint, ids))
+
+
+def test_an_ending_that_cannot_hold_the_translations_is_refused(tmp_path):
+    save_checkpoint(tmp_path, RGB, DEPTH)
+    write_inputs(tmp_path, {"a.png": (9, 14)})
+    with pytest.raises(UserError, match=r"suffix is '\.jpg'.*1 channels of uint16.*expected \.png"):
+        predict(config_of(tmp_path, suffix=".jpg"))
 
 
 @pytest.mark.usefixtures("checkpoint")

@@ -3,12 +3,13 @@
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 
 GENERATORS: dict[str, type[nn.Module]] = {
@@ -48,7 +49,15 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return checkpoint
 
 
-def load_generator(path: str | os.PathLike[str]) -> nn.Module:
+class StoredGenerator(NamedTuple):
+    """The generator of a checkpoint, with what its images are."""
+
+    network: nn.Module
+    input_type: ImageType
+    target_type: ImageType
+
+
+def load_generator(path: str | os.PathLike[str]) -> StoredGenerator:
     """The generator of a checkpoint, on the CPU, in eval mode: the path is all it takes.
 
     Eval mode is the inference mode of the project: no dropout, and norm statistics as the generator's stored
@@ -60,26 +69,30 @@ def load_generator(path: str | os.PathLike[str]) -> nn.Module:
     """
     checkpoint = read_checkpoint(path)
     try:
-        spec = dict(checkpoint["hyper_parameters"]["generator"])
+        stored = checkpoint["hyper_parameters"]
+        spec, input, target = (dict(stored[name]) for name in ("generator", "input", "target"))
         prefix = "generator."
         weights = {
             key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{path} does not say which generator it holds (its keys: {', '.join(map(str, checkpoint))}); expected "
-            f"a checkpoint written by pix2pix-lit"
+            f"{path} does not say which generator it holds and for which images (its keys: "
+            f"{', '.join(map(str, checkpoint))}); expected a checkpoint written by this version of pix2pix-lit: train "
+            f"anew if an older one wrote it"
         ) from error
-    target = spec.pop("_target_", None)
-    if not isinstance(target, str) or target not in GENERATORS:
+    name = spec.pop("_target_", None)
+    if not isinstance(name, str) or name not in GENERATORS:
         raise UserError(
-            f"{path} asks for the class {target!r}; only {', '.join(GENERATORS)} are built from a checkpoint, so that "
+            f"{path} asks for the class {name!r}; only {', '.join(GENERATORS)} are built from a checkpoint, so that "
             f"a file from a stranger runs no code. For a network of your own, build it in Python and load the "
             f"'generator.' tensors of the file's 'state_dict' into it"
         )
     try:
-        generator = GENERATORS[target](**spec)
+        types = ImageType(**input), ImageType(**target)
+        channels = {"in_channels": types[0].network_channels, "out_channels": types[1].network_channels}
+        generator = GENERATORS[name](**spec, **channels)
         generator.load_state_dict(weights)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} does not fit the {target} that it describes: {error}") from error
-    return generator.eval()
+        raise UserError(f"{path} does not fit the {name} that it describes: {error}") from error
+    return StoredGenerator(generator.eval(), *types)

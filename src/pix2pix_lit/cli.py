@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
 
 from pix2pix_lit.errors import UserError
 
@@ -25,13 +26,25 @@ PATH_KEYS = (
     "ckpt_path",
     "input",
     "output",
+    "archive_file",
     "data.root",
     "data.train_split",
     "data.val_split",
+    "data.cache_dir",
+    "data.source.folder",
     "data.source.a_folder",
     "data.source.b_folder",
+    "data.source.a_pattern",
+    "data.source.b_pattern",
+    "data.source.a_column",
+    "data.source.b_column",
+    "data.source.split_column",
+    "data.source.name",
+    "data.source.config_name",
+    "data.source.revision",
+    "data.source.divided_split",
 )
-"""Keys whose values are file names, patterns or folders."""
+"""Keys whose values are file names, patterns, folders or columns of tables."""
 
 _PATH_OVERRIDE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATH_KEYS))})=)(.+)", re.DOTALL)
 
@@ -106,8 +119,13 @@ def _message_for_user(error: BaseException) -> str | None:
             return str(cause)
     # Hydra names the class and the key whose values did not fit; Lightning's exception is known by its name, so that
     # it need not be imported.
-    if isinstance(error, InstantiationException) and isinstance(causes[-1], TypeError | ValueError):
+    if isinstance(error, InstantiationException) and isinstance(
+        causes[-1], TypeError | ValueError | ImportError | UserWarning
+    ):
         return str(error)
+    if isinstance(error, MissingMandatoryValue):
+        key = str(error.full_key or error.key)
+        return f"{key} is not set, and has no default; expected a value: add {key}=VALUE"
     if any(type(cause).__name__ == "MisconfigurationException" for cause in causes):
         return str(causes[-1])
     return None

@@ -1,5 +1,6 @@
 """Pix2Pix: the LightningModule; two optimizers, stepped by hand."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -17,7 +18,7 @@ from torch.optim.lr_scheduler import LambdaLR
 import pix2pix_lit
 from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import to_float
+from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.losses import AdversarialLoss, ReconstructionLoss
 from pix2pix_lit.metrics import PairedMetrics
 from pix2pix_lit.networks.init import initialize
@@ -41,6 +42,8 @@ class Pix2Pix(L.LightningModule):
         discriminator_optimizer: the same for the discriminator.
         schedule: ``constant_epochs`` at the full learning rate, then ``decay_epochs`` of linear decay.
         init: arguments of ``networks.init.initialize``.
+        input: arguments of ``ImageType``: what the generator gets, and so how many channels it sees.
+        target: the same of what it paints.
 
     Raises:
         UserError: if both loss weights are 0 or a value is none that the classes know.
@@ -56,9 +59,14 @@ class Pix2Pix(L.LightningModule):
         discriminator_optimizer: Spec,
         schedule: dict[str, int],
         init: Spec,
+        input: Spec | None = None,
+        target: Spec | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(logger=False)  # the tensorboard callback logs them with their final metrics
+        input, target = input or RGB.as_dict(), target or RGB.as_dict()
+        self.input_type, self.target_type = ImageType(**input), ImageType(**target)
+        # The tensorboard callback logs them with their final metrics. For the frame see PairsDataModule.
+        self.save_hyperparameters(frame=inspect.currentframe(), logger=False)
         self.automatic_optimization = False
         self.constant_epochs, self.decay_epochs = schedule["constant_epochs"], schedule["decay_epochs"]
         if self.constant_epochs < 0 or self.decay_epochs < 0:
@@ -71,11 +79,12 @@ class Pix2Pix(L.LightningModule):
                 "model.adversarial.weight and model.reconstruction.weight are both 0, so there is nothing to learn; "
                 "expected at least one above 0"
             )
-        self.generator: nn.Module = instantiate(generator)
+        channels = self.input_type.network_channels, self.target_type.network_channels
+        self.generator: nn.Module = instantiate(generator, in_channels=channels[0], out_channels=channels[1])
         initialize(self.generator, **init)
         self.discriminator: nn.Module | None = None
         if self.adversarial.weight > 0:
-            self.discriminator = instantiate(discriminator)
+            self.discriminator = instantiate(discriminator, in_channels=channels[0], target_channels=channels[1])
             if self.adversarial.kind == "wgangp" and _has_batch_norm(self.discriminator):
                 raise UserError(
                     "model.discriminator.norm is batch, but the gradient penalty of model/adversarial=wgangp is for "
@@ -90,7 +99,8 @@ class Pix2Pix(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One batch: draw a fake, move the discriminator, move the generator."""
-        input, target = to_float(batch["input"]), to_float(batch["target"])
+        input = self.input_type.to_network(batch["input"])
+        target = self.target_type.to_network(batch["target"])
         optimizers = self.optimizers()
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
         losses: dict[str, Tensor] = {}
@@ -147,7 +157,8 @@ class Pix2Pix(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one batch in ``val/l1``, ``val/psnr`` and ``val/ssim``."""
-        input, target = to_float(batch["input"]), to_float(batch["target"])
+        input = self.input_type.to_network(batch["input"])
+        target = self.target_type.to_network(batch["target"])
         self.val_metrics.update(self.generator(input), target)
         for name, metric in self.val_metrics.named().items():
             self.log(f"val/{name}", metric, prog_bar=True, batch_size=len(input))

@@ -35,6 +35,8 @@ def predict(config: DictConfig) -> None:
             raise UserError(
                 f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN output=FOLDER"
             )
+    if config.half not in (None, "left", "right"):
+        raise UserError(f"half is {config.half!r}; expected left, right or null")
     best_device = "cuda" if torch.cuda.is_available() else "cpu"
     device = best_device if config.device == "auto" else config.device
     try:
@@ -42,25 +44,26 @@ def predict(config: DictConfig) -> None:
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={device} cannot be used here ({error}); expected auto, cpu, cuda, ...") from error
     translator = Translator.load(config.ckpt, device)
-    tasks = find_tasks(config.input, config.output, config.suffix)
+    tasks = find_tasks(config.input, config.output, config.suffix, translator.target_type)
     sheets = Path(config.output) / "sheets"
     if config.sheets and any(task.target.is_relative_to(sheets) for task in tasks):
         raise UserError(f"translations would go to {sheets}, where sheets=true writes its pages: set sheets=false")
     pages = SheetPages(str(sheets)) if config.sheets else None
 
+    input_picture, target_picture = translator.input_type.picture, translator.target_type.picture
     failures: list[str] = []
     with tqdm(total=len(tasks), unit="image") as progress:
-        for batch in read_batches(tasks, config.batch_size, config.num_workers, config.half):
+        for batch in read_batches(tasks, config.batch_size, config.num_workers, config.half, translator.input_type):
             if isinstance(batch, Failure):
                 failures.append(batch.message)
                 progress.update()
                 continue
             translations = translator(torch.from_numpy(batch.images).permute(0, 3, 1, 2))
             for i, fake in enumerate(translations.permute(0, 2, 3, 1).numpy()):
-                write_image(batch.tasks[i].target, fake)
+                write_image(batch.tasks[i].target, translator.target_type.as_in_files(fake))
                 if pages is not None:
-                    target = {} if batch.other_halves is None else {"target": batch.other_halves[i]}
-                    pages.add({"input": batch.images[i], "generated": fake} | target)
+                    target = {} if batch.other_halves is None else {"target": target_picture(batch.other_halves[i])}
+                    pages.add({"input": input_picture(batch.images[i]), "generated": target_picture(fake)} | target)
             progress.update(len(batch.tasks))
     if pages is not None:
         pages.close()

@@ -45,7 +45,14 @@ def train(config: DictConfig) -> float | None:
         raise UserError(f"seed is {config.seed}; expected a whole number, 0 or more")
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = instantiate(config.data, _convert_="all")
-    model = instantiate(config.model, _recursive_=False, _convert_="all")
+    datamodule.setup()  # before the model, which is made for these images
+    model = instantiate(
+        config.model,
+        input=datamodule.input_type.as_dict(),
+        target=datamodule.target_type.as_dict(),
+        _recursive_=False,
+        _convert_="all",
+    )
     trainer = instantiate(
         config.trainer,
         callbacks=_values(instantiate(config.callbacks, _convert_="all")),

@@ -94,6 +94,7 @@ def test_predict_needs_only_the_path_and_keeps_names_and_sizes(trained, tmp_path
         *sizes,
         "sheets/sheet_0001.png",
     }
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}  # no empty log file either
     for name, size in sizes.items():
         assert read_image(tmp_path / "out" / name).shape == (*size, 3)
 
@@ -138,13 +139,19 @@ def test_user_errors_are_one_message_without_a_trace(tmp_path, command):
     for arguments, expected in [
         (["data=aligned"], "error: data.root is not set"),
         (["data=cityscapes", "data.root=/nowhere"], "error: /nowhere does not exist"),
-        (["data.crop_size=300"], "error: data.crop_size 300 is larger than data.load_size 286"),
+        (
+            ["data=folders", "data/pixels@data.source.b=ids"],
+            "error: data.source.b.classes is not set, and has no default",
+        ),
         (["model.generator.norm=group"], "error: norm is 'group'"),
         (["ckpt_path=nowhere.ckpt", "model.generator.width=2"], "error: nowhere.ckpt does not exist"),
         (["data.batch_size=abc"], "full_key: data"),
         (["trainer.accelerator=abacus"], "abacus"),
         (["modle=unet256"], "modle"),
-        (["trainer.max_epoch=3"], "max_epoch"),
+        (
+            ["data/augmentation=color", "+data.augmentation.photometric.color.hew=1"],
+            "'hew' are not valid for transform",
+        ),
     ]:
         printed = command(tmp_path, "train", *arguments, succeeds=False)
         assert expected in printed

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from pix2pix_lit.images import to_float, to_uint8
+from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 
@@ -69,7 +69,7 @@ def test_images_are_padded_right_and_below_by_reflection(size, multiple):
     translations = Translator(echo)(images)
     missing = [(0, -side % multiple) for side in size]
     expected = np.pad(images.numpy(), [(0, 0), (0, 0), *missing], mode="reflect")
-    assert torch.equal(to_uint8(echo.seen), torch.from_numpy(expected))
+    assert torch.equal(RGB.from_network(echo.seen), torch.from_numpy(expected))
     assert torch.equal(translations, images)
 
 
@@ -77,7 +77,7 @@ def test_an_image_of_fitting_size_goes_in_as_it_is():
     generator = make("unet").eval()
     images = noise(2, 3, 16, 24)
     with torch.no_grad():
-        expected = to_uint8(generator(to_float(images)))
+        expected = RGB.from_network(generator(RGB.to_network(images)))
     assert torch.equal(Translator(generator)(images), expected)
 
 
@@ -98,7 +98,7 @@ def test_a_translation_does_not_depend_on_its_batch(network, norm, norm_inferenc
 @pytest.mark.parametrize(("norm", "norm_inference"), NORMS)
 def test_a_generators_output_does_not_depend_on_the_batch(network, norm, norm_inference):
     generator = make(network, norm, norm_inference).eval()
-    images = to_float(noise(5, 3, 16, 24))
+    images = RGB.to_network(noise(5, 3, 16, 24))
     with torch.inference_mode():
         together = generator(images)
         alone = torch.cat([generator(image[None]) for image in images])
@@ -109,7 +109,9 @@ def test_a_generators_output_does_not_depend_on_the_batch(network, norm, norm_in
 def test_dropout_is_off_even_if_the_generator_was_left_in_train_mode(network):
     generator = make(network).train()
     with torch.no_grad():
-        assert not torch.equal(generator(to_float(noise(1, 3, 16, 16))), generator(to_float(noise(1, 3, 16, 16))))
+        assert not torch.equal(
+            generator(RGB.to_network(noise(1, 3, 16, 16))), generator(RGB.to_network(noise(1, 3, 16, 16)))
+        )
     translator = Translator(generator)
     assert torch.equal(translator(noise(1, 3, 16, 16)), translator(noise(1, 3, 16, 16)))
 
@@ -137,10 +139,28 @@ def test_the_modes_of_the_generators_parts_come_back():
     assert [module.training for module in generator.modules()] == before
 
 
+def test_images_of_another_type_are_seen_and_painted_as_what_they_are():
+    labels, depth = ImageType(kind="ids", channels=1, classes=3), ImageType(channels=1, dtype="uint16", range=[0, 4000])
+    generator = UNetGenerator(in_channels=3, out_channels=1, width=4, depth=3, dropout_blocks=())
+    ids = noise(2, 1, 9, 14) % 3
+    painted = Translator(generator, labels, depth)(ids)
+    assert (painted.shape, painted.dtype) == ((2, 1, 9, 14), torch.uint16)
+    assert 0 < painted.to(torch.int32).max() <= 4000
+    generator = UNetGenerator(in_channels=1, out_channels=3, width=4, depth=3, dropout_blocks=())
+    classes = Translator(generator, depth, labels)(painted)
+    assert (classes.shape, classes.dtype) == ((2, 1, 9, 14), torch.uint8)
+    assert set(classes.unique().tolist()) <= {0, 1, 2}
+
+
 def test_the_generators_mode_comes_back_after_an_error():
     generator = make("unet").train()
-    with pytest.raises(RuntimeError):
-        Translator(generator)(noise(1, 5, 8, 8))  # five channels
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("out of memory")
+
+    generator.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        Translator(generator)(noise(1, 3, 8, 8))
     assert generator.training
 
 
@@ -154,6 +174,7 @@ def test_a_loaded_checkpoint_translates_as_its_generator(tmp_path):
         "norm_inference": "running",
     }
     weights = {f"generator.{name}": value for name, value in generator.state_dict().items()}
-    torch.save({"hyper_parameters": {"generator": spec}, "state_dict": weights}, tmp_path / "x.ckpt")
+    stored = {"generator": spec, "input": RGB.as_dict(), "target": RGB.as_dict()}
+    torch.save({"hyper_parameters": stored, "state_dict": weights}, tmp_path / "x.ckpt")
     loaded = Translator.load(tmp_path / "x.ckpt")
     assert torch.equal(loaded(noise(2, 3, 9, 14)), Translator(generator)(noise(2, 3, 9, 14)))

@@ -8,6 +8,7 @@ import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.sheet import draw_sheet
@@ -48,21 +49,19 @@ class SampleGrid(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._draw(trainer, pl_module)
 
-    def _draw(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _draw(self, trainer: L.Trainer, pl_module: Any) -> None:
         step = trainer.global_step
         if not trainer.is_global_zero or step == self._last_step:
             return
         self._last_step = step
         samples = trainer.datamodule.val_samples(self.count)  # type: ignore[attr-defined]
         with trainer.precision_plugin.forward_context():
-            generated = Translator(pl_module.generator)(  # type: ignore[arg-type]
-                samples["input"]
-            )
+            generated = Translator(pl_module.generator, pl_module.input_type, pl_module.target_type)(samples["input"])
         sheet = draw_sheet(
             {
-                "input": _images(samples["input"]),
-                "generated": _images(generated),
-                "target": _images(samples["target"]),
+                "input": _pictures(samples["input"], pl_module.input_type),
+                "generated": _pictures(generated, pl_module.target_type),
+                "target": _pictures(samples["target"], pl_module.target_type),
             }
         )
         write_image(self.folder / f"step_{step:07d}.png", sheet)
@@ -71,6 +70,6 @@ class SampleGrid(L.Callback):
                 logger.experiment.add_image("samples", sheet, global_step=step, dataformats="HWC")
 
 
-def _images(batch: Tensor) -> list[np.ndarray]:
-    """(N, C, H, W) uint8 -> N arrays of (H, W, C)."""
-    return list(batch.permute(0, 2, 3, 1).numpy())
+def _pictures(batch: Tensor, image_type: ImageType) -> list[np.ndarray]:
+    """(N, planes, H, W) -> N arrays of (H, W, 3) uint8 RGB."""
+    return [image_type.picture(image) for image in batch.permute(0, 2, 3, 1).numpy()]

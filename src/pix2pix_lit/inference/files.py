@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import SUFFIXES, list_images, read_image
+from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images import SUFFIXES, list_images, read_image, suffix_for
 
 Half = Literal["left", "right"]
 
@@ -30,7 +31,7 @@ class ImageBatch:
 
     Attributes:
         tasks: one for each image.
-        images: (N, H, W, 3) uint8 RGB.
+        images: (N, H, W, planes) of the type that was asked for.
         other_halves: the same of what stood beside the images in their files; None if they were whole files.
     """
 
@@ -47,7 +48,7 @@ class Failure:
     message: str
 
 
-def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]:
+def find_tasks(input: str, output: str, suffix: str | None = None, target_type: ImageType = RGB) -> list[Task]:
     """Pair every input image with the file that its translation is written to.
 
     Names are kept: ``input/sub/x.jpg`` becomes ``output/sub/x.jpg``. The part of the path that is kept starts
@@ -57,14 +58,21 @@ def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]
         input: an image file, a folder (searched with its sub-folders), or a pattern with ``*``, ``?``, ``[...]``
             or ``**``. What exists under exactly this name is never taken for a pattern, nor are folders above it.
         output: the folder for the translations.
-        suffix: ending that translations get instead of their input's, such as ``.png``.
+        suffix: ending that translations get, such as ``.png``; None keeps each input's own, if such a file can hold
+            translations, else takes one that can.
+        target_type: what translations are.
 
     Raises:
         UserError: if there is no image, if two translations would get one name, if one would overwrite an input,
-            or if ``output`` is a file.
+            if files of this ``suffix`` cannot hold translations, or if ``output`` is a file.
     """
     if suffix is not None and suffix not in SUFFIXES:
         raise UserError(f"suffix is {suffix!r}; expected one of {', '.join(SUFFIXES)}")
+    if suffix is not None and suffix_for(suffix, target_type) != suffix:
+        raise UserError(
+            f"suffix is {suffix!r}, but such files cannot hold what this model paints ({target_type.describe()}) "
+            f"exactly; expected {suffix_for(suffix, target_type)}: set it, or leave suffix unset"
+        )
     if Path(output).is_file():
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
     path = Path(input)
@@ -91,13 +99,14 @@ def find_tasks(input: str, output: str, suffix: str | None = None) -> list[Task]
     tasks = []
     for source in sources:
         target = Path(output) / source.relative_to(base)
-        tasks.append(Task(source, target.with_suffix(suffix) if suffix else target))
+        ending = suffix or suffix_for(source.suffix, target_type)
+        tasks.append(Task(source, target if ending == source.suffix else target.with_suffix(ending)))
     _refuse_clashes(tasks)
     return tasks
 
 
 def read_batches(
-    tasks: list[Task], batch_size: int, num_workers: int, half: Half | None = None
+    tasks: list[Task], batch_size: int, num_workers: int, half: Half | None = None, input_type: ImageType = RGB
 ) -> Iterator[ImageBatch | Failure]:
     """Read the files of ``tasks`` in the background and group them by their size, as they come.
 
@@ -106,6 +115,7 @@ def read_batches(
         batch_size: most images in a batch. At most four times as many wait for others of their size.
         num_workers: processes that read and decode; 0 reads in this process.
         half: files are A|B pairs side by side, of which only this half is the image.
+        input_type: what the images are.
 
     Raises:
         UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
@@ -115,7 +125,9 @@ def read_batches(
     if batch_size < 1 or num_workers < 0:
         raise UserError(f"batch_size={batch_size} num_workers={num_workers}; expected 1 or more, and 0 or more")
     waiting: dict[torch.Size, list[_Loaded]] = {}
-    reader = DataLoader(_Reader(tasks, half), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    reader = DataLoader(
+        _Reader(tasks, half, input_type), batch_size=None, num_workers=num_workers, collate_fn=_unchanged
+    )
     for loaded in reader:
         if isinstance(loaded, Failure):
             yield loaded
@@ -132,14 +144,15 @@ def read_batches(
 
 class _Loaded(NamedTuple):
     task: Task
-    image: Tensor  # (H, W, 3) uint8; a tensor, since that goes from process to process through shared memory
+    image: Tensor  # (H, W, planes); a tensor, since that goes from process to process through shared memory
     other_half: Tensor | None
 
 
 class _Reader(Dataset[_Loaded | Failure]):
-    def __init__(self, tasks: list[Task], half: Half | None) -> None:
+    def __init__(self, tasks: list[Task], half: Half | None, input_type: ImageType) -> None:
         self.tasks = tasks
         self.half = half
+        self.input_type = input_type
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -147,10 +160,10 @@ class _Reader(Dataset[_Loaded | Failure]):
     def __getitem__(self, index: int) -> _Loaded | Failure:
         task = self.tasks[index]
         try:
-            image = torch.from_numpy(read_image(task.source).copy())
-            if self.half is None:
-                return _Loaded(task, image, None)
-            return _Loaded(task, *_split(task.source, image, self.half))
+            image = read_image(task.source, self.input_type)
+            halves = [image] if self.half is None else _split(task.source, image, self.half)
+            tensors = [torch.from_numpy(self.input_type.finish(half).copy()) for half in halves]
+            return _Loaded(task, tensors[0], tensors[1] if self.half else None)
         except UserError as error:
             return Failure(task, str(error))
 
@@ -164,7 +177,7 @@ def _stack(group: list[_Loaded]) -> ImageBatch:
     )
 
 
-def _split(path: Path, image: Tensor, half: Half) -> tuple[Tensor, Tensor]:
+def _split(path: Path, image: np.ndarray, half: Half) -> tuple[np.ndarray, np.ndarray]:
     """The wanted half of a side-by-side image, and the other one."""
     height, width = image.shape[:2]
     if width % 2:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import load_generator
-from pix2pix_lit.images import to_float, to_uint8
+from pix2pix_lit.image_type import RGB, ImageType
 
 
 class Translator:
-    """Translates uint8 images of any size with a generator in inference mode.
+    """Translates images of any size with a generator in inference mode.
 
     The translation of an image is the same whatever batch it is in: no dropout, and norm statistics per image or
     fixed, as the generator's ``norm_inference`` says.
@@ -21,10 +21,14 @@ class Translator:
     Args:
         generator: a network with ``size_multiple`` and ``smallest_side``; left in the mode and on the
             device that it has.
+        input_type: what it translates.
+        target_type: what it paints.
     """
 
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: nn.Module, input_type: ImageType = RGB, target_type: ImageType = RGB) -> None:
         self.generator = generator
+        self.input_type = input_type
+        self.target_type = target_type
         self.size_multiple = int(generator.size_multiple)  # type: ignore[arg-type]
         self.smallest_side = int(generator.smallest_side)  # type: ignore[arg-type]
 
@@ -35,17 +39,25 @@ class Translator:
         Raises:
             UserError: if the checkpoint cannot be read or is none of ours; see ``checkpoint.load_generator``.
         """
-        return cls(load_generator(path).to(device))
+        network, input_type, target_type = load_generator(path)
+        return cls(network.to(device), input_type, target_type)
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) uint8 of any height and width on any device -> (N, C', H, W) uint8 on the CPU."""
+        """Translate a batch.
+
+        Args:
+            images: (N, planes, H, W) of ``input_type``, of any height and width, on any device.
+
+        Returns:
+            (N, channels, H, W) of ``target_type``, on the CPU.
+        """
         device = next(self.generator.parameters()).device
         height, width = images.shape[-2:]
-        padded = _pad(to_float(images.to(device)), self.size_multiple, self.smallest_side)
+        padded = _pad(self.input_type.to_network(images.to(device)), self.size_multiple, self.smallest_side)
         with _eval_mode(self.generator):
             fakes = self.generator(padded)
-        return to_uint8(fakes[..., :height, :width]).cpu()
+        return self.target_type.from_network(fakes[..., :height, :width]).cpu()
 
 
 def _pad(images: Tensor, multiple: int, smallest: int) -> Tensor:
