@@ -1,0 +1,306 @@
+"""Download and unpack a data set: python -m pix2pix_lit.data.prepare data=facades."""
+
+import errno
+import gzip
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from filelock import FileLock, Timeout
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
+
+from pix2pix_lit.cli import CONFIG_DIR, command
+from pix2pix_lit.data.download import Archive, Patience, download, require_space
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images import list_images
+
+log = logging.getLogger(__name__)
+
+MARKER = ".archive.json"
+"""The file in a data set's folder that says which archive all of it is from."""
+
+_MOST_TIMES = 50  # unpacked bytes an archive's byte: images hardly shrink, a bomb grows a thousandfold
+_ALWAYS_FINE_BYTES = 1 << 26
+_MOST_PADDING_BYTES = 1 << 20  # behind the end of a tar file; GNU tar makes 10 KiB
+_MOST_HEADER_BYTES = 1 << 20  # tarfile holds a long name or PAX header in memory; names have 4 KiB at most
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+
+
+def prepare(config: DictConfig) -> None:
+    """Download and unpack the data set that ``configs/prepare.yaml`` describes.
+
+    Args:
+        config: the composed config.
+
+    Raises:
+        UserError: if there is nothing to download, if terms must be accepted first, if the folder was made of
+            another archive, and if ``install`` fails.
+    """
+    archive = instantiate(config.data.archive) if "data" in config else None
+    if archive is None:
+        raise UserError(
+            "there is nothing to download for this data, or no data is chosen; expected one of "
+            + ", ".join(f"data={name}" for name in _names_with_archive())
+        )
+    if not config.data.root:
+        raise UserError(f"data.root is not set; expected the folder to be made: pass data.root=data/{archive.name}")
+    root = Path(os.path.expanduser(config.data.root))
+    if not is_complete(root):
+        if archive.license and OmegaConf.select(config, "data.accept_license") is not True:
+            raise UserError(
+                f"{archive.name} has terms that you must accept before it is downloaded: {archive.license}\n"
+                f"If you have read and accept them, add data.accept_license=true"
+            )
+        try:
+            install(archive, root, None if config.archive_file is None else Path(config.archive_file))
+        except KeyboardInterrupt:
+            raise UserError("stopped; the same command goes on from here") from None
+    made_of = Archive(_recorded(root / MARKER, "url"))
+    if made_of.name != archive.name:
+        raise UserError(
+            f"{root} was made of {made_of.url}; expected a folder for {archive.name}: choose another one with "
+            f"data.root=PATH, or delete it"
+        )
+    for split, count in _count_images(root).items():
+        log.info("%6d pairs in %s", count, root / split)
+    log.info(
+        "%s is complete (to have it made anew, delete it). Next: python train.py %s",
+        root,
+        archive.arguments(config.data.root),
+    )
+
+
+def is_complete(root: Path) -> bool:
+    """Whether ``install`` has made this folder."""
+    return (root / MARKER).is_file()
+
+
+def install(archive: Archive, root: Path, archive_file: Path | None = None, patience: Patience | None = None) -> None:
+    """Make the folder ``root`` of the one folder that an archive holds; does nothing if it has been made already.
+
+    ``root`` appears only when whole. A call that is killed leaves hidden files beside it, from which the next one goes
+    on; of several calls at once, one works and the others wait for it. ``<root>.archive.json`` keeps the hash of the
+    first archive, which must be the same ever after, even if ``root`` is deleted.
+
+    Args:
+        archive: what to download.
+        root: the folder to be made; its parents are made as needed.
+        archive_file: the archive, if it is on the disk already; it stays there.
+        patience: with a slow server.
+
+    Raises:
+        UserError: if ``root`` holds something else; if the archive cannot be had, is not the expected one, is damaged,
+            or would write outside of its folder; if the disk is full or may not be written to.
+    """
+    if is_complete(root):
+        return
+    root = root.resolve()  # of a link to another disk, hidden files belong on that disk
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(root):
+            if not is_complete(root):
+                _install(archive, root, archive_file, patience)
+    except OSError as error:
+        raise UserError(
+            f"{root} cannot be made ({error}); expected a folder with room that you may write to"
+        ) from error
+
+
+def _install(archive: Archive, root: Path, archive_file: Path | None, patience: Patience | None) -> None:
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise UserError(
+            f"{root} exists, and was not made by this command; expected a new folder: rename it, or choose another "
+            f"one with data.root=PATH. If it holds the data set, train on it as it is"
+        )
+    unpacking = root.with_name(f".{root.name}.unpacking")
+    if unpacking.exists():
+        shutil.rmtree(unpacking)
+    downloaded = root.with_name(f".{root.name}.tar.gz.part")
+    path = archive_file or downloaded
+    known_hash = _known_hash(root)
+    if archive_file is None:
+        download(archive.url, downloaded, archive.bytes, patience)
+    elif not archive_file.is_file():
+        raise UserError(f"archive_file={archive_file} is no file; expected {archive.name}.tar.gz: check the path")
+    try:
+        facts = _verify(path, archive, root, known_hash)
+        top, size = _inspect(path)
+    except UserError:
+        if archive_file is None:
+            _remove(downloaded)  # or the next call would take it for a finished download
+        raise
+    require_space(root.parent, size, f"for the contents of {path}")
+    try:
+        with tqdm(total=size, unit="B", unit_scale=True, desc="unpacking") as progress:
+            for tar, member in _members(path):
+                _extract(path, tar, member, unpacking)
+                progress.update(member.size)
+        (unpacking / top / MARKER).write_text(facts, encoding="utf-8")
+        _record_path(root).write_text(facts, encoding="utf-8")
+        (unpacking / top).rename(root)  # which may be an empty folder
+    except UserError:
+        if archive_file is None:
+            _remove(downloaded)
+        raise
+    finally:
+        shutil.rmtree(unpacking, ignore_errors=True)
+    _remove(downloaded)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Hold the lock of ``root``, which the system frees even if this process is killed."""
+    lock = FileLock(root.with_name(f".{root.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is making %s: waiting for it", root)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _record_path(root: Path) -> Path:
+    return root.with_name(f"{root.name}.archive.json")
+
+
+def _remove(downloaded: Path) -> None:
+    for path in (downloaded, downloaded.with_name(f"{downloaded.name}.json")):
+        path.unlink(missing_ok=True)
+
+
+def _known_hash(root: Path) -> str | None:
+    """The sha256 that an earlier archive had, as its record says."""
+    record = _record_path(root)
+    return _recorded(record, "sha256") if record.exists() else None
+
+
+def _recorded(record: Path, key: str) -> str:
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))[key]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{record} is damaged; expected the hash and address of an earlier download: delete it"
+        ) from error
+
+
+def _verify(path: Path, archive: Archive, root: Path, known: str | None) -> str:
+    """Compare size and hash with what is known; returns what is to be recorded, as JSON."""
+    log.info("checking %s", path)
+    size = path.stat().st_size
+    if archive.bytes is not None and size != archive.bytes:
+        raise UserError(f"{path} has {size:,} bytes; expected the {archive.bytes:,} of {archive.url}: get it again")
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if archive.sha256 is not None:
+        if sha256 != archive.sha256:
+            raise UserError(
+                f"{path} has sha256 {sha256}; expected {archive.sha256}, which data.archive.sha256 says: get it again, "
+                f"and do not use it if it stays so"
+            )
+    elif known is not None and sha256 != known:
+        record = _record_path(root)
+        raise UserError(
+            f"{path} has sha256 {sha256}; expected {known}, as the first time ({record}): the archive is damaged or "
+            f"was replaced. Get it again; if it stays so and you trust it, delete {record} first"
+        )
+    return json.dumps({"url": archive.url, "bytes": size, "sha256": sha256}, indent=1)
+
+
+def _inspect(path: Path) -> tuple[str, int]:
+    """Read the whole archive, writing nothing; returns the name of its folder and the bytes of all its files."""
+    tops: set[str] = set()
+    files, size = 0, 0
+    for _, member in _members(path):
+        top, *below = PurePosixPath(member.name).parts
+        if not below and not member.isdir():
+            raise UserError(f"{path} holds the file {top} at its top; expected one folder, with train/ and val/ in it")
+        tops.add(top)
+        files += member.isfile()
+        size += member.size
+    if len(tops) != 1 or not files:
+        found = ", ".join(sorted(tops)) or "nothing"
+        raise UserError(f"{path} holds {files} files in {found}; expected one folder, with train/ and val/ in it")
+    return tops.pop(), size
+
+
+class _BoundedHeader(tarfile.TarInfo):
+    """A header that is refused, before it is read, if it says that a huge name or PAX header follows."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if not (header.isfile() or header.isdir()) and header.size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
+
+
+def _members(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Files and folders in their order, once each is found to be nothing else and within the archive's folder.
+
+    Hidden ones at the top are left out: they are what macOS adds to archives.
+    """
+    most = _MOST_TIMES * path.stat().st_size + _ALWAYS_FINE_BYTES
+    size = 0
+    try:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedHeader) as tar:
+            for member in tar:
+                size += member.size
+                if max(size, tar.offset) > most:  # sparse files have a larger size, headers take up the stream
+                    raise UserError(f"{path} unpacks to more than {most:,} bytes; expected a data set: do not use it")
+                where = PurePosixPath(member.name)
+                if where.is_absolute() or ".." in where.parts or "\0" in member.name:
+                    raise UserError(f"{path} wants to write to {member.name!r}, outside of its folder: do not use it")
+                if not (member.isfile() or member.isdir()):
+                    raise UserError(f"{path} holds {member.name!r}, a link or device; expected files: do not use it")
+                if where.parts and not where.parts[0].startswith("."):
+                    yield tar, member
+            # To the end of the file, where gzip's checksum is; tarfile stops without a word at a broken header.
+            if len(stream.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
+                raise tarfile.ReadError("there is something behind its end")
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:  # headers of headers
+        raise UserError(f"{path} is damaged or no .tar.gz file ({error}); expected an archive: get it again") from error
+
+
+def _extract(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    try:
+        tar.extract(member, folder, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise
+        reason = getattr(error, "strerror", None) or error  # without the whole name
+        raise UserError(
+            f"{path} is malformed: {member.name[:80]!r} cannot be unpacked ({reason}); expected files and folders "
+            f"whose names are valid and do not clash: do not use it"
+        ) from error
+
+
+def _names_with_archive() -> list[str]:
+    paths = sorted(Path(CONFIG_DIR, "data").glob("*.yaml"))
+    return [path.stem for path in paths if OmegaConf.select(OmegaConf.load(path), "archive")]
+
+
+def _count_images(root: Path) -> dict[str, int]:
+    counts = {}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        with suppress(UserError):  # a folder without images
+            counts[folder.name] = len(list_images(folder))
+    return counts
+
+
+main = command("prepare")(prepare)
+
+if __name__ == "__main__":
+    main()
