@@ -31,6 +31,16 @@ def test_wheel_ships_every_config_of_the_checkout(unpacked):
         assert (packed / path).read_bytes() == (ROOT / path).read_bytes()
 
 
+def test_wheel_ships_whatever_else_the_package_reads(unpacked):
+    source = ROOT / "src/pix2pix_lit"
+    others = {
+        path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert Path("data/audit/page.css") in others
+    for path in others:
+        assert (unpacked / "pix2pix_lit" / path).read_bytes() == (source / path).read_bytes()
+
+
 def test_installed_command_composes_its_own_configs_in_another_folder(unpacked, tmp_path):
     run = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pix2pix_lit.train import main; main()"
     printed = subprocess.run(

@@ -1,0 +1,229 @@
+"""From what was measured to what is wrong. Sets are judged over all splits together."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import chain
+
+import numpy as np
+
+from pix2pix_lit.data.audit import registration, sides
+from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place
+from pix2pix_lit.data.audit.measure import FAR, Failure, Measures
+from pix2pix_lit.data.audit.split import Split
+
+_LEAST_OFF_PALETTE = 0.01  # share of a label image's pixels far from the palette that is nothing to speak of
+_TIMES_USUAL = 4.0  # above so many times the set's usual share, a pair is not like the others
+_WRONG_PALETTE = 0.5  # a usual share from which on the palette is not that of the labels
+_SIDES = ("A", "B")
+
+Unjudged = dict[str, str]
+
+
+def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding], Unjudged]:
+    """Find all that is wrong with pairs.
+
+    Args:
+        splits: what was measured.
+        snap_labels: whether label colours will be replaced by the nearest ones of the palette.
+
+    Returns:
+        Findings in the order of ``CHECKS``, and the checks that could not be made, with the reason.
+    """
+    unjudged: Unjudged = {}
+    findings = list(chain(_unreadable(splits), _missing(splits), _constant(splits), _same(splits)))
+    swapped = list(_swapped_sides(splits, unjudged))
+    findings += swapped
+    if swapped:
+        unjudged["off the palette"] = unjudged["turned pair"] = "the sides are swapped"
+    else:
+        findings += chain(_off_palette(splits, snap_labels), _turned(splits, unjudged))
+    findings += _misregistered(splits, unjudged)
+    order = [check.name for check in CHECKS]
+    return sorted(findings, key=lambda finding: order.index(finding.check)), unjudged
+
+
+def _unreadable(splits: Sequence[Split]) -> Iterator[Finding]:
+    for split in splits:
+        for index, result in enumerate(split.results):
+            if isinstance(result, Failure):
+                check = "size mismatch" if result.is_size_mismatch else "unusable"
+                yield Finding(check, result.message, (split.place(index),))
+
+
+def _missing(splits: Sequence[Split]) -> Iterator[Finding]:
+    for split in splits:
+        for path in split.source.missing:
+            yield Finding(
+                "missing partner", f"{path} has no partner", (Place(split.name, None, path.name, (str(path),)),)
+            )
+
+
+def _constant(splits: Sequence[Split]) -> Iterator[Finding]:
+    for split in splits:
+        for index, result in split.measured():
+            blank = [side for side, digest in zip(_SIDES, result.digests, strict=True) if digest is None]
+            if blank:
+                message = f"{' and '.join(blank)} {'is' if len(blank) == 1 else 'are'} of a single colour"
+                yield Finding("constant", message, (split.place(index),))
+
+
+def _same(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Equal pairs, and equal images with unequal partners; within a split, and from one split to another."""
+    pair_of: dict[Place, Hashable] = {}
+    for digests, places in _groups(splits, lambda result: result.digests if any(result.digests) else None):
+        pair_of |= dict.fromkeys(places, digests)
+        by_split = _by_split(places)
+        for split, own in by_split.items():
+            if len(own) > 1:
+                yield Finding("duplicate", f"{len(own)} times the same pair in {split}: {_names(own)}", tuple(own))
+        if len(by_split) > 1:
+            yield Finding("leak", f"the same pair in {' and '.join(by_split)}: {_names(places)}", tuple(places))
+    for number, side in enumerate(_SIDES):
+        for _, places in _groups(splits, lambda result, number=number: result.digests[number]):  # type: ignore[misc]
+            # Of pairs that are equal, one stands for all of them.
+            one_each = {(place.split, pair_of.get(place, place)): place for place in reversed(places)}
+            places = list(reversed(one_each.values()))
+            by_split = _by_split(places)
+            for split, own in by_split.items():
+                if len(own) > 1:
+                    message = f"the same {side} with {len(own)} partners in {split}: {_names(own)}"
+                    yield Finding("repeated image", message, tuple(own))
+            if len(by_split) > 1 and len({pair for _, pair in one_each}) > 1:
+                message = f"the same {side} with other partners in {' and '.join(by_split)}: {_names(places)}"
+                yield Finding("shared image", message, tuple(places))
+
+
+def _swapped_sides(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:
+    a, b = splits[0].source.a, splits[0].source.b
+    results = [result for *_, result in _comparable(splits)]
+    if a.is_labels == b.is_labels or len(results) < registration.FEWEST:
+        unjudged["swapped sides"] = (
+            "both sides are declared alike" if a.is_labels == b.is_labels else registration.TOO_FEW
+        )
+        return
+    labels, photo = (0, 1) if a.is_labels else (1, 0)
+    off = [(result.off_palette[labels], result.off_palette[photo]) for result in results]
+    if sides.labels_look_like_photos(
+        [(result.appearances[labels], result.appearances[photo]) for result in results],
+        [(own[FAR], other[FAR]) for own, other in off if own and other],
+    ):
+        yield Finding(
+            "swapped sides",
+            f"{_SIDES[labels]} is declared as labels but looks like photos, and {_SIDES[photo]} is not but looks like "
+            f"labels: exchange what data.source.a and data.source.b say, and turn data.direction round",
+        )
+
+
+def _off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding]:
+    for number, side in enumerate(_SIDES):
+        image_type = (splits[0].source.a, splits[0].source.b)[number]
+        items = [
+            (split, index, result.off_palette[number])
+            for split in splits
+            for index, result in split.measured()
+            if image_type.kind == "colors" and result.off_palette[number]
+        ]
+        if not items:
+            continue
+        key = f"data.source.{side.lower()}.palette"
+        usual = float(np.median([shares[FAR] for *_, shares in items]))
+        inexact = float(np.median([shares[0] for *_, shares in items if 0 in shares] or [0.0]))
+        if usual > _WRONG_PALETTE:
+            yield Finding(
+                "off the palette",
+                f"usually {usual:.0%} of the pixels of {side} are more than {FAR} RGB units from every colour of the "
+                f"palette: is {key} that of these labels?",
+                figures={"usual_share": usual},
+            )
+            continue
+        if inexact > _LEAST_OFF_PALETTE and not snap_labels:
+            yield Finding(
+                "off the palette",
+                f"usually {inexact:.0%} of the pixels of {side} are not exactly of a colour of the palette, as JPEG "
+                f"and blending leave them: data.snap_labels=true makes them so",
+                figures={"usual_inexact_share": inexact},
+            )
+        most = max(_LEAST_OFF_PALETTE, _TIMES_USUAL * usual)
+        for split, index, shares in items:
+            if shares[FAR] > most:
+                message = (
+                    f"{shares[FAR]:.1%} of the pixels of {side} are more than {FAR} RGB units from every colour of the "
+                    f"palette (usual: {usual:.1%})"
+                )
+                figures = {"share": shares[FAR], "usual_share": usual}
+                yield Finding("off the palette", message, (split.place(index),), figures)
+
+
+def _turned(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:
+    items = _comparable(splits)
+    turned, reason = sides.turned_pairs([result.appearances for *_, result in items])
+    if reason:
+        unjudged["turned pair"] = reason
+    for item in turned:
+        split, index, _ = items[item]
+        yield Finding("turned pair", "A looks like the others' B, and B like their A", (split.place(index),))
+
+
+def _misregistered(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:
+    items = _comparable(splits)
+    mixed = [result.mixed for *_, result in items if result.mixed is not None]
+    judged = registration.judge([result.registration for *_, result in items], mixed)
+    if judged.unjudged:
+        unjudged["misregistered"] = judged.unjudged
+    if judged.all_shifted is not None:
+        dx, dy = judged.all_shifted
+        yield Finding(
+            "misregistered",
+            f"in the whole set, B agrees with A once it is moved {_moved(dx, dy)}",
+            figures={"dx": dx, "dy": dy},
+        )
+    usual = f"usual here: {judged.usual:.2f}"
+    for item in judged.shifted:
+        split, index, result = items[item]
+        measured = result.registration
+        message = (
+            f"B agrees with A once it is moved {_moved(measured.dx, measured.dy)} (correlation of edges "
+            f"{measured.best:.2f}, as it is {measured.here:.2f}; {usual})"
+        )
+        figures = {"dx": measured.dx, "dy": measured.dy, "moved": measured.best, "as_it_is": measured.here}
+        yield Finding("misregistered", message, (split.place(index),), figures)
+    for item in judged.strangers:
+        split, index, result = items[item]
+        here = result.registration.here
+        message = f"B agrees with A no better than that of another pair (correlation of edges {here:.2f}; {usual})"
+        yield Finding("misregistered", message, (split.place(index),), {"as_it_is": here, "usual": judged.usual})
+
+
+def _comparable(splits: Sequence[Split]) -> list[tuple[Split, int, Measures]]:
+    """All pairs with something to see in both images."""
+    return [(split, index, result) for split in splits for index, result in split.measured() if all(result.digests)]
+
+
+def _groups(
+    splits: Sequence[Split], key: Callable[[Measures], Hashable | None]
+) -> Iterator[tuple[Hashable, list[Place]]]:
+    """Keys that several pairs have, and these pairs."""
+    groups: dict[Hashable, list[tuple[Split, int]]] = defaultdict(list)
+    for split in splits:
+        for index, result in split.measured():
+            if (found := key(result)) is not None:
+                groups[found].append((split, index))
+    for found, members in groups.items():
+        if len(members) > 1:
+            yield found, [split.place(index) for split, index in members]
+
+
+def _by_split(places: Sequence[Place]) -> dict[str, list[Place]]:
+    groups = defaultdict(list)
+    for place in places:
+        groups[place.split].append(place)
+    return groups
+
+
+def _names(places: Sequence[Place], most: int = 4) -> str:
+    shown = ", ".join(f"{place.split}/{place.name}" for place in places[:most])
+    return shown + (f" and {len(places) - most} more" if len(places) > most else "")
+
+
+def _moved(dx: float, dy: float) -> str:
+    return f"{abs(dx):.0f} px to the {'right' if dx > 0 else 'left'} and {abs(dy):.0f} px {'down' if dy > 0 else 'up'}"

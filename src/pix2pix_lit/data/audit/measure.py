@@ -1,0 +1,132 @@
+"""Reading every pair of a split once, in several processes, and keeping but a few numbers of each."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from pix2pix_lit.data.audit.registration import Registration, register
+from pix2pix_lit.data.audit.sides import Appearance, appearance
+from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.palette import off_palette
+
+FAR = 40
+"""RGB units from the palette that hardly a pixel of good JPEG labels is beyond."""
+
+DISTANCES = (0, 5, 10, 20, FAR)
+"""RGB units that shares of pixels off the palette are counted for."""
+
+_SAMPLE = 200  # pairs of a split that are measured more closely
+
+
+class Measures(NamedTuple):
+    """What is kept of a pair; ``(a, b)`` each.
+
+    Attributes:
+        name: what the source calls it.
+        size: width and height.
+        digests: of the pixels; equal for equal images, None for images of one colour.
+        appearances: of their pictures.
+        off_palette: ``FAR`` or, for some pairs, all ``DISTANCES`` -> share of pixels farther than that from the
+            palette of the labels; empty without one.
+        registration: how their edges agree.
+        mixed: how those of A and of another pair's B do, for some pairs.
+    """
+
+    name: str
+    size: tuple[int, int]
+    digests: tuple[bytes | None, bytes | None]
+    appearances: tuple[Appearance, Appearance]
+    off_palette: tuple[dict[int, float], dict[int, float]]
+    registration: Registration
+    mixed: Registration | None
+
+
+class Failure(NamedTuple):
+    """A pair that cannot be read."""
+
+    message: str
+    is_size_mismatch: bool
+
+
+def measure_pairs(source: PairSource, num_workers: int) -> Iterator[Measures | Failure]:
+    """Measure all pairs, in their order.
+
+    Args:
+        source: of the pairs.
+        num_workers: processes that read and measure; 0 does it in this one.
+    """
+    loader = DataLoader(_Measurer(source), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    yield from loader
+
+
+def pictures(source: PairSource, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    """A and B as (H, W, 3) uint8 RGB, to be looked at."""
+    return source.a.picture(source.a.finish(pair.a)), source.b.picture(source.b.finish(pair.b))
+
+
+def is_constant(image: np.ndarray) -> bool:
+    """Whether (H, W, planes) is of one colour, but for a margin of 1/16, where JPEG mixes the halves of a file."""
+    height, width = image.shape[:2]
+    inner = image[height // 16 : height - height // 16, width // 16 : width - width // 16]
+    return bool((inner == inner[:1, :1]).all())
+
+
+class _Measurer(Dataset[Measures | Failure]):
+    def __init__(self, source: PairSource) -> None:
+        self.source = source
+        self.stride = max(1, len(source) // _SAMPLE)
+        colors = [side.palette_colors if side.kind == "colors" else None for side in (source.a, source.b)]
+        self.is_colored = [palette is not None for palette in colors]
+        # A photo is measured by the palette of its labels: that tells which of the two the labels are.
+        self.palettes = [own if own is not None else other for own, other in zip(colors, colors[::-1], strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Measures | Failure:
+        try:
+            pair = self.source[index]
+        except UserError as error:
+            return Failure(str(error), isinstance(error, SizeMismatchError))
+        a, b = pictures(self.source, pair)
+        is_sampled = index % self.stride == 0
+        return Measures(
+            name=pair.name,
+            size=(a.shape[1], a.shape[0]),
+            digests=(_digest(pair.a), _digest(pair.b)),
+            appearances=(appearance(a), appearance(b)),
+            off_palette=(self._off_palette(0, pair.a, is_sampled), self._off_palette(1, pair.b, is_sampled)),
+            registration=register(a, b),
+            mixed=self._mixed(index, a) if is_sampled else None,
+        )
+
+    def _off_palette(self, side: int, image: np.ndarray, closely: bool) -> dict[int, float]:
+        palette = self.palettes[side]
+        if palette is None or image.shape[-1] < 3 or image.dtype != np.uint8:
+            return {}
+        some = np.ascontiguousarray(image[::2, ::2, :3])
+        distances = DISTANCES if closely and self.is_colored[side] else (FAR,)
+        return {distance: off_palette(some, palette, distance) for distance in distances}
+
+    def _mixed(self, index: int, a: np.ndarray) -> Registration | None:
+        try:  # half the set away, since neighbours may be frames of one film
+            other = self.source[(index + len(self) // 2) % len(self)]
+        except UserError:
+            return None
+        b = self.source.b.picture(self.source.b.finish(other.b))
+        return register(a, b) if b.shape == a.shape else None
+
+
+def _digest(image: np.ndarray) -> bytes | None:
+    if is_constant(image):
+        return None
+    shape = f"{image.shape} {image.dtype}".encode()
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=shape[:64]).digest()
+
+
+def _unchanged(result: Any) -> Any:
+    return result
