@@ -2,9 +2,8 @@
 
 Usage: python benchmarks/streets.py [--pairs 200] [--size 256]
 
-Both run in this process, alternating pair by pair, on one thread. The reference's pipeline is written here from its
-description (open with Pillow, split, resize to 286 by bicubic interpolation, crop, flip, to tensor, normalise) and
-reads quality-90 JPEG files of the streets themselves, so both bring a pair of the same size from nothing to memory.
+Both run in this process, alternating pair by pair, on one thread. The reference's pipeline (reference_loader.py) reads
+quality-90 JPEG files of the streets themselves, so both bring a pair of the same size from nothing to memory.
 """
 
 import argparse
@@ -17,23 +16,9 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.transforms import functional
+from reference_loader import load_as_the_reference
 
 from pix2pix_lit.data.sources import StreetsSource
-
-
-def load_as_the_reference(path: Path, size: int) -> list[torch.Tensor]:
-    """A side-by-side file -> two (3, size, size) float tensors in [-1, 1]."""
-    aligned = Image.open(path).convert("RGB")
-    width, height = aligned.size
-    load_size = size * 286 // 256
-    left, top = np.random.default_rng().integers(0, load_size - size + 1, 2).tolist()
-    tensors = []
-    for box in ((0, 0, width // 2, height), (width // 2, 0, width, height)):
-        half = aligned.crop(box).resize((load_size, load_size), Image.Resampling.BICUBIC)
-        half = half.crop((left, top, left + size, top + size)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        tensors.append(functional.normalize(functional.to_tensor(half), [0.5] * 3, [0.5] * 3))
-    return tensors
 
 
 def main() -> None:
@@ -46,6 +31,7 @@ def main() -> None:
     torch.set_num_threads(1)
     source = StreetsSource(size=arguments.size, train_length=arguments.pairs)
     source[0]  # textures are made once a process
+    generator = np.random.default_rng(0)
     drawn, read = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pair.jpg"
@@ -55,7 +41,7 @@ def main() -> None:
             drawn.append(time.perf_counter() - start)
             Image.fromarray(np.hstack([pair.a, pair.b])).save(path, quality=90)
             start = time.perf_counter()
-            load_as_the_reference(path, arguments.size)
+            load_as_the_reference(path, arguments.size, generator)
             read.append(time.perf_counter() - start)
     drawn_ms, read_ms = (1000 * statistics.median(seconds) for seconds in (drawn, read))
     print(f"{arguments.pairs} pairs of {arguments.size}x{arguments.size}, medians on one thread")
