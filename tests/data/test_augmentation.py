@@ -207,6 +207,12 @@ def test_every_part_of_the_seed_matters(position, options):
     assert len(crops) > 15
 
 
+def test_light_differs_from_draw_to_draw():
+    augment = augmentation(40, photometric={"light": A.RandomBrightnessContrast(p=1)})
+    results = {augment(noise(40, 40), noise(40, 40), seed)[0].tobytes() for seed in SEEDS[:10]}
+    assert len(results) == 10
+
+
 def test_a_pair_made_smaller_than_the_crop_is_reported():
     shrink = {"shrink": A.Resize(20, 30, p=1)}
     with pytest.raises(UserError, match=r"made a pair 30x20 pixels.*crop of 32x32.*raise data\.load_size"):
