@@ -286,14 +286,12 @@ def _check(image_type: ImageType) -> None:
             f"values of an image is {image_type.values!r}; expected one of {', '.join(ID_VALUES)}, or a list with the "
             f"value of each class"
         )
-    if (
-        isinstance(image_type.values, str)
-        and max(ID_VALUES[image_type.values].values()) != (image_type.classes or 0) - 1
-    ):
-        raise UserError(
-            f"classes of an image with values={image_type.values} is {image_type.classes}; expected "
-            f"{max(ID_VALUES[image_type.values].values()) + 1}"
-        )
+    if isinstance(image_type.values, str):
+        classes = max(ID_VALUES[image_type.values].values()) + 1
+        if image_type.classes != classes:
+            raise UserError(
+                f"classes of an image with values={image_type.values} is {image_type.classes}; expected {classes}"
+            )
     background, top = image_type.background, {"uint8": 255, "uint16": 65535}.get(dtype)
     if background is not None and (
         len(background) != channels or (top is not None and not all(0 <= part <= top for part in background))

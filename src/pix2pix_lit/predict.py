@@ -35,8 +35,6 @@ def predict(config: DictConfig) -> None:
             raise UserError(
                 f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN output=FOLDER"
             )
-    if config.half not in (None, "left", "right"):
-        raise UserError(f"half is {config.half!r}; expected left, right or null")
     best_device = "cuda" if torch.cuda.is_available() else "cpu"
     device = best_device if config.device == "auto" else config.device
     try:
@@ -52,8 +50,9 @@ def predict(config: DictConfig) -> None:
 
     input_picture, target_picture = translator.input_type.picture, translator.target_type.picture
     failures: list[str] = []
+    batches = read_batches(tasks, config.batch_size, config.num_workers, config.half, translator.input_type)
     with tqdm(total=len(tasks), unit="image") as progress:
-        for batch in read_batches(tasks, config.batch_size, config.num_workers, config.half, translator.input_type):
+        for batch in batches:
             if isinstance(batch, Failure):
                 failures.append(batch.message)
                 progress.update()

@@ -10,7 +10,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import CONFIG_DIR
-from pix2pix_lit.data.look import as_network_sees, evenly_spread, look
+from pix2pix_lit.data.dataset import evenly_spread
+from pix2pix_lit.data.look import as_network_sees, look
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import read_image

@@ -126,7 +126,7 @@ def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: st
                 return cached
             _make_on_disk(pairs, cache, about, num_workers, title)
             _delete_outdated(cache)
-            return CachedPairs(pairs.a, pairs.b, cache / "a.npy", cache / "b.npy", np.load(cache / "names.npy"))
+            return _load(pairs, cache)
     except OSError as error:
         raise UserError(
             f"the cache {cache} cannot be made ({error}); expected a folder with room that you may write to: set "
@@ -139,9 +139,13 @@ def _open_on_disk(pairs: ResizedPairs, cache: Path) -> CachedPairs | None:
     if not (cache / "about.json").is_file():
         return None
     try:
-        return CachedPairs(pairs.a, pairs.b, cache / "a.npy", cache / "b.npy", np.load(cache / "names.npy"))
+        return _load(pairs, cache)
     except (OSError, ValueError):  # somebody deleted or cut a part of it
         return None
+
+
+def _load(pairs: ResizedPairs, cache: Path) -> CachedPairs:
+    return CachedPairs(pairs.a, pairs.b, cache / "a.npy", cache / "b.npy", np.load(cache / "names.npy"))
 
 
 def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_workers: int, title: str) -> None:
@@ -194,7 +198,7 @@ def _delete_outdated(cache: Path) -> None:
 def _fill(pairs: ResizedPairs, a_images: np.ndarray, b_images: np.ndarray, num_workers: int, title: str) -> np.ndarray:
     """Make every pair, write it to the arrays, and return the names."""
     names: list[str] = []
-    loader = DataLoader(_Chunks(pairs), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    loader = DataLoader(_Chunks(pairs), batch_size=None, num_workers=num_workers)
     with tqdm(total=len(pairs), desc=f"Caching {title}", unit="pair") as progress:
         for a, b, chunk_names in loader:
             rows = slice(len(names), len(names) + len(chunk_names))
@@ -217,10 +221,6 @@ class _Chunks(Dataset[tuple[torch.Tensor, torch.Tensor, Sequence[str]]]):
         chosen = range(index * _CHUNK, min((index + 1) * _CHUNK, len(self.pairs)))
         a, b, names = zip(*(self.pairs[i] for i in chosen), strict=True)
         return torch.from_numpy(np.stack(a)), torch.from_numpy(np.stack(b)), names
-
-
-def _unchanged(chunk: Any) -> Any:
-    return chunk
 
 
 def _layout(pairs: ResizedPairs) -> list[tuple[tuple[int, ...], str]]:

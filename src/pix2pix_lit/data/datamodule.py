@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-import numpy as np
 
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.cache import CachedPairs, CacheKind, cache_in_memory, cache_on_disk
-from pix2pix_lit.data.dataset import Batch, Direction, Draw, PairDataset
+from pix2pix_lit.data.dataset import Batch, Direction, Draw, PairDataset, evenly_spread
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 from pix2pix_lit.data.pair import PairSource
 from pix2pix_lit.data.resized import LabelResampling, Resampling, ResizedPairs
@@ -191,8 +190,7 @@ class PairsDataModule(L.LightningDataModule):
 
     def val_samples(self, count: int) -> Batch:
         """At most ``count`` validation pairs, evenly spread over the split: the same at every call and run."""
-        indices = np.linspace(0, len(self.val_pairs) - 1, min(count, len(self.val_pairs))).round().astype(int)
-        return self.val_pairs[[Draw(0, int(index)) for index in indices]]
+        return self.val_pairs[[Draw(0, index) for index in evenly_spread(len(self.val_pairs), count)]]
 
     def _cached(self, pairs: ResizedPairs, split: str) -> ResizedPairs | CachedPairs:
         if self.cache == "ram":

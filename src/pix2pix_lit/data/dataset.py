@@ -78,6 +78,11 @@ class PairDataset(Dataset[Batch]):
         return self.pairs.b if self.direction == "AtoB" else self.pairs.a
 
 
+def evenly_spread(length: int, count: int) -> list[int]:
+    """At most ``count`` indices below ``length``, from the first to the last."""
+    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
+
+
 def _to_nchw(images: list[np.ndarray]) -> Tensor:
     # A view: turning bytes round would cost more than all else, and the device does it while scaling.
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -31,6 +31,7 @@ def look(config: DictConfig) -> None:
     # Imported here so that --help and a mistyped key answer at once.
     from hydra.utils import instantiate
 
+    from pix2pix_lit.data.dataset import evenly_spread
     from pix2pix_lit.images import write_image
     from pix2pix_lit.sheet import draw_sheet
 
@@ -76,9 +77,8 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws
             columns.setdefault(caption, []).append(image_type.picture(images[0].permute(1, 2, 0).numpy()))
 
     for index in indices:
-        pair = source[index]
-        columns.setdefault("A", []).append(source.a.picture(source.a.finish(pair.a)))
-        columns.setdefault("B", []).append(source.b.picture(source.b.finish(pair.b)))
+        for caption, picture in zip("AB", source.pictures(source[index]), strict=True):
+            columns.setdefault(caption, []).append(picture)
         add(fixed, Draw(0, index), "")
         for epoch in range(draws):
             add(datamodule.train_pairs, Draw(epoch, index), f", epoch {epoch}")
@@ -87,11 +87,6 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws
         caption: [fitted(image, longest) for image in images] if caption in ("A", "B") else images
         for caption, images in columns.items()
     }
-
-
-def evenly_spread(length: int, count: int) -> list[int]:
-    """At most ``count`` indices below ``length``, from the first to the last."""
-    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:

@@ -60,6 +60,10 @@ class PairSource(ABC):
         pair = self[index]
         return Pair(prepare(pair.a, self.a), prepare(pair.b, self.b), pair.name)
 
+    def pictures(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        """A and B of one of the pairs as (H, W, 3) uint8 RGB, to be looked at."""
+        return self.a.picture(self.a.finish(pair.a)), self.b.picture(self.b.finish(pair.b))
+
     def files(self, index: int) -> tuple[Path, ...]:
         """The files that the pair at ``index`` is read from; none for a pair that is made."""
         return ()

@@ -124,10 +124,14 @@ def read_batches(
         raise UserError(f"half is {half!r}; expected left, right or null")
     if batch_size < 1 or num_workers < 0:
         raise UserError(f"batch_size={batch_size} num_workers={num_workers}; expected 1 or more, and 0 or more")
-    waiting: dict[torch.Size, list[_Loaded]] = {}
     reader = DataLoader(
         _Reader(tasks, half, input_type), batch_size=None, num_workers=num_workers, collate_fn=_unchanged
     )
+    return _grouped(reader, batch_size)
+
+
+def _grouped(reader: "DataLoader[_Loaded | Failure]", batch_size: int) -> Iterator[ImageBatch | Failure]:
+    waiting: dict[torch.Size, list[_Loaded]] = {}
     for loaded in reader:
         if isinstance(loaded, Failure):
             yield loaded

@@ -106,7 +106,8 @@ def _as_network_sees(datamodule: "PairsDataModule", splits: list["Split"]) -> di
     Raises:
         UserError: if the settings do not suit them.
     """
-    from pix2pix_lit.data.look import as_network_sees, evenly_spread
+    from pix2pix_lit.data.dataset import evenly_spread
+    from pix2pix_lit.data.look import as_network_sees
 
     usable = [index for split in splits if split.name == datamodule.train_split for index, _ in split.measured()]
     if not usable or datamodule.val_split not in [split.name for split in splits]:

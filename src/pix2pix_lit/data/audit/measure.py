@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pix2pix_lit.data.audit.registration import Registration, register
 from pix2pix_lit.data.audit.sides import Appearance, appearance
-from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
+from pix2pix_lit.data.pair import PairSource, SizeMismatchError
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.palette import off_palette
 
@@ -63,11 +63,6 @@ def measure_pairs(source: PairSource, num_workers: int) -> Iterator[Measures | F
     yield from loader
 
 
-def pictures(source: PairSource, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """A and B as (H, W, 3) uint8 RGB, to be looked at."""
-    return source.a.picture(source.a.finish(pair.a)), source.b.picture(source.b.finish(pair.b))
-
-
 def is_constant(image: np.ndarray) -> bool:
     """Whether (H, W, planes) is of one colour, but for a margin of 1/16, where JPEG mixes the halves of a file."""
     height, width = image.shape[:2]
@@ -92,7 +87,7 @@ class _Measurer(Dataset[Measures | Failure]):
             pair = self.source[index]
         except UserError as error:
             return Failure(str(error), isinstance(error, SizeMismatchError))
-        a, b = pictures(self.source, pair)
+        a, b = self.source.pictures(pair)
         is_sampled = index % self.stride == 0
         return Measures(
             name=pair.name,

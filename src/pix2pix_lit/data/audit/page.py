@@ -13,7 +13,8 @@ from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place, Report
 from pix2pix_lit.data.audit.page_pictures import explained, pictures_of
 from pix2pix_lit.data.audit.report import off_palette_text, shares
 from pix2pix_lit.data.audit.split import Split
-from pix2pix_lit.data.look import evenly_spread, fitted
+from pix2pix_lit.data.dataset import evenly_spread
+from pix2pix_lit.data.look import fitted
 
 MOST_PICTURED = 200
 """Findings of one check that are shown with pictures; all others are listed."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pix2pix_lit.data.audit.findings import Place
-from pix2pix_lit.data.audit.measure import FAR, pictures
+from pix2pix_lit.data.audit.measure import FAR
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB
@@ -20,7 +20,7 @@ def pictures_of(split: Split, place: Place) -> dict[str, np.ndarray]:
     """What there is to be seen at a place: caption -> (H, W, 3) uint8 RGB; none if nothing can be read."""
     if place.index is not None:
         with suppress(UserError):
-            return dict(zip("AB", pictures(split.source, split.source[place.index]), strict=True))
+            return dict(zip("AB", split.source.pictures(split.source[place.index]), strict=True))
     sides = {"A": split.source.a, "B": split.source.b} if len(place.files) == 2 else {"file": RGB}
     shown = {}
     for path, (caption, image_type) in zip(place.files, sides.items(), strict=False):  # of use by itself, perhaps
@@ -34,7 +34,7 @@ def explained(check: str, split: Split, place: Place) -> dict[str, np.ndarray]:
     if place.index is None:
         return {}
     if check == "misregistered":
-        a, b = pictures(split.source, split.source[place.index])
+        a, b = split.source.pictures(split.source[place.index])
         edges = cv2.Canny(cv2.GaussianBlur(b, (3, 3), 0), 60, 160)
         return {"edges of B on A": _marked(a, edges > 0)}
     if check == "off the palette":

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
-from pix2pix_lit.data.sources.paths import Paths
+from pix2pix_lit.data.sources.paths import Paths, first_few
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
@@ -76,12 +76,11 @@ class CityscapesOfficialSource(PairSource):
         )
         if self.missing:
             log.warning(
-                "%d of %d files have no partner (*_leftImg8bit.png with %s) and are left out: %s%s",
+                "%d of %d files have no partner (*_leftImg8bit.png with %s) and are left out: %s",
                 len(self.missing),
                 len(photos) + len(annotations),
                 wanted,
-                ", ".join(map(str, self.missing[:5])),
-                ", ..." if len(self.missing) > 5 else "",
+                first_few(self.missing),
             )
 
     def __len__(self) -> int:

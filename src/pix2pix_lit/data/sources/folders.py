@@ -8,7 +8,7 @@ from typing import Any
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
 from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in, propose
-from pix2pix_lit.data.sources.paths import Paths
+from pix2pix_lit.data.sources.paths import Paths, first_few
 from pix2pix_lit.data.sources.splits import members, split_folders
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
@@ -99,12 +99,11 @@ class FoldersSource(PairSource):
             return
         most = "; that is most of them: check a_pattern and b_pattern" if 2 * len(self.missing) > count else ""
         log.warning(
-            "%d of %d files have no partner and are left out%s: %s%s",
+            "%d of %d files have no partner and are left out%s: %s",
             len(self.missing),
             count,
             most,
-            ", ".join(map(str, self.missing[:5])),
-            ", ..." if len(self.missing) > 5 else "",
+            first_few(self.missing),
         )
 
 

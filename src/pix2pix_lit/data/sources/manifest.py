@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
-from pix2pix_lit.data.sources.paths import Paths
+from pix2pix_lit.data.sources.paths import Paths, first_few
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
@@ -92,7 +92,7 @@ class ManifestSource(PairSource):
         ]
         if absent:
             raise UserError(
-                f"{len(absent)} of {2 * len(rows)} files that {table.path} lists do not exist: {_first(absent)}; "
+                f"{len(absent)} of {2 * len(rows)} files that {table.path} lists do not exist: {first_few(absent)}; "
                 f"expected paths relative to {self._folder}, or absolute: correct the table, or add the files"
             )
 
@@ -233,8 +233,4 @@ def _report_repetitions(table: _Table, pairs: Sequence[tuple[str, str]]) -> None
         if (earlier := first.setdefault(pair, row)) != row
     ]
     if repeated:
-        log.warning("%d of %d rows of %s repeat a pair: %s", len(repeated), len(pairs), table.path, _first(repeated))
-
-
-def _first(items: Sequence[str], count: int = 5) -> str:
-    return ", ".join(items[:count]) + (", ..." if len(items) > count else "")
+        log.warning("%d of %d rows of %s repeat a pair: %s", len(repeated), len(pairs), table.path, first_few(repeated))

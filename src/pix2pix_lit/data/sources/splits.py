@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from pix2pix_lit.data.sources.paths import first_few
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import SUFFIXES
 
@@ -132,7 +133,8 @@ def _by_lists(keys: Sequence[str], split: str, lists: Mapping[str, str], root: P
         if unknown:
             raise UserError(
                 f"{root / file} lists {len(unknown)} of {len(entries)} names that no pair has, for example "
-                f"{_first(unknown)}; expected names such as {_first(keys)}: correct the list, or add the files"
+                f"{first_few(unknown, 3)}; expected names such as {first_few(keys, 3)}: correct the list, or add the "
+                f"files"
             )
         for entry in entries:
             key = _key(entry, known)
@@ -174,10 +176,6 @@ def _check_split(split: str, splits: Mapping[str, object], option: str) -> None:
             f"data.source.{option} has no split {split!r} (its splits: {', '.join(splits) or 'none'}); expected all "
             f"that data.train_split and data.val_split name: add it, or name others"
         )
-
-
-def _first(names: Sequence[str], count: int = 3) -> str:
-    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 def _without_split(name: str) -> str:
