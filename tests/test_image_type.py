@@ -30,10 +30,10 @@ def test_floats_are_rounded_and_clipped_and_left_as_they_were():
     assert torch.equal(floats, before)
 
 
-def test_tensors_for_networks_are_contiguous_whatever_the_batch_is():
+def test_tensors_for_networks_have_channels_last_in_memory_whatever_the_batch_is():
     channels_last = torch.zeros(2, 8, 8, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
-    assert not channels_last.is_contiguous()
-    assert RGB.to_network(channels_last).is_contiguous()
+    for batch in (channels_last, channels_last.contiguous()):
+        assert RGB.to_network(batch).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_every_value_of_sixteen_bits_survives():

@@ -42,6 +42,17 @@ def test_orthogonal_rows_are_orthogonal():
     torch.testing.assert_close(rows @ rows.T, 0.25 * torch.eye(8), atol=1e-5, rtol=0)
 
 
+def test_what_a_spectral_norm_divides_is_initialised_and_its_singular_value_known_at_once():
+    torch.manual_seed(0)
+    discriminator = PatchGAN(width=16, layers=2, spectral_norm=True)
+    initialize(discriminator)
+    convolution = discriminator.blocks[1][0]
+    original = convolution.parametrizations.weight.original
+    assert original.std().item() == pytest.approx(0.02, rel=0.05)
+    largest = torch.linalg.matrix_norm(original.flatten(1), 2)
+    torch.testing.assert_close(discriminator.eval().blocks[1][0].weight, original / largest, rtol=0.02, atol=0)
+
+
 def test_unknown_kind_is_refused():
     with pytest.raises(UserError, match="init.kind is 'zeros'"):
         initialize(PatchGAN(width=4), "zeros")

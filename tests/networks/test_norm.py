@@ -1,9 +1,13 @@
 """Normalisation during training and after it."""
 
+import copy
+
+import pytest
 import torch
 from torch import nn
 
-from pix2pix_lit.networks.norm import BatchNorm2d
+from pix2pix_lit.networks import PatchGAN
+from pix2pix_lit.networks.norm import BatchNorm2d, frozen_running_statistics, statistics_of_parts
 
 
 def trained(inference: str) -> BatchNorm2d:
@@ -43,3 +47,55 @@ def test_running_uses_the_averages_of_training():
     mean, variance = norm.running_mean[:, None, None], norm.running_var[:, None, None]
     expected = (x - mean) / (variance + 1e-5).sqrt() * norm.weight[:, None, None] + norm.bias[:, None, None]
     torch.testing.assert_close(norm(x), expected)
+
+
+def statistics(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.named_buffers()}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_statistics_of_parts_equal_separate_passes_in_outputs_gradients_and_running_statistics(parts):
+    torch.manual_seed(0)
+    together = PatchGAN(width=4, layers=2).double()
+    apart = copy.deepcopy(together)
+    input, image = torch.randn(2, 6, 3, 32, 32, dtype=torch.float64)
+
+    with statistics_of_parts(together, parts):
+        ours = together(input, image)[0].logits
+    theirs = torch.cat([apart(*pair)[0].logits for pair in zip(input.chunk(parts), image.chunk(parts), strict=True)])
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(statistics(together), statistics(apart))
+    for output in (ours, theirs):
+        (output * torch.arange(6.0).view(6, 1, 1, 1)).square().mean().backward()
+    for (name, parameter), other in zip(together.named_parameters(), apart.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, other.grad, msg=name)
+
+
+def test_a_batch_that_parts_do_not_divide_is_refused():
+    norm = BatchNorm2d(2)
+    with statistics_of_parts(norm, 2), pytest.raises(RuntimeError, match="unflatten"):
+        norm(torch.randn(3, 2, 4, 4))
+
+
+def test_outside_of_the_parts_the_batch_is_whole_again_even_after_an_error():
+    norm, plain = BatchNorm2d(2), nn.BatchNorm2d(2)
+    with pytest.raises(KeyError), statistics_of_parts(norm, 2):
+        raise KeyError
+    x = torch.randn(4, 2, 4, 4)
+    assert torch.equal(norm(x), plain(x))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_frozen_running_statistics_change_no_output_and_stay(parts):
+    torch.manual_seed(0)
+    frozen = PatchGAN(width=4, layers=2)
+    free = copy.deepcopy(frozen)
+    pair = torch.randn(2, 4, 3, 32, 32)
+    before = statistics(frozen)
+    with frozen_running_statistics(frozen), statistics_of_parts(frozen, parts):
+        ours = frozen(*pair)[0].logits
+    with statistics_of_parts(free, parts):
+        assert torch.equal(ours, free(*pair)[0].logits)
+    assert all(torch.equal(value, before[name]) for name, value in statistics(frozen).items())
+    frozen(*pair)
+    assert not any(torch.equal(value, before[name]) for name, value in statistics(frozen).items())

@@ -2,7 +2,9 @@
 
 from typing import Literal, get_args
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from pix2pix_lit.errors import UserError
 
@@ -26,17 +28,34 @@ def initialize(network: nn.Module, kind: Initialization = "normal", gain: float 
         raise UserError(f"init.kind is {kind!r}; expected one of {get_args(Initialization)}")
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            weight = _learnt_weight(module)
             match kind:
                 case "normal":
-                    nn.init.normal_(module.weight, 0.0, gain)
+                    nn.init.normal_(weight, 0.0, gain)
                 case "xavier":
-                    nn.init.xavier_normal_(module.weight, gain)
+                    nn.init.xavier_normal_(weight, gain)
                 case "kaiming":
-                    nn.init.kaiming_normal_(module.weight, a=0, mode="fan_in")
+                    nn.init.kaiming_normal_(weight, a=0, mode="fan_in")
                 case "orthogonal":
-                    nn.init.orthogonal_(module.weight, gain)
+                    nn.init.orthogonal_(weight, gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+            _settle(module)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, gain)
             nn.init.zeros_(module.bias)
+
+
+def _learnt_weight(module: nn.Module) -> Tensor:
+    """The parameter itself where ``weight`` is computed from one, as by a spectral norm."""
+    if is_parametrized(module, "weight"):
+        return module.parametrizations.weight.original  # type: ignore[union-attr, return-value]
+    return module.weight  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _settle(module: nn.Module) -> None:
+    """Let a spectral norm find the new weight's largest singular value: every look at ``weight`` is one iteration."""
+    if is_parametrized(module, "weight"):
+        for _ in range(15):  # as many as torch.nn.utils.parametrizations.spectral_norm makes at its start
+            _ = module.weight

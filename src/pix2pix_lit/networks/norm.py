@@ -1,10 +1,15 @@
-"""Normalisation layers, and how they behave once training is over."""
+"""Normalisation layers: whose statistics they take in training, and how they behave once it is over."""
 
-from typing import Literal, get_args
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Literal, get_args
 
+import torch
+import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pix2pix_lit.distributed import world_size
 from pix2pix_lit.errors import UserError
 
 Norm = Literal["batch", "instance", "none"]
@@ -18,6 +23,9 @@ class BatchNorm2d(nn.BatchNorm2d):
     batch", with batch size 1. Taken per image instead of per batch this is InstanceNorm with BatchNorm's learnt
     scale and shift, so the result for an image does not depend on its neighbours in the batch.
 
+    In training it is plain BatchNorm, until ``statistics_of_parts``, ``frozen_running_statistics`` or
+    ``synchronise_statistics`` says otherwise.
+
     Args:
         channels: number of channels C of the (N, C, H, W) input.
         inference: what eval mode normalises with: ``per_image`` statistics, or the ``running`` averages.
@@ -26,11 +34,104 @@ class BatchNorm2d(nn.BatchNorm2d):
     def __init__(self, channels: int, inference: InferenceStatistics = "per_image") -> None:
         super().__init__(channels)
         self.inference = inference
+        self.parts = 1
+        self.updates_running_statistics = True
+        self.is_synchronised = False
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.training or self.inference == "running":
+        if not self.training:
+            if self.inference == "running":
+                return super().forward(input)
+            return F.instance_norm(input, weight=self.weight, bias=self.bias, eps=self.eps)
+        if self.is_synchronised and world_size() > 1:
+            return self._normalise_over_processes(input)
+        if self.parts == 1:
+            return self._normalise(input)
+        return torch.cat([self._normalise(part) for part in input.unflatten(0, (self.parts, -1))])
+
+    def _normalise(self, input: Tensor) -> Tensor:
+        if self.updates_running_statistics:
             return super().forward(input)
-        return F.instance_norm(input, weight=self.weight, bias=self.bias, eps=self.eps)
+        # Copies are updated and dropped. To give none would keep other tensors for the backward pass than the usual
+        # call does, which torch.utils.checkpoint refuses.
+        mean, variance = (None if kept is None else kept.clone() for kept in (self.running_mean, self.running_var))
+        return F.batch_norm(input, mean, variance, self.weight, self.bias, training=True, eps=self.eps)
+
+    def _normalise_over_processes(self, input: Tensor) -> Tensor:
+        """Two passes, mean and then variance: E[x^2] - E[x]^2 would cancel in float32."""
+        x = input.unflatten(0, (self.parts, -1)).float()  # (parts, N / parts, C, H, W)
+        mean = _mean_over_processes(x.mean((1, 3, 4), keepdim=True))
+        centred = x - mean
+        variance = _mean_over_processes(centred.square().mean((1, 3, 4), keepdim=True))
+        if self.updates_running_statistics:
+            count = world_size() * x[0].numel() // x.shape[2]
+            self._update_running_statistics(mean.flatten(1), variance.flatten(1) * (count / (count - 1)))
+        scale, shift = (parameter.float().view(-1, 1, 1) for parameter in (self.weight, self.bias))
+        normalised = centred * torch.rsqrt(variance + self.eps) * scale + shift
+        return normalised.flatten(0, 1).to(input.dtype)
+
+    @torch.no_grad()
+    def _update_running_statistics(self, means: Tensor, variances: Tensor) -> None:
+        """(parts, C) each, unbiased variances; part after part."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        for mean, variance in zip(means, variances, strict=True):
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance, self.momentum)
+            self.num_batches_tracked.add_(1)
+
+
+class _Settings(AbstractContextManager[None]):
+    """How BatchNorm layers behave in training within; may be entered again and again."""
+
+    def __init__(self, settings: list[tuple[BatchNorm2d, int, bool]]) -> None:
+        self.settings = settings
+        self.before: list[tuple[BatchNorm2d, int, bool]] = []
+
+    def __enter__(self) -> None:
+        self.before = [(layer, layer.parts, layer.updates_running_statistics) for layer, *_ in self.settings]
+        self._set(self.settings)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._set(self.before)
+
+    @staticmethod
+    def _set(settings: list[tuple[BatchNorm2d, int, bool]]) -> None:
+        for layer, parts, updates in settings:
+            layer.parts, layer.updates_running_statistics = parts, updates
+
+
+def statistics_of_parts(network: nn.Module, parts: int) -> AbstractContextManager[None]:
+    """Within: BatchNorm in training mode treats a batch as ``parts`` equal batches passed one after the other.
+
+    So can fakes and reals be judged in one pass and be normalised each by themselves, as in the reference
+    implementation. Outputs, gradients and running statistics are those of separate passes.
+
+    Args:
+        network: whose ``BatchNorm2d`` layers are meant.
+        parts: number of parts; must divide the batch size, or the pass raises a RuntimeError.
+    """
+    return _Settings([(layer, parts, layer.updates_running_statistics) for layer in _batch_norms(network)])
+
+
+def frozen_running_statistics(network: nn.Module) -> AbstractContextManager[None]:
+    """Within: training-mode passes leave the running statistics of the ``BatchNorm2d`` layers as they are."""
+    return _Settings([(layer, layer.parts, False) for layer in _batch_norms(network)])
+
+
+def synchronise_statistics(network: nn.Module) -> None:
+    """From now on, ``BatchNorm2d`` layers in training mode take their statistics over all processes.
+
+    With gradients of parameters averaged over processes, training then equals that of one process with the combined
+    batch. Every process must pass a batch of the same shape, at the same moment. Works on any device that
+    ``torch.distributed`` communicates for, CPUs too; changes nothing while there is one process.
+    """
+    for layer in _batch_norms(network):
+        layer.is_synchronised = True
 
 
 def make_norm(kind: Norm, channels: int, inference: InferenceStatistics = "per_image") -> nn.Module:
@@ -52,3 +153,28 @@ def make_norm(kind: Norm, channels: int, inference: InferenceStatistics = "per_i
         case "none":
             return nn.Identity()
     raise UserError(f"norm is {kind!r}; expected one of {get_args(Norm)}")
+
+
+def _batch_norms(network: nn.Module) -> list[BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, BatchNorm2d)]
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Every process gets the sum; the gradient of a summand is the sum of what the processes make of it.
+
+    ``torch.distributed.nn.functional.all_reduce`` does the same, but is deprecated without a public successor.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone(memory_format=torch.contiguous_format)
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _SumOverProcesses.apply(gradient)
+
+
+def _mean_over_processes(tensor: Tensor) -> Tensor:
+    return _SumOverProcesses.apply(tensor) / world_size()

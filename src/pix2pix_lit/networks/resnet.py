@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.networks.norm import InferenceStatistics, Norm, make_norm
+from pix2pix_lit.networks.recompute import recomputed
 
 
 class ResidualBlock(nn.Module):
@@ -36,6 +37,8 @@ class ResNetGenerator(nn.Module):
         norm: ``batch``, ``instance`` or ``none``.
         norm_inference: what BatchNorm does in eval mode, ``per_image`` or ``running``; see ``norm.BatchNorm2d``.
         dropout: probability of the dropout within every residual block, 0 for none; active in train mode alone.
+        recompute: whether training runs every block again in the backward pass instead of keeping its activations
+            (Chen et al. 2016): less memory, more time, the same numbers.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class ResNetGenerator(nn.Module):
         norm: Norm = "batch",
         norm_inference: InferenceStatistics = "per_image",
         dropout: float = 0.5,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         bias = norm == "none"  # a norm takes the mean away, and a bias with it
@@ -82,6 +86,7 @@ class ResNetGenerator(nn.Module):
             )
         )
         self.head = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
+        self.recompute = recompute
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size_multiple = 4
@@ -99,4 +104,6 @@ class ResNetGenerator(nn.Module):
                 f"the input is {height}x{width} (height x width); the residual generator takes multiples of 4: "
                 f"crop or pad the images"
             )
-        return torch.tanh(self.head(self.up(self.blocks(self.down(self.stem(x))))))
+        for block in (self.stem, *self.down, *self.blocks, *self.up):
+            x = recomputed(block, block, x) if self.recompute else block(x)
+        return torch.tanh(self.head(x))

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.networks.convolution import DoublingConvolution, HalvingConvolution
 from pix2pix_lit.networks.norm import InferenceStatistics, Norm, make_norm
+from pix2pix_lit.networks.recompute import recomputed
 
 Upsampling = Literal["transposed", "resize"]
 
@@ -18,7 +20,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, activate: bool, norm: nn.Module, bias: bool) -> None:
         super().__init__()
         self.activation = nn.LeakyReLU(0.2) if activate else nn.Identity()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=4, stride=2, padding=1, bias=bias)
+        self.conv = HalvingConvolution(in_channels, out_channels, bias)
         self.norm = norm
 
     def forward(self, x: Tensor) -> Tensor:
@@ -26,7 +28,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """ReLU, doubling of the resolution, norm, dropout: (N, C, H, W) -> (N, C', 2H, 2W)."""
+    """ReLU, doubling of the resolution, norm, dropout: (N, C, H, W), or several of them -> (N, C', 2H, 2W)."""
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class DecoderBlock(nn.Module):
         self.conv: nn.Module
         if upsampling == "transposed":
             self.upsample = nn.Identity()
-            self.conv = nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+            self.conv = DoublingConvolution(in_channels, out_channels, bias)
         elif upsampling == "resize":  # Odena et al. 2016, "Deconvolution and checkerboard artifacts"
             self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
             self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=bias)
@@ -53,8 +55,10 @@ class DecoderBlock(nn.Module):
         self.norm = norm
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.norm(self.conv(self.upsample(self.activation(x)))))
+    def forward(self, *inputs: Tensor) -> Tensor:
+        # Each by itself, since BatchNorm is slow to take the gradient of a slice of concatenated channels.
+        x = torch.cat([self.activation(input) for input in inputs], dim=1)
+        return self.dropout(self.norm(self.conv(self.upsample(x))))
 
 
 class UNetGenerator(nn.Module):
@@ -77,6 +81,8 @@ class UNetGenerator(nn.Module):
             reference implementation has it on 1, 2, 3.
         upsampling: ``transposed`` convolution, or ``resize`` (nearest) and a 3x3 convolution against
             checkerboard patterns.
+        recompute: whether training runs every block again in the backward pass instead of keeping its activations
+            (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
         UserError: for a value that none of the above describes.
@@ -93,6 +99,7 @@ class UNetGenerator(nn.Module):
         dropout: float = 0.5,
         dropout_blocks: Sequence[int] = (0, 1, 2),
         upsampling: Upsampling = "transposed",
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if depth < 2:
@@ -134,6 +141,7 @@ class UNetGenerator(nn.Module):
                     dropout=dropout if block in dropout_blocks else 0.0,
                 )
             )
+        self.recompute = recompute
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size_multiple = 2**depth
@@ -153,9 +161,12 @@ class UNetGenerator(nn.Module):
             )
         skips = []
         for block in self.encoder:
-            x = block(x)
+            x = self._run(block, x)
             skips.append(x)
-        x = self.decoder[0](skips.pop())
+        x = self._run(self.decoder[0], skips.pop())
         for block in self.decoder[1:]:
-            x = block(torch.cat([skips.pop(), x], dim=1))
+            x = self._run(block, skips.pop(), x)
         return torch.tanh(x)
+
+    def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
+        return recomputed(block, block, *inputs) if self.recompute else block(*inputs)

@@ -1,0 +1,56 @@
+"""A history of fakes for the discriminator (Shrivastava et al. 2017, section 2.3)."""
+
+import torch
+from torch import Tensor
+
+from pix2pix_lit.errors import UserError
+
+
+class ImagePool:
+    """Shows the discriminator older fakes too, with the inputs that they were painted from.
+
+    Until the pool is full, every pair is kept and returned. From then on a pair comes back as it is with probability
+    1/2, and otherwise takes the place of a kept one, which is returned instead (Zhu et al. 2017, "CycleGAN", section
+    4, with 50). Draws are those of torch's default CPU generator.
+
+    Args:
+        size: number of pairs to keep; 0 keeps none and returns every pair as it is.
+
+    Raises:
+        UserError: for a negative size.
+    """
+
+    def __init__(self, size: int = 0) -> None:
+        if not isinstance(size, int) or size < 0:
+            raise UserError(f"model.pool_size is {size!r}; expected a whole number of pairs, 0 or more")
+        self.size = size
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, input: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) inputs and (N, C', H, W) fakes, detached -> the same shapes, new and older pairs mixed."""
+        if self.size == 0:
+            return input, fake
+        shown = [self._exchanged(pair) for pair in zip(input, fake, strict=True)]
+        inputs, fakes = zip(*shown, strict=True)
+        return torch.stack(inputs), torch.stack(fakes)
+
+    def _exchanged(self, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        is_full = len(self.pairs) >= self.size
+        if is_full and torch.rand(()) < 0.5:
+            return pair
+        kept = pair[0].clone(), pair[1].clone()  # a view would keep the whole batch alive
+        if not is_full:
+            self.pairs.append(kept)
+            return pair
+        place = int(torch.randint(len(self.pairs), ()))
+        older, self.pairs[place] = self.pairs[place], kept
+        return older[0].to(pair[0].device), older[1].to(pair[1].device)
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """The kept ``inputs`` and ``fakes``, plain tensors on the CPU."""
+        inputs, fakes = ([pair[side].cpu() for pair in self.pairs] for side in (0, 1))
+        return {"inputs": inputs, "fakes": fakes}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Go on with the pairs of a ``state_dict``; with a smaller size than it had, with the first of them."""
+        self.pairs = list(zip(state["inputs"], state["fakes"], strict=True))[: self.size]
