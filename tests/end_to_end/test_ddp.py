@@ -21,8 +21,11 @@ def run(tmp_path, run_python):
     return run_devices
 
 
-@pytest.mark.parametrize("norm", ["none", "instance"])
-def test_two_processes_equal_one_with_the_combined_batch(run, tiny_overrides, norm):
+@pytest.mark.parametrize(
+    ("norm", "options"),
+    [("none", []), ("instance", ["model.micro_batches=2"]), ("batch", ["model.sync_batch_norm=true"])],
+)
+def test_two_processes_equal_one_with_the_combined_batch(run, tiny_overrides, norm, options):
     overrides = [
         *tiny_overrides,
         f"model.generator.norm={norm}",
@@ -32,7 +35,7 @@ def test_two_processes_equal_one_with_the_combined_batch(run, tiny_overrides, no
         "data.val_batch_size=2",
     ]
     (alone,) = run("one", 1, *overrides, "data.batch_size=4")
-    first, second = run("two", 2, *overrides, "data.batch_size=2")
+    first, second = run("two", 2, *overrides, "data.batch_size=2", *options)
 
     assert alone["global_step"] == first["global_step"] == second["global_step"] == 4
     for name, value in alone["weights"].items():

@@ -56,7 +56,9 @@ class SampleGrid(L.Callback):
         self._last_step = step
         samples = trainer.datamodule.val_samples(self.count)  # type: ignore[attr-defined]
         with trainer.precision_plugin.forward_context():
-            generated = Translator(pl_module.generator, pl_module.input_type, pl_module.target_type)(samples["input"])
+            generated = Translator(pl_module.inference_generator, pl_module.input_type, pl_module.target_type)(
+                samples["input"]
+            )
         sheet = draw_sheet(
             {
                 "input": _pictures(samples["input"], pl_module.input_type),

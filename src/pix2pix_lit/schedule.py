@@ -1,0 +1,52 @@
+"""Learning rates over a run, a pure function of epoch and step."""
+
+import math
+from typing import Literal, get_args
+
+from pix2pix_lit.errors import UserError
+
+Decay = Literal["linear", "cosine"]
+
+
+class LearningRateSchedule:
+    """Rises over the first steps, stays, and decays towards 0.
+
+    Holds no state, so that a resumed run needs none: see ``factor``.
+
+    Args:
+        constant_epochs: epochs at the full rate.
+        decay_epochs: epochs of decay after them, which would reach 0 one epoch later, as the reference's schedule.
+        decay: ``linear`` (the reference implementation's) or ``cosine`` (Loshchilov & Hutter 2017, equation 5, without
+            restarts).
+        warmup_steps: batches over which the rate rises linearly from nearly 0 (Goyal et al. 2017, section 2.2).
+
+    Raises:
+        UserError: for negative numbers or another ``decay``.
+    """
+
+    def __init__(self, constant_epochs: int, decay_epochs: int, decay: Decay = "linear", warmup_steps: int = 0) -> None:
+        for name, value in (
+            ("constant_epochs", constant_epochs),
+            ("decay_epochs", decay_epochs),
+            ("warmup_steps", warmup_steps),
+        ):
+            if type(value) is not int or value < 0:
+                raise UserError(f"model.schedule.{name} is {value!r}; expected a whole number, 0 or more")
+        if decay not in get_args(Decay):
+            raise UserError(f"model.schedule.decay is {decay!r}; expected one of {get_args(Decay)}")
+        self.constant_epochs = constant_epochs
+        self.decay_epochs = decay_epochs
+        self.decay = decay
+        self.warmup_steps = warmup_steps
+
+    @property
+    def epochs(self) -> int:
+        """Epochs with a rate above 0."""
+        return self.constant_epochs + self.decay_epochs
+
+    def factor(self, epoch: int, step: int) -> float:
+        """What to multiply a learning rate by, 0 to 1, in the batch number ``step`` (from 0) of ``epoch`` (from 0)."""
+        done = min(1.0, max(0, epoch + 1 - self.constant_epochs) / (self.decay_epochs + 1))
+        decayed = 1.0 - done if self.decay == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return decayed * warm
