@@ -1,10 +1,24 @@
 """The train command, called as a function."""
 
+import json
+import os
+import shutil
+import signal
+
 import pytest
 import torch
+from hydra.errors import InstantiationException
 
+from pix2pix_lit.callbacks import SampleGrid
+from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.train import train
+
+
+@pytest.fixture
+def result(tmp_path):
+    """Read ``result.json``."""
+    return lambda: json.loads((tmp_path / "run" / "result.json").read_text())
 
 
 @pytest.mark.parametrize("choice", ["logger=none", "logger=csv", "callbacks=none", "callbacks.progress_bar=null"])
@@ -27,7 +41,13 @@ def test_without_validation_there_is_no_objective(compose_train):
 
 def test_a_run_that_diverges_is_an_error(compose_train):
     diverging = compose_train("model.generator_optimizer.lr=1e30", "trainer.max_steps=3", "model.generator.norm=none")
-    with pytest.raises(UserError, match="val/l1 is nan at the end of the run"):
+    with pytest.raises(UserError, match=r"(=nan|=inf) in step 2, on .*No checkpoint was written yet"):
+        train(diverging)
+
+
+def test_a_metric_that_is_not_finite_is_an_error_too(compose_train):
+    diverging = compose_train("model.generator_optimizer.lr=1e30", "trainer.max_steps=1", "model.generator.norm=none")
+    with pytest.raises(UserError, match="(val/l1 is nan at the end of the run|were not finite)"):
         train(diverging)
 
 
@@ -43,3 +63,96 @@ def test_a_run_that_diverges_is_an_error(compose_train):
 def test_wrong_values_are_refused(compose_train, override, message):
     with pytest.raises(Exception, match=message):
         train(compose_train(override, "trainer.max_steps=1"))
+
+
+def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train, tmp_path, result, caplog):
+    caplog.set_level("INFO")
+    config = compose_train("trainer.max_epochs=2")
+    value = train(config)
+    first = result()
+    assert first | {"seconds": 0, "metrics": 0, "best": 0} == {
+        "status": "finished",
+        "message": None,
+        "objective": "val/l1",
+        "value": value,
+        "best": 0,
+        "metrics": 0,
+        "steps": 8,
+        "epochs": 2,
+        "seconds": 0,
+        "overrides": [],
+        "limits": {"max_epochs": 2, "max_steps": -1},
+    }
+    assert first["metrics"].keys() == {"val/l1", "val/psnr", "val/ssim"}
+    assert first["best"] <= first["value"] == first["metrics"]["val/l1"]
+    assert 0 < first["seconds"] < 600
+
+    saved = (tmp_path / "run/checkpoints/last.ckpt").stat().st_mtime_ns
+    assert train(config) == value
+    assert "is complete after 2 epochs, 8 steps" in caplog.text
+    assert (tmp_path / "run/checkpoints/last.ckpt").stat().st_mtime_ns == saved
+
+    train(compose_train("trainer.max_epochs=3"))  # goes on
+    assert (result()["steps"], result()["epochs"]) == (12, 3)
+    assert read_checkpoint(tmp_path / "run/checkpoints/previous.ckpt")["global_step"] == 8
+
+
+def test_a_finished_run_that_was_killed_before_it_said_so_has_its_result_still(compose_train, tmp_path, result):
+    config = compose_train("trainer.max_epochs=1", "logger=csv")
+    value = train(config)
+    expected = result()
+    (tmp_path / "run/result.json").unlink()
+    assert train(config) == value
+    assert result() | {"seconds": 0} == expected | {"seconds": 0}
+    assert (tmp_path / "run/metrics_1.csv").exists()
+
+
+def test_a_failed_run_leaves_why(compose_train, result):
+    with pytest.raises(InstantiationException):
+        train(compose_train("data.crop_size=64"))
+    assert result()["status"] == "failed"
+    assert result()["message"].startswith("data.crop_size 64 is larger than data.load_size 36")
+    assert (result()["steps"], result()["value"]) == (0, None)
+
+
+def test_an_interrupted_run_leaves_that_and_how_far_it_was(compose_train, result, monkeypatch):
+    def interrupt(self, trainer, *_):
+        if trainer.global_step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(SampleGrid, "on_train_batch_start", interrupt)
+    former = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as stopped:
+        train(compose_train("trainer.max_epochs=3"))
+    assert stopped.value.code == 130
+    assert signal.getsignal(signal.SIGINT) == former
+    assert (result()["status"], result()["steps"], result()["epochs"]) == ("interrupted", 5, 1)
+    assert result()["value"] == result()["metrics"]["val/l1"]  # of the first epoch
+
+
+def test_too_little_room_for_checkpoints_is_said_before_the_first_batch(compose_train, monkeypatch, result):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("pix2pix_lit.checkpoint_io.shutil.disk_usage", lambda _: usage._replace(free=2**20))
+    with pytest.raises(UserError, match="has 1 MiB of free space; expected 3 MiB"):
+        train(compose_train("trainer.max_epochs=1"))
+    assert result()["steps"] == 0
+
+
+def test_a_warm_start_is_for_new_runs_alone(compose_train, tmp_path):
+    train(compose_train("trainer.max_epochs=1"))
+    weights = tmp_path / "first.ckpt"
+    (tmp_path / "run/checkpoints/last.ckpt").rename(weights)
+    for path in (tmp_path / "run").rglob("*.ckpt"):
+        path.unlink()
+    (tmp_path / "run/result.json").unlink()
+    frozen = "model.generator_optimizer.lr=0.0"
+    train(compose_train(f"warm_start={weights}", frozen, "trainer.max_epochs=1"))
+    first, second = (read_checkpoint(path) for path in (weights, tmp_path / "run/checkpoints/last.ckpt"))
+    names = [name for name in first["state_dict"] if name.startswith("generator.") and name.endswith("weight")]
+    assert names
+    assert all(torch.equal(first["state_dict"][name], second["state_dict"][name]) for name in names)
+    assert second["global_step"] == 4
+
+    missing = tmp_path / "is not looked at, since the run goes on"
+    train(compose_train(f"warm_start='{missing}'", frozen, "trainer.max_epochs=2"))
+    assert read_checkpoint(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 8

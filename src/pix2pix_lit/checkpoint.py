@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,15 @@ GENERATORS: dict[str, type[nn.Module]] = {
 """The only classes that are built from what a checkpoint says, by the ``_target_`` that they have in configs."""
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_checkpoint(path: str | os.PathLike[str], *, on_disk: bool = False) -> dict[str, Any]:
     """The dictionary in a checkpoint file, its tensors on the CPU.
 
-    Only tensors and plain values are unpickled (``weights_only=True``).
+    Only tensors and plain values are unpickled (``weights_only=True``). The whole file is compared with its checksums,
+    which ``torch.load`` does not look at.
+
+    Args:
+        path: the file.
+        on_disk: leave the tensors in the file, to be read when they are looked at.
 
     Raises:
         UserError: if the file is missing, damaged, no checkpoint, or holds any other kind of object.
@@ -31,14 +37,20 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         found = "is a folder" if path.is_dir() else "does not exist"
         raise UserError(f"{path} {found}; expected a checkpoint file such as outputs/.../checkpoints/last.ckpt")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        is_zip = zipfile.is_zipfile(path)
+        if is_zip:
+            with zipfile.ZipFile(path) as file:
+                damaged = file.testzip()
+            if damaged is not None:
+                raise ValueError(f"the checksum of {damaged} is wrong")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=on_disk and is_zip)
     except pickle.UnpicklingError as error:
         reason = str(error).partition("WeightsUnpickler error:")[2].strip().split("\n")[0] or "not tensors alone"
         raise UserError(
             f"{path} is refused: it is damaged or holds more than tensors and plain values, which could run code "
             f"when loaded ({reason}); expected a checkpoint written by pix2pix-lit: get an intact copy"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         reason = f"{type(error).__name__} {str(error).partition(chr(10))[0]}".strip()
         raise UserError(
             f"{path} cannot be read ({reason}); expected an intact checkpoint: get another copy, or take the "
@@ -60,8 +72,8 @@ class StoredGenerator(NamedTuple):
 def load_generator(path: str | os.PathLike[str]) -> StoredGenerator:
     """The generator of a checkpoint, on the CPU, in eval mode: the path is all it takes.
 
-    Eval mode is the inference mode of the project: no dropout, and norm statistics as the generator's stored
-    ``norm_inference`` says.
+    Its weights are their moving average, if training kept one. Eval mode is the inference mode of the project: no
+    dropout, and norm statistics as the generator's stored ``norm_inference`` says.
 
     Raises:
         UserError: as ``read_checkpoint``, and if the stored network is none of ``GENERATORS`` or does not fit
@@ -71,10 +83,9 @@ def load_generator(path: str | os.PathLike[str]) -> StoredGenerator:
     try:
         stored = checkpoint["hyper_parameters"]
         spec, input, target = (dict(stored[name]) for name in ("generator", "input", "target"))
-        prefix = "generator."
-        weights = {
-            key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
-        }
+        state = checkpoint["state_dict"]
+        prefix = "generator_ema." if any(key.startswith("generator_ema.") for key in state) else "generator."
+        weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} does not say which generator it holds and for which images (its keys: "

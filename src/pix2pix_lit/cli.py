@@ -1,6 +1,8 @@
 """What the commands share: where configs are, paths taken as the shell gave them, errors without a stack trace."""
 
 import functools
+import importlib.util
+import logging
 import os
 import re
 import sys
@@ -10,12 +12,16 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import CompactHydraException, InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.ranks import is_first_rank, started_by_first_rank, world_size_from_outside
+from pix2pix_lit.run_folder import run_folder
+
+log = logging.getLogger(__name__)
 
 _INSTALLED = Path(__file__).parent / "configs"
 CONFIG_DIR = str(_INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "configs")
@@ -24,6 +30,7 @@ CONFIG_DIR = str(_INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2
 PATH_KEYS = (
     "ckpt",
     "ckpt_path",
+    "warm_start",
     "input",
     "output",
     "archive_file",
@@ -46,6 +53,20 @@ PATH_KEYS = (
 )
 """Keys whose values are file names, patterns, folders or columns of tables."""
 
+EXTRAS = {
+    "sweep=optuna": ("hydra_plugins.hydra_optuna_sweeper", "sweep"),
+    "sweep=joblib": ("hydra_plugins.hydra_joblib_launcher", "sweep"),
+    "sweep=slurm": ("hydra_plugins.hydra_submitit_launcher", "slurm"),
+    "logger=wandb": ("wandb", "wandb"),
+    "logger=mlflow": ("mlflow", "mlflow"),
+}
+"""Options that need more than the package's own requirements: the module, and the extra that brings it."""
+
+
+class JobError(UserError, CompactHydraException):
+    """A ``UserError`` that Hydra, too, prints without a stack trace: of a job within a sweep, or of the sweep."""
+
+
 _PATH_OVERRIDE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATH_KEYS))})=)(.+)", re.DOTALL)
 
 
@@ -58,32 +79,102 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
     Returns:
         A decorator; the result parses ``sys.argv`` by Hydra's rules, but for the values of ``PATH_KEYS``. A
         ``UserError``, or a value that a class refuses, ends it with a message alone and exit status 1; within a
-        sweep it fails that one job. ``HYDRA_FULL_ERROR=1`` shows the whole trace.
+        sweep it fails that one job. ``HYDRA_FULL_ERROR=1`` shows the whole trace. Of several processes that share a
+        run, only the first makes folders and log lines.
     """
 
     def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(run)
         def guarded(config: DictConfig) -> Any:
+            if not is_first_rank():
+                logging.disable()  # where a launcher such as submitit made the ranks, without main()
             try:
                 return run(config)
             except Exception as error:
-                message = _message_for_user(error)
+                message = message_for_user(error)
+                if started_by_first_rank():
+                    leave_message(message or f"{type(error).__name__}: {error}")
                 if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
                     raise
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    raise UserError(message) from None
-                raise SystemExit(f"error: {message}") from None
+                    log.error("error: %s", message)
+                    raise JobError(message) from None
+                raise SystemExit(1 if started_by_first_rank() else f"error: {message}") from None
 
         program = hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name=config_name)(guarded)
 
         @functools.wraps(run)
         def main() -> None:
             sys.argv[1:] = [quote_path(argument) for argument in sys.argv[1:]]
-            program()
+            _refuse_what_cannot_start(sys.argv[1:])
+            if not is_first_rank():
+                sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=disabled"]
+            try:
+                program()
+            except KeyboardInterrupt:  # while starting; training has its own way to end
+                raise SystemExit(130) from None
 
         return main
 
     return decorate
+
+
+def _run_folder(name: str, ckpt_path: str | None) -> str:
+    # Asked for by Hydra before the function that reports errors is called.
+    try:
+        return run_folder(name, ckpt_path)
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+OmegaConf.register_new_resolver("run_folder", _run_folder)
+
+
+def leave_message(message: str) -> None:
+    """Tell the process that started this one why it ends, in a file that ``message_of_rank`` reads."""
+    path = message_file(HydraConfig.get().runtime.output_dir, int(os.environ["LOCAL_RANK"]))
+    path.with_suffix(".tmp").write_text(message)
+    path.with_suffix(".tmp").replace(path)
+
+
+def message_file(folder: str, local_rank: int) -> Path:
+    """Where a process leaves its last words for the one that started it."""
+    return Path(folder) / f".rank_{local_rank}_error"
+
+
+def _refuse_what_cannot_start(arguments: list[str]) -> None:
+    is_sweep = bool({"-m", "--multirun"} & {*arguments})
+    for argument in arguments:
+        group, _, options = argument.lstrip("+").partition("=")
+        is_sweep |= (group == "sweep" and options != "null") or (group == "hydra.mode" and options == "MULTIRUN")
+        for option in options.strip("[]").split(","):
+            module, extra = EXTRAS.get(f"{group}={option}", ("sys", ""))
+            if not _is_installed(module):
+                raise SystemExit(
+                    f"error: {group}={option} needs the module {module}, which is not installed; "
+                    f'expected the extra packages: pip install "pix2pix-lit[{extra}]"'
+                )
+        if group in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in options:
+            folder = Path(options.strip("'\""))
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SystemExit(
+                    f"error: {folder} cannot be made ({error.strerror}); expected a folder: choose another with "
+                    f"{group}=FOLDER"
+                ) from None
+    if world_size_from_outside() > 1 and is_sweep:
+        raise SystemExit(
+            f"error: {world_size_from_outside()} processes were started for a sweep, and each would make its own; "
+            f"expected one: leave out torchrun or srun, and give trainer.devices, or sweep=slurm"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
 
 
 def quote_path(argument: str) -> str:
@@ -109,7 +200,7 @@ def quote(value: str) -> str:
     return f"'{value}'"
 
 
-def _message_for_user(error: BaseException) -> str | None:
+def message_for_user(error: BaseException) -> str | None:
     """What to tell about an error that bad input caused; None if it is a defect of ours."""
     causes = [error]
     while causes[-1].__cause__ is not None:

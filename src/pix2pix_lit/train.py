@@ -2,13 +2,17 @@
 
 import logging
 import math
+import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.cli import command
+from pix2pix_lit.cli import command, message_for_user
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete, read_result, sole_run_in
 
 if TYPE_CHECKING:
     import lightning as L
@@ -17,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> float | None:
-    """Train as ``configs/train.yaml`` describes.
+    """Train as ``configs/train.yaml`` describes, from the start or from where the run in its folder was.
 
     Args:
         config: the composed config.
@@ -27,22 +31,91 @@ def train(config: DictConfig) -> float | None:
         processes of a rank above 0.
 
     Raises:
-        UserError: for data, values or a checkpoint that cannot be used, and if the objective is not finite.
+        UserError: for data, values or a checkpoint that cannot be used, and if the training breaks: out of memory or
+            disk space, or with losses that are not finite.
     """
     # Imported here so that --help and a mistyped key answer at once.
-    import lightning as L
-    from hydra.utils import instantiate
-    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
-    from lightning.pytorch.utilities import rank_zero_info
+    from hydra.core.hydra_config import HydraConfig
 
-    from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
+    from pix2pix_lit.callbacks.graceful_stop import RunStopped, stoppable
     from pix2pix_lit.ddp_processes import end_ranks, launch_ranks_as_single_jobs
+    from pix2pix_lit.host_memory import keep_freed_memory
+    from pix2pix_lit.weights import warm_start
 
+    folder = Path(config.output_dir)
+    overrides = [*HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+    limits = {name: config.trainer[name] for name in ("max_epochs", "max_steps")}
+    former = read_result(folder)
+    if former is not None and is_complete(former, limits):
+        log.info("The run in %s is complete after %d epochs, %d steps", folder, former.epochs, former.steps)
+        if sorted(former.overrides) != sorted(overrides):
+            log.warning("It was made by %s: for another run choose another hydra.run.dir", " ".join(former.overrides))
+        return former.metrics.get(config.objective)
+
+    keep_freed_memory()
     _quieten_lightning()
     launch_ranks_as_single_jobs("pix2pix_lit.train")
+    result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
+    start = time.monotonic()
+    trainer: L.Trainer | None = None
+    together = False  # whether all processes have come to the same end
+    with stoppable(), sole_run_in(folder):
+        try:
+            checkpoint = checkpoint_to_go_on_from(folder, config.ckpt_path)
+            if checkpoint is not None:
+                _keep_csv_metrics(folder)
+            trainer, model, datamodule = build(config)
+            if config.warm_start is not None and checkpoint is None:
+                warm_start(model, config.warm_start)
+            elif config.warm_start is not None:
+                log.info("warm_start is of no effect, since the run goes on from %s", checkpoint)
+            trainer.fit(model, datamodule, ckpt_path=checkpoint, weights_only=True)
+            together = True
+            if is_first_rank():
+                _note_outcome(result, trainer)
+                _check_objective(result, folder)
+            result.status = "finished"
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                result.status = "interrupted"
+                together = isinstance(error, RunStopped) and error.together
+            else:
+                result.message = message_for_user(error) or f"{type(error).__name__}: {error}"
+            if is_first_rank() and trainer is not None:
+                _note_outcome(result, trainer)
+            raise
+        finally:
+            try:
+                if trainer is not None:
+                    # Ends all data workers, those of training as well if an exception came in a validation.
+                    trainer.fit_loop.teardown()
+                    end_ranks(trainer, failed=not together)
+            except UserError as error:  # what made another process fail
+                result.message = str(error)
+                raise
+            finally:
+                if is_first_rank():
+                    result.seconds = time.monotonic() - start
+                    if former is None or result.steps > 0:  # else nothing became of the run that was here before
+                        result.write(folder)
+                    log.info("Everything about this run is in %s", folder)
+    return result.value
+
+
+def build(config: DictConfig) -> tuple["L.Trainer", "L.LightningModule", "L.LightningDataModule"]:
+    """The objects that the config describes, ready to fit."""
+    import lightning as L
+    import torch
+    from hydra.utils import instantiate
+    from lightning.pytorch.callbacks import Checkpoint
+    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+    from pix2pix_lit.checkpoint_io import AtomicCheckpointIO, check_room
 
     if not isinstance(config.seed, int) or config.seed < 0:
         raise UserError(f"seed is {config.seed}; expected a whole number, 0 or more")
+    if torch.cuda.is_available():
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(config.tf32)
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = instantiate(config.data, _convert_="all")
     datamodule.setup()  # before the model, which is made for these images
@@ -64,28 +137,42 @@ def train(config: DictConfig) -> float | None:
             f"trainer.strategy is {config.trainer.strategy}, which starts processes that Hydra does not know of; "
             f"expected auto or ddp"
         )
-    finished = False
-    try:
-        trainer.fit(model, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
-        objective = _objective(config, trainer) if trainer.is_global_zero else None
-        finished = True
-    finally:
-        end_ranks(trainer, failed=not finished)
-        rank_zero_info(f"Everything about this run is in {config.output_dir}")
-    return objective
+    if is_first_rank() and any(isinstance(callback, Checkpoint) for callback in trainer.callbacks):
+        check_room(Path(config.output_dir) / "checkpoints", model)
+    return trainer, model, datamodule
 
 
-def _objective(config: DictConfig, trainer: "L.Trainer") -> float | None:
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if config.objective not in metrics:
-        log.warning("This run was not validated: there is no %s to return", config.objective)
-        return None
-    if not math.isfinite(metrics[config.objective]):
+def _note_outcome(result: Result, trainer: "L.Trainer") -> None:
+    """Fill a result with what the trainer knows."""
+    from pix2pix_lit.callbacks import BestCheckpoint, LastCheckpoint
+    from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
+    from pix2pix_lit.position import whole_epochs
+
+    result.steps, result.epochs = trainer.global_step, whole_epochs(trainer)
+    result.metrics = validation_metrics(trainer)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, LastCheckpoint):
+            result.metrics = callback.former_metrics | result.metrics
+        if isinstance(callback, BestCheckpoint) and callback.best_model_score is not None:
+            result.best = float(callback.best_model_score)
+    result.value = result.metrics.get(result.objective or "")
+
+
+def _check_objective(result: Result, folder: Path) -> None:
+    if result.value is None:
+        log.warning("This run was not validated: there is no %s to return", result.objective)
+    elif not math.isfinite(result.value):
         raise UserError(
-            f"{config.objective} is {metrics[config.objective]} at the end of the run in {config.output_dir}; "
+            f"{result.objective} is {result.value} at the end of the run in {folder}; "
             f"expected a finite number: lower the learning rates, or use trainer.precision=32-true"
         )
-    return metrics[config.objective]
+
+
+def _keep_csv_metrics(folder: Path) -> None:
+    """Save a CSVLogger's table from the next CSVLogger, which would delete it."""
+    if is_first_rank() and (folder / "metrics.csv").exists():
+        number = 1 + sum(1 for _ in folder.glob("metrics_*.csv"))
+        (folder / "metrics.csv").rename(folder / f"metrics_{number}.csv")
 
 
 def _values(named: dict[str, Any]) -> list[Any]:
@@ -97,9 +184,12 @@ def _quieten_lightning() -> None:
     """One line for one event, and none that our users can do nothing about."""
     logging.getLogger("lightning").handlers.clear()  # would print everything a second time, beside Hydra's logging
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
-    # ModelCheckpoint's advice to save weights from before a step is not for two optimizers in turn.
-    warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # Lightning's own use of torch
+    warnings.filterwarnings("ignore", message="Precision .* is not supported by the model summary")
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")  # so it should
+    # Moving averages and the networks of perceptual losses always are.
+    warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # so does a run's own
 
 
 main = command("train")(train)

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from pix2pix_lit.callbacks import Throughput, throughput
+from pix2pix_lit.data import loader as loader_module
+from pix2pix_lit.data.loader import EpochSampler, PairLoader
 
 
 class Clock:
@@ -20,7 +22,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(throughput, "time", clock)
+    for module in (throughput, loader_module):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -33,6 +36,7 @@ class Training(L.LightningModule):
         self.seconds = seconds
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.logged: list[tuple[int, float]] = []
+        self.waited: list[tuple[int, float]] = []
 
     def training_step(self, batch, batch_idx):
         self.clock.now += self.seconds
@@ -47,6 +51,8 @@ class Training(L.LightningModule):
     def log(self, name, value, *args, **kwargs):
         if name == "speed/images_per_second":
             self.logged.append((self.global_step, value))
+        if name == "speed/waiting_for_data":
+            self.waited.append((self.global_step, value))
         super().log(name, value, *args, **kwargs)
 
 
@@ -67,8 +73,14 @@ class SlowBatches(torch.utils.data.Dataset):
 
 def fit(clock: Clock, every_n_steps: int, step_seconds: float, data_seconds: float = 0.0, **options):
     """The values logged in two epochs of 12 steps, as (step, images per second)."""
+    return fit_module(clock, every_n_steps, step_seconds, data_seconds, **options).logged
+
+
+def fit_module(clock: Clock, every_n_steps: int, step_seconds: float, data_seconds: float, **options):
+    """The module after two epochs of 12 steps."""
     module = Training(clock, step_seconds)
-    loader = torch.utils.data.DataLoader(SlowBatches(clock, data_seconds), batch_size=None)
+    sampler = EpochSampler(12, 1, shuffle=False)
+    loader = PairLoader(SlowBatches(clock, data_seconds), sampler, num_workers=0, prefetch=1, pin_memory=False)
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=2,
@@ -77,11 +89,12 @@ def fit(clock: Clock, every_n_steps: int, step_seconds: float, data_seconds: flo
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        use_distributed_sampler=False,
         callbacks=[Throughput(every_n_steps)],
         **options,
     )
     trainer.fit(module, loader, loader)
-    return module.logged
+    return module
 
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -96,6 +109,14 @@ def test_waiting_for_data_counts(clock):
     logged = fit(clock, every_n_steps=12, step_seconds=0.5, data_seconds=0.5)
     # 12 batches of 4 images; the wait for the first of them is over when the clock starts.
     assert logged == [(step, pytest.approx(48 / (12 * 0.5 + 11 * 0.5))) for step in (12, 24)]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.5])
+def test_the_part_of_the_time_that_data_were_waited_for_is_logged(clock, seconds):
+    waited = fit_module(clock, every_n_steps=4, step_seconds=0.5, data_seconds=seconds).waited
+    first = 3 * seconds / (4 * 0.5 + 3 * seconds)  # the clock of an epoch starts with its first batch
+    later = seconds / (0.5 + seconds)
+    assert waited == [(step, pytest.approx(first if step in (4, 16) else later)) for step in (4, 8, 12, 16, 20, 24)]
 
 
 def test_waiting_between_two_logged_batches_counts(clock):
@@ -118,6 +139,7 @@ def test_images_of_all_devices_count(clock):
     class FourDevices:
         world_size = 4
         global_step = 1
+        train_dataloader = None
 
     module = Training(clock, 0.0)
     logged = []

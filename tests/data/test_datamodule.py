@@ -101,7 +101,8 @@ def test_a_process_reads_its_own_share():
     seen = []
     for rank in range(2):
         data = make_data(batch_size=2)
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=2)
+        strategy = SimpleNamespace(root_device=torch.device("cpu"))
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, strategy=strategy)
         batches = list(data.train_dataloader())
         assert len(batches) == 2
         seen += [name for batch in batches for name in batch["name"]]
@@ -321,3 +322,23 @@ def test_hyperparameters_are_plain_values():
     assert data.hparams["batch_size"] == 3
     assert "source" not in data.hparams
     assert "root" not in data.hparams
+
+
+def test_batches_are_prepared_ahead_and_pinned_as_asked():
+    data = make_data(num_workers=2, prefetch=5, pin_memory=True)
+    data.setup()
+    assert (data.train_dataloader().prefetch_factor, data.train_dataloader().pin_memory) == (5, True)
+
+
+@pytest.mark.parametrize(("device", "is_pinned"), [("cpu", False), ("cuda", True)])
+def test_memory_is_pinned_by_itself_for_a_gpu_alone(device, is_pinned):
+    data = make_data()
+    data.setup()
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    data.trainer = SimpleNamespace(global_rank=0, world_size=1, strategy=strategy)
+    assert data.train_dataloader().pin_memory == is_pinned
+
+
+def test_prefetching_nothing_is_refused():
+    with pytest.raises(UserError, match="data.prefetch is 0"):
+        make_data(prefetch=0)

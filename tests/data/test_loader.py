@@ -1,6 +1,8 @@
 """The order of pairs over epochs and processes, and loaders that go on midway."""
 
+import os
 import signal
+import types
 
 import cv2
 import lightning as L
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from pix2pix_lit.data import loader as loader_module
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.dataset import Draw, PairDataset
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
@@ -43,7 +46,7 @@ def make_pairs(source: PairSource, load_size: int, crop_size: int, seed: int) ->
 def make_loader(length: int = 11, batch_size: int = 2, num_workers: int = 0, *, shuffle: bool = True) -> PairLoader:
     pairs = make_pairs(Numbered(length), 20, 16, seed=5)
     sampler = EpochSampler(length, batch_size, shuffle=shuffle, seed=5)
-    return PairLoader(pairs, sampler, num_workers, pin_memory=False)
+    return PairLoader(pairs, sampler, num_workers, prefetch=2, pin_memory=False)
 
 
 def read_epoch(loader: PairLoader, epoch: int) -> list[tuple[list[str], torch.Tensor]]:
@@ -145,7 +148,7 @@ def test_no_two_draws_are_augmented_alike(num_workers):
             return super().__getitem__(0)
 
     pairs = make_pairs(OneImage(12), 24, 12, seed=0)
-    loader = PairLoader(pairs, EpochSampler(12, 1, shuffle=True), num_workers, pin_memory=False)
+    loader = PairLoader(pairs, EpochSampler(12, 1, shuffle=True), num_workers, prefetch=2, pin_memory=False)
     crops = {images.numpy().tobytes() for epoch in range(2) for _, images in read_epoch(loader, epoch)}
     assert len(crops) > 20  # 24 draws out of 13 x 13 places, mirrored or not
 
@@ -239,19 +242,60 @@ def test_a_trainer_resumed_midway_sees_what_the_uninterrupted_one_would_have_see
 
 
 class WorkerState(torch.utils.data.Dataset):
-    """Tells, instead of a batch, how its process would take a SIGTERM and how many threads OpenCV has there."""
+    """Tells, instead of a batch, what its process is like."""
 
     def __len__(self):
         return 2
 
     def __getitem__(self, draws):
-        return signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, cv2.getNumThreads()
+        ignored = [signal.getsignal(n) == signal.SIG_IGN for n in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)]
+        return os.getpid(), all(ignored), cv2.getNumThreads()
 
 
-def test_workers_die_of_sigterm_and_have_no_threads_of_opencv():
-    former_handler = signal.signal(signal.SIGTERM, lambda *_: None)
+@pytest.fixture
+def worker_states():
+    """A loader with one worker, made by a process that has handlers of its own."""
+    former = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    sampler = EpochSampler(2, 1, shuffle=False)
+    yield PairLoader(WorkerState(), sampler, num_workers=1, prefetch=1, pin_memory=False)
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+def test_workers_leave_signals_to_the_trainer_and_have_no_threads_of_opencv(worker_states):
+    batches = iter(worker_states)
+    worker, ignored, threads = next(batches)
+    assert (ignored, threads) == (True, 1)
+    os.kill(worker, signal.SIGTERM)  # of a cluster, say, that sends it to all
+    assert tuple(next(batches)) == (worker, True, 1)  # the trainer's last batch
+
+
+def test_workers_told_twice_to_end_do(worker_states):
+    batches = iter(worker_states)
+    worker, *_ = next(batches)
+    process = worker_states._iterator._workers[0]
+    former = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or torch raises an error here when it ends
     try:
-        loader = PairLoader(WorkerState(), EpochSampler(2, 1, shuffle=False), num_workers=1, pin_memory=False)
-        assert [tuple(state) for state in loader] == [(True, 1), (True, 1)]
+        os.kill(worker, signal.SIGTERM)
+        process.join(timeout=0.5)
+        assert process.is_alive()
+        os.kill(worker, signal.SIGTERM)
+        process.join(timeout=20)
+        assert process.exitcode == -signal.SIGTERM
     finally:
-        signal.signal(signal.SIGTERM, former_handler)
+        signal.signal(signal.SIGCHLD, former)
+
+
+def test_seconds_that_batches_are_waited_for_are_counted(monkeypatch):
+    clock = types.SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(loader_module, "time", clock)
+
+    class Slow(WorkerState):
+        def __getitem__(self, draws):
+            clock.now += 3.0
+            return 0
+
+    loader = PairLoader(Slow(), EpochSampler(2, 1, shuffle=False), num_workers=0, prefetch=1, pin_memory=False)
+    for _ in loader:
+        clock.now += 100.0  # of training
+    assert loader.waited_seconds == 6.0

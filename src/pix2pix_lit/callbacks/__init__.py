@@ -1,10 +1,23 @@
 """What is watched while training."""
 
 from pix2pix_lit.callbacks.best_checkpoint import BestCheckpoint
+from pix2pix_lit.callbacks.graceful_stop import GracefulStop
+from pix2pix_lit.callbacks.last_checkpoint import LastCheckpoint
+from pix2pix_lit.callbacks.prune_trial import PruneTrial
 from pix2pix_lit.callbacks.sample_grid import SampleGrid
-from pix2pix_lit.callbacks.save_on_interrupt import SaveOnInterrupt
 from pix2pix_lit.callbacks.step_seed import StepSeed
+from pix2pix_lit.callbacks.stop_when_not_finite import StopWhenNotFinite
 from pix2pix_lit.callbacks.tensorboard_hparams import TensorBoardHParams
 from pix2pix_lit.callbacks.throughput import Throughput
 
-__all__ = ["BestCheckpoint", "SampleGrid", "SaveOnInterrupt", "StepSeed", "TensorBoardHParams", "Throughput"]
+__all__ = [
+    "BestCheckpoint",
+    "GracefulStop",
+    "LastCheckpoint",
+    "PruneTrial",
+    "SampleGrid",
+    "StepSeed",
+    "StopWhenNotFinite",
+    "TensorBoardHParams",
+    "Throughput",
+]

@@ -1,5 +1,11 @@
 """The best model of a run."""
 
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pix2pix_lit.errors import UserError
@@ -8,6 +14,9 @@ from pix2pix_lit.metrics import BETTER
 
 class BestCheckpoint(ModelCheckpoint):
     """Keeps the model with the best validation metric as ``best.ckpt``.
+
+    A run that goes on from a checkpoint in another folder gets a copy of the best one so far, so that its best is that
+    of all its epochs.
 
     Args:
         dirpath: the folder it goes to.
@@ -23,5 +32,35 @@ class BestCheckpoint(ModelCheckpoint):
             known = ", ".join(f"val/{name}" for name in BETTER)
             raise UserError(f"objective is {objective!r}; expected one of {known}")
         super().__init__(
-            dirpath=dirpath, filename="best", monitor=objective, mode=BETTER[name], enable_version_counter=False
+            dirpath=dirpath,
+            filename="best",
+            monitor=objective,
+            mode=BETTER[name],
+            enable_version_counter=False,
+            save_on_train_epoch_end=False,  # but after the validation: a run that goes on from there has no metrics yet
         )
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Make the best one so far this folder's own."""
+        state = checkpoint["callbacks"].get(self.state_key)
+        if not state or not state["best_model_path"]:
+            return
+        own = Path(self.dirpath or "", "best.ckpt")
+        # Beside the checkpoint that the run goes on from, in case that the folder was moved.
+        places = [Path(trainer.ckpt_path or "").parent / "best.ckpt", Path(state["best_model_path"])]
+        former = next((path for path in places if path.is_file()), None)
+        if former is None:
+            del checkpoint["callbacks"][self.state_key]  # a score without its model
+            return
+        if trainer.is_global_zero and not (own.exists() and former.samefile(own)):
+            own.parent.mkdir(parents=True, exist_ok=True)
+            temporary = own.with_name(".best.ckpt.copied.tmp")
+            shutil.copyfile(former, temporary)
+            os.replace(temporary, own)
+        score = state["best_model_score"]
+        state |= {
+            "dirpath": self.dirpath,
+            "best_model_path": str(own),
+            "best_k_models": {str(own): score},
+            "kth_best_model_path": str(own),
+        }

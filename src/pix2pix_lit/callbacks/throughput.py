@@ -1,17 +1,19 @@
-"""Images per second."""
+"""Images per second, and how much of the time they are waited for."""
 
 import time
 from typing import Any
 
 import lightning as L
 
+from pix2pix_lit.data.loader import PairLoader
 from pix2pix_lit.errors import UserError
 
 
 class Throughput(L.Callback):
     """Logs ``speed/images_per_second``, the training images of all devices over the time since the last value.
 
-    The time includes waiting for data, and what other callbacks do between batches; validation is left out.
+    The time includes waiting for data, and what other callbacks do between batches; validation is left out. The part of
+    it, 0 to 1, in which this process waited for a ``PairLoader``'s next batch is ``speed/waiting_for_data``.
 
     Args:
         every_n_steps: batches between two values.
@@ -29,24 +31,33 @@ class Throughput(L.Callback):
     def _restart(self) -> None:
         self._images = 0
         self._start: float | None = None
+        self._waited = 0.0  # seconds by the loader's count
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._start is None:
             self._start = time.perf_counter()
+            self._waited = _waited_seconds(trainer)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._images += len(batch["input"]) * trainer.world_size
         if trainer.global_step % self.every_n_steps == 0 and self._start is not None:
-            now = time.perf_counter()
+            now, waited = time.perf_counter(), _waited_seconds(trainer)
             pl_module.log("speed/images_per_second", self._images / (now - self._start), prog_bar=True)
-            self._images, self._start = 0, now
+            if isinstance(trainer.train_dataloader, PairLoader):
+                pl_module.log("speed/waiting_for_data", (waited - self._waited) / (now - self._start))
+            self._images, self._start, self._waited = 0, now, waited
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restart()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restart()
+
+
+def _waited_seconds(trainer: L.Trainer) -> float:
+    loader = trainer.train_dataloader
+    return loader.waited_seconds if isinstance(loader, PairLoader) else 0.0

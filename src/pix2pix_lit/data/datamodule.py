@@ -48,7 +48,8 @@ class PairsDataModule(L.LightningDataModule):
         batch_size: training pairs a batch on each device.
         val_batch_size: validation pairs a batch on each device.
         num_workers: processes that prepare batches, for each device.
-        pin_memory: pinned host memory, for faster transfers to a GPU.
+        prefetch: batches that every such process prepares ahead.
+        pin_memory: pinned host memory, for faster transfers to a GPU; None if that is what trains.
         seed: of order and augmentation.
 
     Raises:
@@ -76,7 +77,8 @@ class PairsDataModule(L.LightningDataModule):
         batch_size: int = 1,
         val_batch_size: int = 8,
         num_workers: int = 2,
-        pin_memory: bool = False,
+        prefetch: int = 2,
+        pin_memory: bool | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -84,6 +86,8 @@ class PairsDataModule(L.LightningDataModule):
             raise UserError(f"data.direction is {direction!r}; expected AtoB or BtoA")
         if type(num_workers) is not int or num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers!r}; expected a whole number, 0 or more")
+        if type(prefetch) is not int or prefetch < 1:
+            raise UserError(f"data.prefetch is {prefetch!r}; expected a whole number, 1 or more")
         if type(flip) is not bool or type(snap_labels) is not bool:
             raise UserError(f"data.flip={flip} data.snap_labels={snap_labels}; expected true or false")
         if type(seed) is not int or seed < 0:
@@ -128,6 +132,7 @@ class PairsDataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.val_batch_size = val_batch_size
         self.num_workers = num_workers
+        self.prefetch = prefetch
         self.pin_memory = pin_memory
         self.seed = seed
         self._sources: dict[str, PairSource] = {}
@@ -208,4 +213,7 @@ class PairsDataModule(L.LightningDataModule):
         sampler = EpochSampler(
             len(pairs), batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world_size=world_size
         )
-        return PairLoader(pairs, sampler, self.num_workers, self.pin_memory)
+        pin_memory = self.pin_memory
+        if pin_memory is None:
+            pin_memory = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return PairLoader(pairs, sampler, self.num_workers, self.prefetch, pin_memory)

@@ -1,7 +1,9 @@
 """The order in which pairs are seen, a pure function of (seed, epoch, rank); a loader that can start midway."""
 
 import signal
+import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -14,6 +16,8 @@ from pix2pix_lit.errors import UserError
 # Workers are the parallelism. Threads of OpenCV's own would fight them, and a process that is forked while they exist
 # waits for ever for those that it did not inherit.
 cv2.setNumThreads(0)
+
+_SECONDS_AFTER_SIGTERM = 30
 
 
 class EpochSampler(Sampler[list[Draw]]):
@@ -104,35 +108,43 @@ class PairLoader(DataLoader[Batch]):
     """A DataLoader over ``EpochSampler`` batches whose position is part of a checkpoint.
 
     Lightning stores ``state_dict`` with the loops and gives it back on resume, so that a run stopped in the middle
-    of an epoch goes on with the pairs that it has not seen yet. (A run that ``max_steps`` ended is over with its
-    epoch; resumed, it starts the next one.)
+    of an epoch goes on with the pairs that it has not seen yet. ``waited_seconds`` is the time that the training
+    process has waited for batches.
 
     Args:
         dataset: answers a list of draws with a batch.
         sampler: the order.
         num_workers: processes that prepare batches; 0 prepares them in the training process.
+        prefetch: batches that every such process prepares ahead.
         pin_memory: for a GPU's faster transfers.
     """
 
-    def __init__(self, dataset: Dataset[Batch], sampler: EpochSampler, num_workers: int, pin_memory: bool) -> None:
+    def __init__(
+        self, dataset: Dataset[Batch], sampler: EpochSampler, num_workers: int, prefetch: int, pin_memory: bool
+    ) -> None:
         super().__init__(
             dataset,
             batch_size=None,  # the sampler yields whole batches
             sampler=sampler,
             num_workers=num_workers,
+            prefetch_factor=prefetch if num_workers else None,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
-            worker_init_fn=_default_sigterm,
+            worker_init_fn=_leave_signals_to_the_trainer,
         )
         self.order = sampler
+        self.waited_seconds = 0.0
         self._batches_given = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         # A generator starts at the first next(), after Lightning has called set_epoch; workers start later still.
         self._batches_given = self.order.first_batch
+        start = time.perf_counter()
         for batch in super().__iter__():
+            self.waited_seconds += time.perf_counter() - start
             self._batches_given += 1
             yield batch
+            start = time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many of its batches the trainer has been given (0 once it has had all), and what of."""
@@ -158,6 +170,18 @@ class PairLoader(DataLoader[Batch]):
         self._batches_given = state["batches_given"]
 
 
-def _default_sigterm(worker: int) -> None:
-    # A forked worker inherits Lightning's handler, which would signal the other ranks and leave the worker alive.
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Ctrl-C and a cluster's signals reach all processes at once, and the trainer still wants the batches it asked for.
+
+    Handlers are inherited by a forked worker, too, which has no business with them.
+    """
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(number: int, frame: FrameType | None) -> None:
+    # The trainer may have got it too, and be busy with its last batch. Told a second time, the worker ends at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_SECONDS_AFTER_SIGTERM)

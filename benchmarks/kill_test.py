@@ -1,0 +1,187 @@
+"""Kill one training again and again at random moments, and compare what it ends with to a run in peace.
+
+Usage: python benchmarks/kill_test.py [--kills 50] [--seed 0] [--folder FOLDER] [OVERRIDE...]
+
+Every kill is a ``kill -9`` of all processes of the run at once, as a loss of power is: while it starts, trains,
+validates, or writes a checkpoint. It is then started again by the same command. Weights, optimizers, the best
+checkpoint and the metrics must be equal to the last bit. Exit status 1 if they are not.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# All that a run needs is loaded once, here, so that it starts in a second.
+import pix2pix_lit.callbacks
+import pix2pix_lit.data.datamodule
+import pix2pix_lit.module  # noqa: F401
+from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.train import main as train
+
+OVERRIDES = (
+    "model=unet128",
+    "model.generator.width=4",
+    "model.generator.depth=5",
+    "model.discriminator.width=4",
+    "model.discriminator.layers=1",
+    "model.ema_decay=0.9",
+    "model.pool_size=4",
+    "data.load_size=36",
+    "data.crop_size=32",
+    "data.source.train_length=40",
+    "data.source.val_length=6",
+    "data.batch_size=2",
+    "data.val_batch_size=2",
+    "data.num_workers=2",
+    "callbacks.last.every_n_steps=3",
+    "callbacks.samples.count=1",
+    "callbacks.progress_bar=null",
+    "trainer.enable_model_summary=false",
+)
+KILLS_PER_EPOCH = 2  # an epoch writes 7 checkpoints, and a start gets two of them further
+
+
+def start(run: Path, overrides: list[str]) -> int:
+    """Start or go on with a run in a process group of its own; returns its id."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        with open(f"{run}.log", "a") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        sys.argv = ["train.py", *OVERRIDES, *overrides, f"hydra.run.dir={run}"]
+        status = 1
+        try:
+            train()
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+            if isinstance(end.code, str):
+                print(end.code, flush=True)
+        finally:
+            os._exit(status)
+    return pid
+
+
+def finish(pid: int) -> None:
+    """Wait for a run to end by itself."""
+    _, status = os.waitpid(pid, 0)
+    if status != 0:
+        raise SystemExit(f"a run failed with exit status {os.waitstatus_to_exitcode(status)}; see its .log")
+
+
+def kill_somewhere(pid: int, last: Path, draw: random.Random, seconds: float) -> bool:
+    """Kill a run after none, one or two more checkpoints and a random time; False if it has ended by then.
+
+    Args:
+        pid: the run.
+        last: the checkpoint file that it writes again and again.
+        draw: where random numbers come from.
+        seconds: about how long a run takes to start.
+    """
+    wanted = draw.choice((0, 0, 1, 1, 1, 2, 2, 3))
+    until = time.monotonic() + (draw.uniform(0, seconds) if wanted == 0 else 1e9)
+    written, pause = _written(last), 0.002
+    while time.monotonic() < until:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return False
+        if wanted and _written(last) != written:
+            written, wanted = _written(last), wanted - 1
+            if not wanted:
+                until = time.monotonic() + draw.uniform(0, 0.3)  # some batches
+        time.sleep(pause)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return True
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """All that must be equal in the end."""
+    last, best = (read_checkpoint(run / "checkpoints" / f"{name}.ckpt") for name in ("last", "best"))
+    scores = [state["best_model_score"] for key, state in last["callbacks"].items() if "BestCheckpoint" in key]
+    result = json.loads((run / "result.json").read_text())
+    return {
+        "weights": last["state_dict"],
+        "optimizers": last["optimizer_states"],
+        "image pools": last["processes"],
+        "best score": scores,
+        "best weights": best["state_dict"],
+        "best step": best["global_step"],
+        "result": {key: result[key] for key in ("status", "value", "best", "metrics", "steps", "epochs")},
+        "pictures": sorted(path.name for path in (run / "samples").iterdir()),
+    }
+
+
+def differences(one: Any, other: Any, name: str = "") -> list[str]:
+    """Names of the leaves in which two nested values are not equal to the last bit."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [found for key in one for found in differences(one[key], other[key], f"{name}/{key}")]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [found for index, (a, b) in pairs for found in differences(a, b, f"{name}/{index}")]
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return [] if torch.equal(one, other) else [name]
+    return [] if one == other else [f"{name}: {one} and {other}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--folder", type=Path, help="where the runs are kept; a temporary one if left out")
+    arguments, overrides = parser.parse_known_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="kill-test-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    overrides.append(f"trainer.max_epochs={max(2, arguments.kills // KILLS_PER_EPOCH)}")
+
+    begin = time.monotonic()
+    finish(start(folder / "in_peace", overrides))
+    print(f"in peace: {time.monotonic() - begin:.0f} s", flush=True)
+
+    draw = random.Random(arguments.seed)
+    killed = folder / "killed"
+    last = killed / "checkpoints" / "last.ckpt"
+    kills = broken = 0
+    while kills < arguments.kills:
+        if not kill_somewhere(start(killed, overrides), last, draw, seconds=3):
+            break
+        kills += 1
+        try:
+            step = read_checkpoint(last)["global_step"] if last.exists() else 0
+        except UserError:
+            broken += 1
+            step = -1
+        print(f"kill {kills}: goes on from step {step}", flush=True)
+    finish(start(killed, overrides))
+    rests = [path.name for path in killed.rglob("*.tmp")]
+    found = differences(outcome(folder / "in_peace"), outcome(killed))
+    result = json.loads((killed / "result.json").read_text())
+    print(
+        f"{kills} kills over {result['steps']} steps and {result['epochs']} epochs in "
+        f"{time.monotonic() - begin:.0f} s: {broken} broken checkpoints, {len(found)} differences, {len(rests)} files "
+        f"left over"
+    )
+    if found or broken or kills < arguments.kills:
+        raise SystemExit("\n".join(found) or "the run ended before all kills" if not broken else "broken checkpoints")
+
+
+if __name__ == "__main__":
+    main()

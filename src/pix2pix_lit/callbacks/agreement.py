@@ -1,0 +1,40 @@
+"""Decisions that all training processes take alike."""
+
+from typing import Any
+
+import lightning as L
+import torch
+import torch.distributed
+
+
+class Agreement:
+    """Exchanges small facts between processes by way of their CPUs, so that no GPU is waited for.
+
+    All processes make one, and call the same methods in the same order.
+
+    Args:
+        trainer: the one that trains in them.
+    """
+
+    def __init__(self, trainer: L.Trainer) -> None:
+        self._group: Any = torch.distributed.new_group(backend="gloo") if trainer.world_size > 1 else None
+
+    def highest(self, value: int) -> int:
+        """The highest value that any process gives."""
+        return -self.lowest(-value)
+
+    def lowest(self, value: int) -> int:
+        """The lowest value that any process gives."""
+        if self._group is None:
+            return value
+        values = torch.tensor(int(value))
+        torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MIN, group=self._group)
+        return int(values)
+
+    def first(self, text: str | None) -> str | None:
+        """What the lowest rank that has something to say says; None if there is none."""
+        if self._group is None or not self.highest(text is not None):
+            return text
+        texts: list[str | None] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(texts, text, group=self._group)
+        return next(text for text in texts if text is not None)

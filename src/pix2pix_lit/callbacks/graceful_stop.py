@@ -1,0 +1,215 @@
+"""Ctrl-C and the signals of a cluster, without losing what was learnt."""
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+from pix2pix_lit.callbacks.agreement import Agreement
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.position import had_all_batches, reached_max_steps, validation_is_due, whole_epochs, write_position
+from pix2pix_lit.ranks import started_by_first_rank
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[int, FrameType | None], Any]
+
+_NOTHING, _INTERRUPT, _TERMINATE, _HAND_ON = range(4)  # the higher goes first
+_SIGNALS = {_INTERRUPT: signal.SIGINT, _TERMINATE: signal.SIGTERM}
+
+
+class RunStopped(SystemExit):
+    """Ends the process, and a sweep, with the exit status that shells give to one that a signal ended.
+
+    Args:
+        number: the signal, 2 for Ctrl-C and 15 for SIGTERM: the exit status is 128 more.
+        together: whether all processes of the run stop so, in the same place.
+    """
+
+    def __init__(self, number: int, *, together: bool) -> None:
+        # The first rank tells the signal; of others it only wants to hear that they ended well.
+        super().__init__(0 if together and started_by_first_rank() else 128 + number)
+        self.together = together
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within: Ctrl-C and SIGTERM raise ``RunStopped`` wherever the program is, where ``GracefulStop`` does not wait.
+
+    So processes that were started are ended by those that clean up after themselves. Handlers that somebody else
+    has installed are left alone.
+    """
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS.values():
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                former[number] = signal.signal(number, _stop_at_once)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _stop_at_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # for one who cannot wait for the cleaning up
+    raise RunStopped(number, together=False)
+
+
+class GracefulStop(L.Callback):
+    """A signal ends the run after the batch that is under way, with a checkpoint that it goes on from exactly.
+
+    Within a batch the discriminator may have moved and the generator not. Ctrl-C and SIGTERM stop; a second Ctrl-C
+    stops at once, without a checkpoint. A signal that somebody else has a handler for (submitit for SIGUSR2) has the
+    checkpoint written and is then handed on to that handler; if it returns, training goes on. Under SLURM with
+    Lightning's ``auto_requeue``, its signal has the job put into the queue again.
+
+    All processes stop after the same batch, whichever of them got the signal: Lightning's own handler, which sends
+    messages between processes while a step is sending its own, hangs (Lightning issue 20806). A validation is not
+    waited for, but begun anew by the run that goes on; only the one that follows ``trainer.max_steps``, its end, is.
+    Callbacks that come later in ``configs/callbacks`` do not see the end of that batch.
+
+    Args:
+        path: the checkpoint file that is written.
+        every_n_steps: batches after which processes ask each other; matters to several processes alone.
+
+    Raises:
+        UserError: if that is below 1.
+    """
+
+    def __init__(self, path: str, every_n_steps: int = 1) -> None:
+        if every_n_steps < 1:
+            raise UserError(f"callbacks.stop.every_n_steps is {every_n_steps}; expected 1 or more")
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self._received: set[int] = set()
+        self._former: dict[int, Any] = {}
+        self._common_val_batches = 0
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        # Lightning's handlers, and the message and wait for the GPU that it has before every batch for their sake.
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        self._agreement = Agreement(trainer)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._received.clear()
+        self._former.clear()
+        self._hand_on: dict[int, Handler] = {}
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+            former = signal.getsignal(number)
+            ours = former in (_stop_at_once, signal.default_int_handler)
+            if callable(former) and not ours:
+                self._hand_on[number] = former
+            elif number == _requeue_signal(trainer):
+                self._hand_on[number] = _requeue
+            elif number not in _SIGNALS.values() or former == signal.SIG_IGN:  # as nohup has it
+                continue
+            self._former[number] = signal.signal(number, self._receive)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % self.every_n_steps != 0 or reached_max_steps(trainer):
+            return
+        # Without a validation, the end of the epoch is near, and Lightning cannot go on between the two.
+        if not had_all_batches(trainer) or validation_is_due(trainer):
+            self._stop_if_asked(trainer)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._common_val_batches = self._agreement.lowest(int(sum(trainer.num_val_batches)))
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        # Processes may have different numbers of batches, after the last of which they cannot ask each other.
+        if not trainer.sanity_checking and batch_idx < self._common_val_batches and not reached_max_steps(trainer):
+            self._stop_if_asked(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.should_stop and not reached_max_steps(trainer) and whole_epochs(trainer) != trainer.max_epochs:
+            self._stop_if_asked(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        write_position(trainer, checkpoint)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self._restore_handlers()
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self._restore_handlers()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and number not in self._hand_on:
+            if number in self._received:
+                _stop_at_once(number, frame)
+            if not started_by_first_rank():
+                # Not by way of logging: its stream may be in the middle of a line.
+                os.write(2, b"\nStopping after this batch; press Ctrl-C again to stop without a checkpoint\n")
+        self._received.add(number)
+
+    def _stop_if_asked(self, trainer: L.Trainer) -> None:
+        received = frozenset(self._received)
+        wish = _NOTHING
+        if received:
+            wish = (
+                _HAND_ON
+                if received & self._hand_on.keys()
+                else max(kind for kind, number in _SIGNALS.items() if number in received)
+            )
+        wish = self._agreement.highest(wish)
+        if wish == _NOTHING:
+            return
+        trainer.save_checkpoint(self.path, weights_only=False)
+        if wish == _HAND_ON:
+            for number in received & self._hand_on.keys():
+                self._received.discard(number)
+                log.info("%s after %d batches: saved %s", signal.Signals(number).name, trainer.global_step, self.path)
+                self._hand_on[number](number, None)
+            return
+        number = _SIGNALS[wish]
+        log.info(
+            "Stopped by %s after %d batches, saved in %s, from where the run can go on",
+            number.name,
+            trainer.global_step,
+            self.path,
+        )
+        raise RunStopped(number, together=True)
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        self._former.clear()
+
+
+def _requeue_signal(trainer: L.Trainer) -> int | None:
+    """Upon which Lightning would put a SLURM job into the queue again."""
+    environment = trainer._accelerator_connector.cluster_environment
+    if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
+        return environment.requeue_signal
+    return None
+
+
+def _requeue(number: int, frame: FrameType | None) -> None:
+    if os.environ.get("SLURM_PROCID", "0") == "0":
+        job = os.environ["SLURM_JOB_ID"]
+        if "SLURM_ARRAY_JOB_ID" in os.environ:
+            job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+        subprocess.run(["scontrol", "requeue", job], check=True)

@@ -1,0 +1,73 @@
+"""The checkpoint that a run goes on from."""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.position import had_all_batches, validation_is_due, write_position
+
+
+def validation_metrics(trainer: L.Trainer) -> dict[str, float]:
+    """What the newest validation in this process came to."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes ``last.ckpt`` every ``every_n_steps`` batches, and at the end of every epoch and of the run.
+
+    Where a validation follows a batch, it is written after that, with its results: ``former_metrics`` are those that
+    the run began with, if it was resumed.
+
+    Args:
+        path: the file.
+        every_n_steps: batches between two within an epoch; 0 for none.
+
+    Raises:
+        UserError: if that is negative.
+    """
+
+    def __init__(self, path: str, every_n_steps: int = 1000) -> None:
+        super().__init__()
+        if every_n_steps < 0:
+            raise UserError(f"callbacks.last.every_n_steps is {every_n_steps}; expected 0 or more")
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self._saved_step = -1
+        self.former_metrics: dict[str, float] = {}
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # The x axis of the loggers: Lightning counts it apart, and is one off after some ways to resume.
+        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._is_due(trainer) and not validation_is_due(trainer):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking and self._is_due(trainer):
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._saved_step != trainer.global_step:
+            self._save(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        write_position(trainer, checkpoint)
+        checkpoint["validation_metrics"] = self.former_metrics | validation_metrics(trainer)
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.former_metrics = checkpoint.get("validation_metrics", {})
+
+    def _is_due(self, trainer: L.Trainer) -> bool:
+        every = self.every_n_steps
+        return every > 0 and trainer.global_step % every == 0 and not had_all_batches(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        self._saved_step = trainer.global_step
+        trainer.save_checkpoint(self.path, weights_only=False)

@@ -1,0 +1,117 @@
+"""A training that has broken ends at once, and spoils no checkpoint."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from pix2pix_lit.callbacks.agreement import Agreement
+from pix2pix_lit.data.sources.paths import first_few
+from pix2pix_lit.errors import UserError
+
+
+class _Step(NamedTuple):
+    number: int  # batches trained, with this one
+    names: list[str]
+    losses: Mapping[str, Tensor]
+
+
+class StopWhenNotFinite(L.Callback):
+    """Ends the run if a loss or a weight is NaN or infinite, and names the step and its pairs.
+
+    Losses are looked at together every ``every_n_steps`` batches, since to look is to wait for the GPU; on the CPU
+    after every batch; and before any checkpoint is written, the weights and their statistics as well. So no checkpoint
+    ever holds a number that is not finite.
+
+    With the gradient scaler of ``trainer.precision=16-mixed``, such losses are no fault: it leaves the step out and
+    tries a smaller scale. There only the weights count, and a scale that has become too small to train with.
+
+    Args:
+        checkpoint: the file that a run goes on from, named in the message.
+        every_n_steps: batches between two looks on a GPU.
+
+    Raises:
+        UserError: if that is below 1, and in every process if one of them finds such a number.
+    """
+
+    SMALLEST_SCALE = 1e-4
+    """Of a gradient scaler that starts at 65536 and halves it after each overflow."""
+
+    def __init__(self, checkpoint: str, every_n_steps: int = 50) -> None:
+        if every_n_steps < 1:
+            raise UserError(f"callbacks.finite.every_n_steps is {every_n_steps}; expected 1 or more")
+        self.checkpoint = Path(checkpoint)
+        self.every_n_steps = every_n_steps
+        self._steps: list[_Step] = []
+        self._before: _Step | None = None  # the step before those
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self._agreement = Agreement(trainer)
+        self._steps, self._before = [], None
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._steps.append(_Step(trainer.global_step, list(batch["name"]), outputs))
+        if pl_module.device.type == "cpu" or trainer.global_step % self.every_n_steps == 0:
+            self._look(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._look(trainer, checkpoint["state_dict"])
+
+    def _look(self, trainer: L.Trainer, weights: Mapping[str, Tensor] | None = None) -> None:
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        found = self._broken_step() if scaler is None else self._broken_scale(scaler)
+        if found is None and weights is not None:
+            found = self._broken_weights(weights)
+        found = self._agreement.first(found)
+        if found is not None:
+            kept = f"{self.checkpoint} is from before" if self.checkpoint.exists() else "No checkpoint was written yet"
+            raise UserError(
+                f"{found}; expected finite numbers. {kept}. Look at these pairs, lower the learning rates "
+                f"(model.generator_optimizer.lr, model.discriminator_optimizer.lr), limit the gradients "
+                f"(model.gradient_clip.generator=1 model.gradient_clip.discriminator=1), or use "
+                f"trainer.precision=32-true"
+            )
+        if self._steps:
+            self._before = self._steps[-1]._replace(losses={})
+            self._steps.clear()
+
+    def _broken_step(self) -> str | None:
+        losses = [loss for step in self._steps for loss in step.losses.values()]
+        if not losses or torch.stack([loss.detach().float() for loss in losses]).isfinite().all():
+            return None
+        before = self._before
+        for step in self._steps:
+            broken = [f"{name}={float(loss)}" for name, loss in step.losses.items() if not loss.isfinite().all()]
+            if broken:
+                said = f"{', '.join(broken)} in step {step.number}, on {first_few(step.names)}"
+                return said if before is None else f"{said} (the step before was on {first_few(before.names)})"
+            before = step
+        return None
+
+    def _broken_weights(self, weights: Mapping[str, Tensor]) -> str | None:
+        floats = {name: value for name, value in weights.items() if value.is_floating_point()}
+        # A sum is finite if all that it sums is: one number a tensor to look at.
+        sums = [value.detach().float().sum() for value in floats.values()]
+        if not sums or torch.stack(sums).isfinite().all():
+            return None
+        broken = [name for name, value in floats.items() if not value.isfinite().all()]
+        last = self._steps[-1] if self._steps else self._before
+        if not broken or last is None:
+            return f"{first_few(broken)} hold NaN or infinity" if broken else None
+        return (
+            f"the gradients of step {last.number}, on {first_few(last.names)}, were not finite: now "
+            f"{first_few(broken)} hold NaN or infinity"
+        )
+
+    def _broken_scale(self, scaler: Any) -> str | None:
+        scale = scaler.get_scale()
+        if scale >= self.SMALLEST_SCALE:
+            return None
+        last = self._steps[-1] if self._steps else self._before
+        where = f" in step {last.number}, on {first_few(last.names)}" if last else ""
+        return f"the gradient scale of trainer.precision=16-mixed has collapsed to {scale:.1e}{where}"

@@ -1,0 +1,31 @@
+"""Which of several processes this one is, told by its environment before anything else is loaded."""
+
+import os
+
+
+def is_first_rank() -> bool:
+    """Whether this process is alone or the first of several, which writes files and tells what happens."""
+    if "RANK" in os.environ:
+        return os.environ["RANK"] == "0"
+    if started_by_srun():
+        return os.environ["SLURM_PROCID"] == "0"
+    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
+
+
+def world_size_from_outside() -> int:
+    """How many processes torchrun or srun started for one training; 1 if neither did."""
+    if "RANK" in os.environ:
+        return int(os.environ.get("WORLD_SIZE", 1))
+    return int(os.environ["SLURM_NTASKS"]) if started_by_srun() else 1
+
+
+def started_by_srun() -> bool:
+    """Whether SLURM makes the ranks: as Lightning sees it, not in a shell that srun opened."""
+    inside = "SLURM_NTASKS" in os.environ and "SLURM_PROCID" in os.environ
+    return inside and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive")
+
+
+def started_by_first_rank() -> bool:
+    """Whether a training process of this machine started this one, and waits to hear how it ends."""
+    outside = "RANK" in os.environ or started_by_srun()
+    return not outside and os.environ.get("LOCAL_RANK", "0") != "0"

@@ -1,0 +1,215 @@
+"""Runs that are stopped by signals in every place go on as if they had not been."""
+
+import os
+import signal
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+from pix2pix_lit.callbacks import BestCheckpoint, GracefulStop, LastCheckpoint
+from pix2pix_lit.callbacks.graceful_stop import RunStopped, stoppable
+from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
+from pix2pix_lit.errors import UserError
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+KINDS = {
+    "validated after every epoch": {},
+    "validated within epochs": {"val_check_interval": 2},
+    "validated over epochs": {"val_check_interval": 3, "check_val_every_n_epoch": None},
+    "validated every second epoch": {"check_val_every_n_epoch": 2},
+    "never validated": {"limit_val_batches": 0},
+    "ended by steps": {"max_steps": 10},
+    "ended by steps, never validated": {"max_steps": 10, "limit_val_batches": 0},
+    "of short epochs": {"limit_train_batches": 3},
+}
+
+
+class SendAt(L.Callback):
+    """Sends this process a signal in the middle of the n-th training or validation step."""
+
+    def __init__(self, phase: str, n: int, *numbers: int) -> None:
+        self.phase, self.n, self.numbers, self.count = phase, n, numbers, 0
+
+    def _send(self, phase: str) -> None:
+        self.count += phase == self.phase
+        if phase == self.phase and self.count == self.n:
+            for number in self.numbers:
+                os.kill(os.getpid(), number)
+
+    def on_train_batch_start(self, *_):
+        self._send("train")
+
+    def on_validation_batch_start(self, trainer, *_):
+        if not trainer.sanity_checking:
+            self._send("validate")
+
+
+def callbacks(folder, *others, every_n_steps=0):
+    last = str(folder / "last.ckpt")
+    best = BestCheckpoint(str(folder), "val/l1")
+    return [best, LastCheckpoint(last, every_n_steps), *others, GracefulStop(last)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_stopped_in_any_step_goes_on_as_the_uninterrupted_one(fit, tmp_path, kind):
+    options = KINDS[kind]
+    whole, whole_trainer, whole_steps = fit(callbacks(tmp_path / "whole"), **options)
+    whole_best = whole_trainer.checkpoint_callback.best_model_score
+    steps = len(whole.batches)
+    assert whole_steps == list(range(steps))
+    moments = [("train", n) for n in range(3, min(steps, 10) + 1)]
+    moments += [("validate", n) for n in range(1, min(3 * len(whole.validations), 8) + 1)]
+    for moment in moments:
+        folder = tmp_path / "{}{}".format(*moment)
+        stopped, _, logged = fit(callbacks(folder, SendAt(*moment, signal.SIGTERM)), **options)
+        resumed, trainer, logged_later = fit(callbacks(folder), folder / "last.ckpt", **options)
+        assert stopped.batches + resumed.batches == whole.batches, moment
+        assert stopped.validations + resumed.validations == whole.validations, moment
+        # Lightning logs a batch after the hooks in which it may be stopped.
+        assert sorted({*logged, *logged_later, len(stopped.batches) - 1}) == whole_steps, moment
+        stopped_early = len(stopped.batches) < steps or len(stopped.validations) < len(whole.validations)
+        if stopped_early:
+            assert stopped.exit_status == 128 + 15, moment
+            assert torch.equal(resumed.weight, whole.weight), moment
+            if whole_best is not None:
+                assert torch.equal(trainer.checkpoint_callback.best_model_score, whole_best), moment
+        if moment == ("validate", 1) and "max_steps" not in options:
+            assert stopped.validations == []  # it was not waited for
+
+
+def test_regular_checkpoints_go_on_as_the_uninterrupted_run(fit, tmp_path):
+    class Copy(L.Callback):
+        """Keeps every version of last.ckpt, by the number of validations before."""
+
+        def on_train_batch_start(self, trainer, pl_module, *_):
+            self.copies = getattr(self, "copies", {})
+            last = tmp_path / "last.ckpt"
+            if last.exists():
+                checkpoint = read_checkpoint(last)
+                self.copies[checkpoint["global_step"]] = last.read_bytes()
+
+    for options in ({}, {"val_check_interval": 2}, {"max_steps": 10, "val_check_interval": 2}):
+        copy = Copy()
+        whole, _, _ = fit(callbacks(tmp_path, copy, every_n_steps=1), **options)
+        steps = len(whole.batches)
+        assert sorted(copy.copies) == list(range(1, steps))
+        for step, content in copy.copies.items():
+            (tmp_path / "copy.ckpt").write_bytes(content)
+            resumed, _, logged = fit(callbacks(tmp_path / str(step)), tmp_path / "copy.ckpt", **options)
+            assert resumed.batches == whole.batches[step:]
+            assert resumed.validations == [entry for entry in whole.validations if entry[0] > step]
+            assert logged == list(range(step, steps))
+        (tmp_path / "last.ckpt").unlink()
+
+
+class KillIn(L.Callback):
+    """Leaves a copy of last.ckpt as it is when the n-th validation begins."""
+
+    def __init__(self, n, last):
+        self.n, self.last, self.count = n, last, 0
+
+    def on_validation_start(self, trainer, pl_module):
+        self.count += not trainer.sanity_checking
+        if self.count == self.n and not (self.last.parent / "copy.ckpt").exists():
+            (self.last.parent / "copy.ckpt").write_bytes(self.last.read_bytes())
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("options", [{}, {"max_steps": 10}])
+def test_a_run_killed_in_a_validation_has_it_again(fit, tmp_path, n, options):
+    whole, _, _ = fit(callbacks(tmp_path, KillIn(n, tmp_path / "last.ckpt"), every_n_steps=1), **options)
+    resumed, _, _ = fit(callbacks(tmp_path / "new"), tmp_path / "copy.ckpt", **options)
+    assert resumed.validations == whole.validations[n - 1 :]
+    at = whole.validations[n - 1][0]
+    assert resumed.batches == whole.batches[at - 1 :]  # saved after a validation, not before it as well
+
+
+@pytest.mark.parametrize("limits", [(6, 10), (4, 10), (8, 9)])
+@pytest.mark.parametrize("kind", [{}, {"limit_val_batches": 0}, {"val_check_interval": 2}])
+def test_a_run_that_max_steps_ended_goes_on_with_more_of_them(fit, tmp_path, limits, kind):
+    fewer, more = limits
+    whole, _, _ = fit(callbacks(tmp_path / "whole"), max_steps=more, **kind)
+    fit(callbacks(tmp_path), max_steps=fewer, **kind)
+    resumed, _, logged = fit(callbacks(tmp_path), tmp_path / "last.ckpt", max_steps=more, **kind)
+    assert resumed.batches == whole.batches[fewer:]
+    assert torch.equal(resumed.weight, whole.weight)
+    assert resumed.validations == [entry for entry in whole.validations if entry[0] > fewer]
+    assert logged == list(range(fewer, more))
+
+
+def test_ctrl_c_stops_after_the_batch_and_twice_at_once_without_a_checkpoint(fit, tmp_path):
+    former = signal.getsignal(signal.SIGINT)
+    stopped, trainer, _ = fit(callbacks(tmp_path, SendAt("train", 2, signal.SIGINT)))
+    assert (stopped.exit_status, trainer.global_step) == (130, 2)
+    assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 2
+    assert signal.getsignal(signal.SIGINT) == former
+
+    stopped, trainer, _ = fit(callbacks(tmp_path / "twice", SendAt("train", 2, signal.SIGINT, signal.SIGINT)))
+    assert (stopped.exit_status, trainer.global_step) == (130, 1)
+    assert not (tmp_path / "twice" / "last.ckpt").exists()
+    assert signal.getsignal(signal.SIGINT) == former
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM])
+def test_a_signal_of_somebody_else_is_handed_on_when_the_checkpoint_is_there(fit, tmp_path, number):
+    found = []
+
+    def handler(received, frame):
+        found.append((received, read_checkpoint(tmp_path / "last.ckpt")["global_step"]))
+
+    former = signal.signal(number, handler)
+    try:
+        _, trainer, _ = fit(callbacks(tmp_path, SendAt("train", 5, number)))
+        assert found == [(number, 5)]
+        assert trainer.global_step == 12  # that handler let it go on
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, former)
+
+
+def test_signals_that_nobody_wants_are_left_alone(fit, tmp_path):
+    class Look(L.Callback):
+        def on_train_batch_start(self, *_):
+            self.handlers = signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGINT)
+
+    look = Look()
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does
+    try:
+        fit(callbacks(tmp_path, look), max_steps=1)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert look.handlers == (signal.SIG_DFL, signal.SIG_IGN)
+
+
+def test_under_slurm_the_job_is_queued_again_after_the_checkpoint(fit, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked; ls {tmp_path}/last.ckpt >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+    for name, value in {"PATH": f"{program.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "17"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("NTASKS", "PROCID", "LOCALID", "NODEID"):
+        monkeypatch.setenv(f"SLURM_{name}", "1" if name == "NTASKS" else "0")
+    environment = SLURMEnvironment(auto_requeue=True, requeue_signal=signal.SIGUSR1)
+    fit(callbacks(tmp_path, SendAt("train", 3, signal.SIGUSR1)), plugins=[environment, AtomicCheckpointIO()])
+    assert (tmp_path / "asked").read_text().splitlines() == ["requeue 17", str(tmp_path / "last.ckpt")]
+
+
+def test_before_training_a_signal_ends_the_program_at_once():
+    for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        former = signal.getsignal(number)
+        with pytest.raises(RunStopped) as stopped, stoppable():
+            signal.raise_signal(number)
+        assert (stopped.value.code, stopped.value.together) == (status, False)
+        assert signal.getsignal(number) == former
+
+
+def test_no_number_of_steps_below_one_is_taken():
+    with pytest.raises(UserError, match="callbacks.stop.every_n_steps is 0; expected 1 or more"):
+        GracefulStop("last.ckpt", every_n_steps=0)
+    with pytest.raises(UserError, match="callbacks.last.every_n_steps is -1"):
+        LastCheckpoint("last.ckpt", every_n_steps=-1)

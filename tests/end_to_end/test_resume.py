@@ -1,0 +1,119 @@
+"""Runs that are killed, stopped and damaged, as processes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from pix2pix_lit.checkpoint import read_checkpoint
+
+KILL_TEST = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
+
+
+def test_a_run_killed_at_random_moments_ends_as_the_one_in_peace(tmp_path, run_python):
+    printed = run_python(tmp_path, str(KILL_TEST), "--kills", "4", "--seed", "1", "--folder", str(tmp_path))
+    assert "4 kills over 40 steps and 2 epochs" in printed
+    assert "0 broken checkpoints, 0 differences, 0 files left over" in printed
+
+
+@pytest.fixture
+def run(tmp_path, tiny_overrides):
+    """Start ``train`` in a session of its own with these overrides, in the run folder of this name."""
+    started = []
+
+    def start(name, *overrides):
+        command = [sys.executable, "-m", "pix2pix_lit.train", *tiny_overrides, *overrides]
+        process = subprocess.Popen(
+            [*command, "callbacks.progress_bar=null", f"hydra.run.dir={tmp_path / name}"],
+            env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists(), process.poll() is not None and process.communicate()[0]
+
+
+def session_is_empty(session, seconds=15):
+    """Whether all processes of a session end."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True).stdout.strip():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("devices", "number", "to_all"), [(1, signal.SIGTERM, True), (2, signal.SIGTERM, False), (2, signal.SIGINT, True)]
+)
+def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_goes_on(run, tmp_path, devices, number, to_all):
+    overrides = [
+        f"trainer.devices={devices}",
+        "trainer.accelerator=cpu",
+        "trainer.max_epochs=8",
+        "data.num_workers=1",
+    ]
+    process = run("stopped", *overrides)
+    wait_for(tmp_path / "stopped" / "checkpoints" / "last.ckpt", process)
+    (os.killpg if to_all else os.kill)(process.pid, number)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, printed
+    assert "Traceback" not in printed
+    assert session_is_empty(process.pid)
+    result = json.loads((tmp_path / "stopped" / "result.json").read_text())
+    steps = 32 // devices
+    assert (result["status"], 0 < result["steps"] < steps) == ("interrupted", True)
+    assert f"after {result['steps']} batches, saved in {tmp_path}/stopped/checkpoints/last.ckpt" in printed
+
+    process, whole = run("stopped", *overrides), run("whole", *overrides)
+    printed, _ = process.communicate(timeout=120)
+    assert f"Going on from {tmp_path}/stopped/checkpoints/last.ckpt" in printed
+    assert f"step {result['steps']}" in printed
+    whole.communicate(timeout=120)
+    resumed, expected = (read_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("stopped", "whole"))
+    assert resumed["global_step"] == expected["global_step"] == steps
+    for name, value in expected["state_dict"].items():
+        assert torch.equal(resumed["state_dict"][name], value), name
+
+
+def test_last_goes_on_in_the_newest_folder_and_says_when_it_is_complete(tmp_path, tiny_overrides, run_python):
+    command = ["-m", "pix2pix_lit.train", *tiny_overrides, "name=again", "callbacks.samples=null"]
+    run_python(tmp_path, *command, "trainer.max_epochs=1")
+    run_python(tmp_path, *command, "trainer.max_epochs=2", "ckpt_path=last")
+    (folder,) = (tmp_path / "outputs" / "again").iterdir()
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 8
+    printed = run_python(tmp_path, *command, "trainer.max_epochs=2", "ckpt_path=last")
+    assert f"The run in {folder} is complete after 2 epochs, 8 steps" in printed
+
+    content = bytearray((folder / "checkpoints" / "last.ckpt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "checkpoints" / "last.ckpt").write_bytes(content)
+    printed = run_python(tmp_path, *command, "trainer.max_epochs=3", "ckpt_path=last")
+    assert "last.ckpt cannot be read" in printed
+    assert f"Going on from {folder}/checkpoints/previous.ckpt: epoch 1, step 4" in printed
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 12
+
+    printed = run_python(tmp_path, *command[:-2], "name=other", "ckpt_path=last", succeeds=False)
+    assert printed.strip().startswith("error: ckpt_path=last, but no run in outputs/other has a checkpoints/last.ckpt")
+    assert not (tmp_path / "outputs" / "other").exists()
