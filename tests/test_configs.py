@@ -8,9 +8,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.utils import instantiate
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from pix2pix_lit.cli import CONFIG_DIR
+from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.train import main
 
 FILES = sorted(str(path.relative_to(CONFIG_DIR).with_suffix("")) for path in Path(CONFIG_DIR).rglob("*.yaml"))
 PRIMARY = [name for name in FILES if "/" not in name]
@@ -23,8 +27,13 @@ NEEDS = {
     "data/pixels/continuous": ["data=folders"],
     "data/pixels/colors": ["data=folders"],
     "data/pixels/ids": ["data=folders", "+data.source.b.classes=3"],
+    "sweep/pruning": ["callbacks.pruning.storage=sqlite:///study.db", "callbacks.pruning.study_name=study"],
 }
 """What else an option wants to be given."""
+CHOICES = {"sweep/pruning": "sweep=[optuna,pruning]"}
+"""Options that stand beside another of their group."""
+PACKAGES = {"logger/wandb": "wandb", "logger/mlflow": "mlflow"}
+"""What is not installed for every test run."""
 NARROW = ["model.generator.width=2", "model.discriminator.width=2"]
 
 
@@ -38,7 +47,7 @@ def composed(tmp_path):
 
 
 def test_there_is_a_primary_config_for_every_command():
-    assert PRIMARY == ["audit", "look", "predict", "prepare", "train"]
+    assert PRIMARY == ["audit", "look", "predict", "prepare", "sweep_results", "train"]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -46,9 +55,12 @@ def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, optio
     group, _, name = option.rpartition("/")
     if option.startswith("experiment/"):
         group, name = "experiment", option.removeprefix("experiment/")
-    config = composed(*NEEDS.get(option, []), f"{PLACES.get(group, group)}={name}", *NARROW)
+    choice = CHOICES.get(option, f"{PLACES.get(group, group)}={name}")
+    config = composed(*NEEDS.get(option, []), choice, *NARROW)
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
+    if option in PACKAGES:
+        pytest.importorskip(PACKAGES[option])
     model = instantiate(config.model, _recursive_=False, _convert_="all")
     datamodule = instantiate(config.data, _convert_="all")
     callbacks = instantiate(config.callbacks, _convert_="all").values()
@@ -72,7 +84,7 @@ def test_discriminators_are_named_after_their_receptive_field(composed, discrimi
 def test_files_of_a_group_have_their_keys_in_one_order():
     for folder in ("data/pixels", "model/discriminator", "model/adversarial"):
         orders = [
-            [key for key in OmegaConf.load(path) if key != "gradient_penalty"]
+            [key for key in OmegaConf.load(path) if key != "scales"]
             for path in sorted(Path(CONFIG_DIR, folder).glob("*.yaml"))
         ]
         assert all(order == orders[0] for order in orders), folder
@@ -84,7 +96,7 @@ def test_every_key_is_commented_or_speaks_for_itself():
         for line in path.read_text().splitlines():
             key, colon, value = line.strip().partition(":")
             if colon and value.strip() and not key.startswith(("#", "-")) and key not in silent:
-                assert "#" in value or key in ("lr", "betas"), f"{path.name}: {line}"
+                assert "#" in value or key in ("lr", "betas", "fused"), f"{path.name}: {line}"
 
 
 @pytest.mark.parametrize("typo", ["model.lrr=1", "trainer.max_epoch=3", "data.rooot=x", "seeed=1"])
@@ -111,3 +123,49 @@ def test_paper_rows_switch_the_two_terms_and_the_condition(composed):
         "l1_gan": (100, 1, False),
         "l1_cgan": (100, 1, True),
     }
+
+
+@pytest.mark.parametrize(
+    ("environment", "devices", "num_nodes"),
+    [({}, 1, 1), ({"SLURM_NTASKS_PER_NODE": "4"}, 4, 1), ({"SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "3"}, 2, 3)],
+)
+def test_slurm_says_how_many_devices_and_machines_there_are(composed, monkeypatch, environment, devices, num_nodes):
+    for name in ("SLURM_NTASKS_PER_NODE", "SLURM_NNODES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    trainer = composed("trainer=slurm").trainer
+    assert (trainer.devices, trainer.num_nodes, trainer.accelerator) == (devices, num_nodes, "gpu")
+
+
+def test_lightning_takes_its_ranks_from_slurm(composed, monkeypatch, tmp_path):
+    slurm = {"NTASKS": 4, "NTASKS_PER_NODE": 2, "NNODES": 2, "PROCID": 3, "LOCALID": 1, "NODEID": 1, "JOB_ID": 1234567}
+    for name, value in (slurm | {"NODELIST": "gpu[07-08]", "JOB_NAME": "train"}).items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # which the Trainer changes for all that follows
+    for name in ("MASTER_ADDR", "MASTER_PORT", "RANK"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    trainer = instantiate(composed("trainer=slurm", "trainer.accelerator=cpu").trainer, logger=False)
+    environment = trainer.strategy.cluster_environment
+    assert isinstance(environment, SLURMEnvironment)
+    assert (trainer.world_size, trainer.global_rank, trainer.local_rank, trainer.node_rank) == (4, 3, 1, 1)
+    assert environment.creates_processes_externally
+    assert environment.main_address == "gpu07"
+    assert environment.main_port == 15000 + 4567
+    assert is_first_rank() is False
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("sweep=optuna", r'sweep=optuna needs .*not installed; .*pip install "pix2pix-lit\[sweep\]"'),
+        ("sweep=[grid,slurm]", r'sweep=slurm needs .*pip install "pix2pix-lit\[slurm\]"'),
+        ("+logger=wandb", r'logger=wandb needs the module wandb.*pip install "pix2pix-lit\[wandb\]"'),
+    ],
+)
+def test_an_option_whose_packages_are_missing_says_what_to_install(monkeypatch, argument, message):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name != "sys" else True)
+    monkeypatch.setattr("sys.argv", ["train.py", argument])
+    with pytest.raises(SystemExit, match=message):
+        main()

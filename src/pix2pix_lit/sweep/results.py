@@ -1,0 +1,185 @@
+"""The table of a sweep: python -m pix2pix_lit.sweep.results folder=FOLDER."""
+
+import atexit
+import csv
+import io
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from pix2pix_lit.cli import command
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.run_folder import RESULT
+from pix2pix_lit.sweep.same_command import differences, split_overrides
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """What one run left behind; None where it never got so far.
+
+    ``status`` is ``finished``, ``interrupted``, ``failed``, or ``unfinished`` for one that is under way or was killed.
+    """
+
+    name: str
+    status: str = "unfinished"
+    message: str | None = None
+    objective: str | None = None
+    value: float | None = None
+    best: float | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+
+
+class SweepResults(Callback):
+    """Hydra's callback that writes the table of a multirun: after every job, and at the end of the process.
+
+    A multirun into the folder of another one, whose finished jobs are not run again, must be the same.
+    """
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        _refuse_another_grid(folder / "multirun.yaml", config)
+        atexit.register(_write_if_any, folder.absolute())  # after Ctrl-C too
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        if config.hydra.mode == RunMode.MULTIRUN and is_first_rank():
+            _write_if_any(Path(config.hydra.sweep.dir))
+
+
+def _refuse_another_grid(former: Path, config: DictConfig) -> None:
+    if not former.exists():
+        return
+    before, now = (
+        split_overrides(sweep.hydra.overrides.task) | {**(OmegaConf.select(sweep, "hydra.sweeper.params") or {})}
+        for sweep in (OmegaConf.load(former), config)
+    )
+    if found := differences(before, now):
+        raise SystemExit(  # Hydra would make a warning of another exception
+            f"error: the sweep in {former.parent} was made by a command that differs in {found}; "
+            f"expected the same: repeat it, or choose another folder than hydra.sweep.dir={former.parent}"
+        )
+
+
+def _write_if_any(folder: Path) -> None:
+    if runs := read_runs(folder):
+        write_table(folder, runs)
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """All runs at any depth below a folder, the best first; those without a value by name after them.
+
+    Raises:
+        UserError: if the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; expected one that holds the folders of runs")
+    places = {path.parent for path in folder.rglob(RESULT)}
+    places |= {path.parents[1] for path in folder.rglob("config/overrides.yaml")}
+    runs = [_read_run(place, str(place.relative_to(folder))) for place in places]
+    direction = next((better(run.objective) for run in runs if run.objective), "min")
+
+    def order(run: Run) -> tuple[Any, ...]:
+        number = int(run.name) if run.name.isdecimal() else -1
+        if run.value is None:
+            return 1, 0.0, number, run.name
+        return 0, run.value if direction == "min" else -run.value, number, run.name
+
+    return sorted(runs, key=order)
+
+
+def _read_run(place: Path, name: str) -> Run:
+    try:
+        result = json.loads((place / RESULT).read_text())
+    except FileNotFoundError:
+        result = {"overrides": OmegaConf.to_object(OmegaConf.load(place / "config" / "overrides.yaml"))}
+    known = {key: result[key] for key in Run.__dataclass_fields__ if key in result}
+    return Run(**known | {"name": name, "overrides": split_overrides(result["overrides"])})
+
+
+def better(objective: str) -> str:
+    """``min`` or ``max``: in which direction an objective such as ``val/l1`` is better."""
+    from pix2pix_lit.metrics import BETTER  # takes seconds to import
+
+    return BETTER.get(objective.removeprefix("val/"), "min")
+
+
+def write_table(folder: Path, runs: list[Run]) -> list[Path]:
+    """Write ``results.csv`` and ``results.md``: one row a run, a column for every override in which runs differ.
+
+    Args:
+        folder: where they go.
+        runs: in the order of the rows.
+
+    Returns:
+        The paths of the two files.
+    """
+    keys = dict.fromkeys(key for run in runs for key in run.overrides if key != "trial")
+    swept = [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
+    objective = next((run.objective for run in runs if run.objective), "value")
+    header = ["run", "status", objective, "best", "steps", "seconds", *swept]
+    rows = [
+        [run.name, run.status, _number(run.value), _number(run.best), _number(run.steps), _whole(run.seconds)]
+        + [run.overrides.get(key, "") for key in swept]
+        for run in runs
+    ]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([*header, "message"])
+    writer.writerows([*row, run.message or ""] for row, run in zip(rows, runs, strict=True))
+    lines = [_markdown(header), _markdown(["---"] * len(header)), *map(_markdown, rows)]
+    lines += ["", *(f"- {run.name}: {run.message}" for run in runs if run.message)]
+    written = []
+    for name, text in (("results.csv", table.getvalue()), ("results.md", "\n".join(lines).strip() + "\n")):
+        passing = folder / f".{name}.{os.getpid()}"
+        passing.write_text(text)
+        written.append(passing.replace(folder / name))  # several processes may write the table of one study
+    return written
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
+def _markdown(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def show(config: DictConfig) -> None:
+    """Write and print the table that ``configs/sweep_results.yaml`` describes.
+
+    Args:
+        config: the composed config.
+
+    Raises:
+        UserError: if there are no runs.
+    """
+    if not config.folder:
+        raise UserError("folder is not set; expected a folder that holds the folders of runs: pass folder=FOLDER")
+    folder = Path(config.folder)
+    runs = read_runs(folder)
+    if not runs:
+        raise UserError(f"{folder} holds no runs; expected folders with result.json or config/overrides.yaml")
+    _, markdown = write_table(folder, runs)
+    log.info("%s", markdown.read_text())
+
+
+main = command("sweep_results")(show)
+
+if __name__ == "__main__":
+    main()

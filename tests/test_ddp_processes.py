@@ -1,0 +1,121 @@
+"""Processes that share a run, however they were started."""
+
+import json
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+BOMB = """
+import os, time, lightning as L
+from pix2pix_lit.errors import UserError
+class Bomb(L.Callback):
+    def __init__(self, kind, weight):
+        self.kind, self.weight = kind, weight
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if batch_idx != 1 or module.hparams.reconstruction["weight"] != self.weight:
+            return
+        if trainer.global_rank == 0:
+            time.sleep(7 if self.kind == "crash" else 0)  # longer than it takes Lightning to see a crash and kill us
+        elif self.kind == "crash":
+            os._exit(9)
+        else:
+            raise {"user": UserError, "defect": RuntimeError}[self.kind]("this was the bomb")
+"""
+NOTE_PAIRS = """
+import json, lightning as L
+class NotePairs(L.Callback):
+    def __init__(self, folder):
+        self.folder = folder
+    def on_fit_start(self, trainer, module):
+        self.names = []
+    def on_validation_batch_start(self, trainer, module, batch, batch_idx, dataloader_idx=0):
+        self.names += batch["name"]
+    def on_train_end(self, trainer, module):
+        weights = sum(float(parameter.double().abs().sum()) for parameter in module.parameters())
+        with open(f"{self.folder}/rank_{trainer.global_rank}.json", "w") as file:
+            json.dump({"names": self.names, "weights": weights}, file)
+"""
+QUIET = ("trainer=cpu", "callbacks.progress_bar=null", "+trainer.enable_progress_bar=false")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("user", "the process of device 1 failed: this was the bomb"),
+        ("defect", "the process of device 1 failed: RuntimeError: this was the bomb"),
+        ("crash", "the process of device 1 failed: it ended with exit status 9"),
+    ],
+)
+def test_a_process_that_fails_fails_its_job_alone(run_python, tiny_overrides, tmp_path, kind, expected):
+    (tmp_path / "bomb.py").write_text(BOMB)
+    bomb = ("+callbacks.bomb._target_=bomb.Bomb", f"+callbacks.bomb.kind={kind}", "+callbacks.bomb.weight=10")
+    sweep = ("hydra.mode=MULTIRUN", "trainer.max_epochs=1", "trainer.devices=2", "model.reconstruction.weight=10,100")
+    printed = run_python(tmp_path, "-m", "pix2pix_lit.train", *tiny_overrides, *QUIET, *sweep, *bomb, succeeds=False)
+    assert len(re.findall(f"error: {expected}", printed)) == 1
+    assert ("Traceback" in printed) == (kind == "defect")
+    (folder,) = (tmp_path / "outputs" / "train").iterdir()
+    results = [json.loads((folder / job / "result.json").read_text()) for job in ("0", "1")]
+    assert [result["status"] for result in results] == ["failed", "finished"]
+    assert results[0]["message"].startswith(expected)
+    assert not list(folder.rglob(".rank_*"))
+
+
+@pytest.fixture
+def note_pairs(tmp_path):
+    """Overrides for a callback that leaves what every rank saw and ended with in ``tmp_path``."""
+    (tmp_path / "note_pairs.py").write_text(NOTE_PAIRS)
+    return ("+callbacks.note._target_=note_pairs.NotePairs", f"+callbacks.note.folder='{tmp_path}'")
+
+
+def check_run_of_two(tmp_path):
+    """One folder, the weights and steps of two processes, and every validation pair once."""
+    (run,) = (tmp_path / "outputs" / "train").iterdir()
+    assert [path.name for path in run.glob("*.log")] == ["train.log"]
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1
+    assert (run / "config" / "config.yaml").exists()
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} <= {"outputs", "__pycache__"}
+    assert torch.load(run / "checkpoints" / "last.ckpt")["global_step"] == 2  # 8 pairs, 2 processes with 2 each
+    first, second = (json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in range(2))
+    assert first["weights"] == second["weights"]
+    validated = first["names"][-2:] + second["names"][-1:]  # after the one that is tried before training
+    assert len({*validated}) == 3
+
+
+COMMON = (*QUIET, "trainer.max_epochs=1", "data.source.val_length=3", "data.val_batch_size=1")
+
+
+def test_torchrun_makes_one_run(run_python, tiny_overrides, note_pairs, tmp_path):
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pix2pix_lit.train")
+    run_python(tmp_path, *torchrun, *tiny_overrides, *COMMON, *note_pairs, "trainer.devices=2")
+    check_run_of_two(tmp_path)
+
+
+def test_two_machines_make_one_run(run_python, tiny_overrides, note_pairs, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = (
+        "import os, sys; os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=sys.argv.pop(1), "
+        "NODE_RANK=sys.argv.pop(1)); from pix2pix_lit.train import main; main()"
+    )
+
+    def node(rank):
+        overrides = (*tiny_overrides, *COMMON, *note_pairs, "trainer.num_nodes=2")
+        return run_python(tmp_path, "-c", start, str(port), str(rank), *overrides)
+
+    with ThreadPoolExecutor() as pool:
+        printed = list(pool.map(node, range(2)))
+    check_run_of_two(tmp_path)
+    assert "Everything about this run is in" in printed[0]
+    assert not re.search(r"^\d\d:\d\d:\d\d ", printed[1], re.MULTILINE)  # a line of the log
+
+
+@pytest.mark.parametrize("sweep", ["--multirun", "sweep=[optuna]", "hydra.mode=MULTIRUN"])
+def test_torchrun_does_not_start_sweeps(run_python, tmp_path, sweep):
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pix2pix_lit.train")
+    printed = run_python(tmp_path, *torchrun, sweep, "seed=1,2", succeeds=False)
+    assert "error: 2 processes were started for a sweep" in printed
+    assert not (tmp_path / "outputs").exists()
