@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import CONFIG_DIR
@@ -47,6 +48,23 @@ def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
             return compose("train", [*TINY, *overrides, f"output_dir={tmp_path}/run"])
 
     return compose_config
+
+
+class SaveAt(Callback):
+    """Writes a checkpoint after that many batches."""
+
+    def __init__(self, step: int, path: Path) -> None:
+        self.step, self.path = step, path
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+
+
+@pytest.fixture(scope="session")
+def save_at() -> type[SaveAt]:
+    """``SaveAt``, for runs that are resumed."""
+    return SaveAt
 
 
 def _run_python(folder: Path, *arguments: str, succeeds: bool = True) -> str:

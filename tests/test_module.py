@@ -256,15 +256,6 @@ def test_validation_is_the_mean_over_all_images_in_inference_mode(compose_train)
     assert trainer.callback_metrics["val/psnr"].item() == pytest.approx(np.mean(psnr), rel=1e-4)
 
 
-class SaveAt(Callback):
-    def __init__(self, step, path):
-        self.step, self.path = step, path
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if trainer.global_step == self.step:
-            trainer.save_checkpoint(self.path)
-
-
 class InterruptWithin(Callback):
     """Sends SIGINT when the discriminator of a step is about to move."""
 
@@ -278,14 +269,14 @@ class InterruptWithin(Callback):
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, step, num_workers):
+def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, save_at, step, num_workers):
     def run(callbacks, ckpt_path=None):
         model, datamodule = build(compose_train, f"data.num_workers={num_workers}")
         callbacks = [StepSeed(seed=0), *callbacks]
         return model, fit(model, datamodule, callbacks, ckpt_path, max_epochs=2, num_sanity_val_steps=2)
 
     path = tmp_path / "last.ckpt"
-    whole, _ = run([SaveAt(step, path)])
+    whole, _ = run([save_at(step, path)])
 
     def assert_goes_on_as_the_whole_run():
         resumed, trainer = run([], path)

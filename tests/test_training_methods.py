@@ -348,18 +348,9 @@ METHODS = {
 }
 
 
-class SaveAt(Callback):
-    def __init__(self, step, path):
-        self.step, self.path = step, path
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if trainer.global_step == self.step:
-            trainer.save_checkpoint(self.path)
-
-
 @pytest.mark.parametrize("method", METHODS)
-def test_a_run_with_this_method_learns_and_resumes_exactly(fit, tmp_path, method):
-    save, watch = SaveAt(3, tmp_path / "a.ckpt"), Watch()
+def test_a_run_with_this_method_learns_and_resumes_exactly(fit, tmp_path, save_at, method):
+    save, watch = save_at(3, tmp_path / "a.ckpt"), Watch()
     whole, _ = fit(*METHODS[method], callbacks=[save, watch], max_steps=6, max_epochs=3)
     assert all(np.isfinite(list(losses.values())).all() for losses in watch.losses)
     assert watch.moved(1, "generator")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.replacement import replacement_of
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The file that a run goes on from, and the one that was so before it."""
@@ -45,17 +46,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         for stale in path.parent.glob(f".{path.name}.*.tmp"):  # left by a process that was killed while writing
             stale.unlink(missing_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         try:
-            with open(temporary, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.name == LAST and path in self._whole:
-                _keep(path, path.with_name(PREVIOUS))
-            os.replace(temporary, path)
+            with replacement_of(path) as temporary:
+                with open(temporary, "wb") as file:
+                    torch.save(checkpoint, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if path.name == LAST and path in self._whole:
+                    _keep(path, path.with_name(PREVIOUS))
         except BaseException as error:
-            temporary.unlink(missing_ok=True)
             if _is_full(error):
                 raise self._no_room(path, sum(tensor.nbytes for tensor in _tensors(checkpoint))) from error
             raise

@@ -1,5 +1,7 @@
 """The one exception whose message is written for the person at the keyboard."""
 
+from collections.abc import Sequence
+
 
 class UserError(ValueError):
     """Bad input from outside: a path, a file, a configuration value.
@@ -15,3 +17,8 @@ class UserError(ValueError):
         if message.startswith(f"Caught {kind.__name__} in "):
             message = message.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip()
         super().__init__(message)
+
+
+def first_few(items: Sequence[object], count: int = 5) -> str:
+    """The first of a list in words, for messages."""
+    return ", ".join(map(str, items[:count])) + (", ..." if len(items) > count else "")

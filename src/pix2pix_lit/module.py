@@ -328,8 +328,7 @@ class Pix2Pix(L.LightningModule):
                 for term, value in terms.items():
                     mean = value.detach() if len(parts) == 1 else value.detach() * part.share
                     means[term] = means[term] + mean if term in means else mean
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            average_over_processes([p.grad for p in parameters if p.grad is not None])
+            average_over_processes([p.grad for p in _parameters(optimizer) if p.grad is not None])
             optimizer.step()
         return means
 
@@ -342,8 +341,7 @@ class Pix2Pix(L.LightningModule):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
             scaler.unscale_(optimizer)  # a fused optimizer would do so by itself, but after the limit
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, limit)
+        norm = nn.utils.clip_grad_norm_(_parameters(optimizer), limit)
         if self._is_logged:
             self.log(f"gradient_norm/{name}", norm)
 
@@ -513,6 +511,10 @@ def _changes(name: str, new: Any, old: Any) -> list[str]:
         keys = dict.fromkeys([*new, *old])
         return [change for key in keys for change in _changes(f"{name}.{key}", new.get(key), old.get(key))]
     return [] if new == old else [f"{name} is {new}, but was {old} in the checkpoint"]
+
+
+def _parameters(optimizer: LightningOptimizer | torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _has_batch_norm(network: nn.Module) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pix2pix_lit.data.sources.paths import first_few
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 
 _SIGNS = ("out of memory", "can't allocate memory", "alloc_failed")
 """Of CUDA and MPS, of torch's allocator for the CPU, and of CUDA's libraries; all but the first are RuntimeErrors."""

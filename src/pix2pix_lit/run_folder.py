@@ -9,7 +9,6 @@ import os
 import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.ranks import is_first_rank, started_by_srun
+from pix2pix_lit.replacement import replacement_of
 
 log = logging.getLogger(__name__)
 
@@ -168,15 +168,12 @@ class Result:
 
     def write(self, folder: Path) -> None:
         """Write it to a run's folder, whole or not at all: a disk that is full shall not hide why the run failed."""
-        temporary = folder / f".{RESULT}.{uuid.uuid4().hex[:8]}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
-            os.replace(temporary, folder / RESULT)
+            with replacement_of(folder / RESULT) as temporary:
+                temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
         except OSError as error:
             log.warning("%s could not be written (%s)", folder / RESULT, error.strerror)
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def read_result(folder: Path) -> Result | None:

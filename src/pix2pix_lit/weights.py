@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import read_checkpoint
-from pix2pix_lit.data.sources.paths import first_few
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 
 log = logging.getLogger(__name__)
 

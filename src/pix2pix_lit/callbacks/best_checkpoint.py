@@ -1,6 +1,5 @@
 """The best model of a run."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.metrics import BETTER
+from pix2pix_lit.replacement import replacement_of
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -54,9 +54,8 @@ class BestCheckpoint(ModelCheckpoint):
             return
         if trainer.is_global_zero and not (own.exists() and former.samefile(own)):
             own.parent.mkdir(parents=True, exist_ok=True)
-            temporary = own.with_name(".best.ckpt.copied.tmp")
-            shutil.copyfile(former, temporary)
-            os.replace(temporary, own)
+            with replacement_of(own) as temporary:
+                shutil.copyfile(former, temporary)
         score = state["best_model_score"]
         state |= {
             "dirpath": self.dirpath,

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from pix2pix_lit.callbacks.agreement import Agreement
-from pix2pix_lit.data.sources.paths import first_few
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 
 
 class _Step(NamedTuple):

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.replacement import replacement_of
 from pix2pix_lit.run_folder import RESULT
 from pix2pix_lit.sweep.same_command import differences, split_overrides
 
@@ -142,9 +142,9 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
     lines += ["", *(f"- {run.name}: {run.message}" for run in runs if run.message)]
     written = []
     for name, text in (("results.csv", table.getvalue()), ("results.md", "\n".join(lines).strip() + "\n")):
-        passing = folder / f".{name}.{os.getpid()}"
-        passing.write_text(text)
-        written.append(passing.replace(folder / name))  # several processes may write the table of one study
+        with replacement_of(folder / name) as temporary:  # several processes may write the table of one study
+            temporary.write_text(text)
+        written.append(folder / name)
     return written
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
-from pix2pix_lit.data.sources.paths import Paths, first_few
+from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import list_images, read_image
 from pix2pix_lit.palette import PALETTES

@@ -8,9 +8,9 @@ from typing import Any
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
 from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in, propose
-from pix2pix_lit.data.sources.paths import Paths, first_few
+from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import list_images
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
-from pix2pix_lit.data.sources.paths import Paths, first_few
+from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_type import RGB, ImageType
 
 log = logging.getLogger(__name__)

@@ -34,8 +34,3 @@ class Paths(Sequence[Path]):
             raise IndexError(f"path {index} of {len(self)}")
         start = int(self._ends[index - 1]) if index else 0
         return Path(os.fsdecode(self._names[start : int(self._ends[index])]))
-
-
-def first_few(items: Sequence[object], count: int = 5) -> str:
-    """The first of a list in words, for messages."""
-    return ", ".join(map(str, items[:count])) + (", ..." if len(items) > count else "")

@@ -5,8 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from pix2pix_lit.data.sources.paths import first_few
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.images import SUFFIXES
 
 
