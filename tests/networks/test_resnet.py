@@ -34,3 +34,14 @@ def test_every_output_pixel_of_a_deep_one_sees_far():
 def test_size_that_does_not_fit_is_refused():
     with pytest.raises(UserError, match="30x32 .* multiples of 4"):
         ResNetGenerator(width=4, blocks=1)(torch.zeros(1, 3, 30, 32))
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_biases_before_norms_are_there_when_asked_for(norm):
+    names = [
+        {name for name, _ in ResNetGenerator(width=4, blocks=1, norm=norm, bias_before_norm=has).named_parameters()}
+        for has in (False, True)
+    ]
+    normed = ["stem.0", "down.0.0", "down.1.0", "blocks.0.conv1", "blocks.0.conv2", "up.0.0", "up.1.0"]
+    assert names[1] - names[0] == {f"{convolution}.bias" for convolution in normed}
+    assert names[0] <= names[1]

@@ -88,3 +88,14 @@ def test_size_that_does_not_fit_is_refused_with_the_multiple():
 def test_unknown_values_are_refused_by_name(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         UNetGenerator(width=4, **wrong)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_biases_before_norms_are_there_when_asked_for(norm):
+    names = [
+        {name for name, _ in UNetGenerator(width=4, depth=5, norm=norm, bias_before_norm=has).named_parameters()}
+        for has in (False, True)
+    ]
+    normed = [f"encoder.{level}" for level in (1, 2, 3)] + [f"decoder.{block}" for block in (0, 1, 2, 3)]
+    assert names[1] - names[0] == {f"{block}.conv.bias" for block in normed}
+    assert names[0] <= names[1]

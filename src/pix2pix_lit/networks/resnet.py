@@ -37,6 +37,8 @@ class ResNetGenerator(nn.Module):
         norm: ``batch``, ``instance`` or ``none``.
         norm_inference: what BatchNorm does in eval mode, ``per_image`` or ``running``; see ``norm.BatchNorm2d``.
         dropout: probability of the dropout within every residual block, 0 for none; active in train mode alone.
+        bias_before_norm: biases of convolutions that a norm follows and takes away again; the reference
+            implementation has them with instance norm.
         recompute: whether training runs every block again in the backward pass instead of keeping its activations
             (Chen et al. 2016): less memory, more time, the same numbers.
     """
@@ -50,10 +52,11 @@ class ResNetGenerator(nn.Module):
         norm: Norm = "batch",
         norm_inference: InferenceStatistics = "per_image",
         dropout: float = 0.5,
+        bias_before_norm: bool = False,
         recompute: bool = False,
     ) -> None:
         super().__init__()
-        bias = norm == "none"  # a norm takes the mean away, and a bias with it
+        bias = norm == "none" or bias_before_norm  # a norm takes the mean away, and a bias with it
 
         def normed(channels: int) -> nn.Module:
             return make_norm(norm, channels, norm_inference)

@@ -81,6 +81,8 @@ class UNetGenerator(nn.Module):
             reference implementation has it on 1, 2, 3.
         upsampling: ``transposed`` convolution, or ``resize`` (nearest) and a 3x3 convolution against
             checkerboard patterns.
+        bias_before_norm: biases of convolutions that a norm follows and takes away again; the reference
+            implementation has them with instance norm.
         recompute: whether training runs every block again in the backward pass instead of keeping its activations
             (Chen et al. 2016): less memory, more time, the same numbers.
 
@@ -99,6 +101,7 @@ class UNetGenerator(nn.Module):
         dropout: float = 0.5,
         dropout_blocks: Sequence[int] = (0, 1, 2),
         upsampling: Upsampling = "transposed",
+        bias_before_norm: bool = False,
         recompute: bool = False,
     ) -> None:
         super().__init__()
@@ -113,7 +116,7 @@ class UNetGenerator(nn.Module):
         # A convolution before a norm needs no bias. The reference has none on the un-normalised ones either when
         # the norm is BatchNorm; kept, so that parameter counts and its weight files agree with ours.
         plain_bias = norm != "batch"
-        normed_bias = norm == "none"
+        normed_bias = norm == "none" or bias_before_norm
 
         self.encoder = nn.ModuleList()
         for level in range(depth):
