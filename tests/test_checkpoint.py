@@ -41,7 +41,7 @@ def test_what_its_images_are_comes_with_the_generator(tmp_path):
     network = UNetGenerator(in_channels=8, out_channels=1, width=4, depth=4, dropout_blocks=[0, 1])
     torch.save(checkpoint_of(UNET, network, input, target), tmp_path / "x.ckpt")
     loaded = load_generator(tmp_path / "x.ckpt")
-    assert (loaded.input_type, loaded.target_type) == (input, target)
+    assert (loaded.description.input, loaded.description.target) == (input, target)
     assert loaded.network(torch.zeros(1, 8, 16, 16)).shape == (1, 1, 16, 16)
 
 

@@ -1,18 +1,25 @@
 """Images in, translated images and contact sheets out."""
 
+import errno
+import io
+import json
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
+from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import read_image, write_image
 from pix2pix_lit.inference import Translator
+from pix2pix_lit.inference.continuation import RECORD
 from pix2pix_lit.networks import UNetGenerator
 from pix2pix_lit.predict import predict
 from pix2pix_lit.sheet import draw_sheet
@@ -39,14 +46,13 @@ def config_of(tmp_path: Path, **changes) -> DictConfig:
         "ckpt": f"{tmp_path}/x.ckpt",
         "input": f"{tmp_path}/in",
         "output": f"{tmp_path}/out",
-        "suffix": None,
-        "half": None,
-        "sheets": False,
         "batch_size": 4,
         "num_workers": 0,
         "device": "cpu",
     }
-    return OmegaConf.create({**defaults, **changes})
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        config = compose("predict")
+    return OmegaConf.merge(config, {**defaults, **changes})
 
 
 def write_inputs(tmp_path: Path, sizes: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
@@ -63,7 +69,9 @@ def translate(checkpoint: Path, image: np.ndarray) -> np.ndarray:
 
 
 def files_below(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files but the hidden record of what they were made by."""
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return sorted(names - {RECORD})
 
 
 def test_every_image_is_translated_under_its_own_name(tmp_path, checkpoint, caplog):
@@ -147,3 +155,191 @@ def test_damaged_files_are_named_at_the_end_and_all_others_translated(tmp_path):
 def test_a_key_that_is_not_set_is_named(tmp_path, key):
     with pytest.raises(UserError, match=rf"^{key} is not set; expected: python predict\.py"):
         predict(config_of(tmp_path, **{key: None}))
+
+
+def test_sixty_four_images_are_the_same_in_batches_of_any_size(tmp_path, checkpoint):
+    sizes = {f"{i:02d}.png": ((24, 40), (17, 9), (32, 32))[i % 3] for i in range(64)}
+    write_inputs(tmp_path, sizes)
+    for batch_size in (1, 7, 64):
+        predict(config_of(tmp_path, batch_size=batch_size, output=f"{tmp_path}/out{batch_size}", num_workers=2))
+        assert files_below(tmp_path / f"out{batch_size}") == sorted(sizes)
+    for name in sizes:
+        one, seven, all_ = (read_image(tmp_path / f"out{size}" / name).astype(int) for size in (1, 7, 64))
+        assert one.std() > 2
+        assert max(np.abs(seven - one).max(), np.abs(all_ - one).max()) <= 1
+
+
+def test_translations_get_the_names_format_and_depth_that_are_asked_for(tmp_path, checkpoint):
+    write_inputs(tmp_path, {"a.jpg": (9, 14), "sub/b.png": (9, 14)})
+    predict(config_of(tmp_path, naming="{stem}_photo", suffix=".png", bit_depth=16))
+    assert files_below(tmp_path / "out") == ["a_photo.png", "sub/b_photo.png"]
+    with Image.open(tmp_path / "out/a_photo.png") as file:
+        assert file.size == (14, 9)
+    deep = read_image(tmp_path / "out/a_photo.png", ImageType(dtype="uint16"))
+    assert np.abs(deep / 257 - translate(checkpoint, read_image(tmp_path / "in/a.jpg"))).max() <= 1
+
+
+def test_files_of_a_list_and_of_the_standard_input_are_translated(tmp_path, checkpoint, monkeypatch):
+    write_inputs(tmp_path, {"a.png": (9, 14), "b/c.png": (9, 14), "b/d/e.png": (9, 14)})
+    lines = f"{tmp_path}/in/a.png\n\n{tmp_path}/in/b\n{tmp_path}/in/a.png\n"
+    (tmp_path / "list.txt").write_text(lines)
+    predict(config_of(tmp_path, input=f"{tmp_path}/list.txt"))
+    assert files_below(tmp_path / "out") == ["a.png", "b/c.png", "b/d/e.png"]
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines + f"{tmp_path}/in/missing.png\n"))
+    with pytest.raises(UserError, match=r"1 of 4 files were left out:\n.*missing\.png does not exist"):
+        predict(config_of(tmp_path, input="-", output=f"{tmp_path}/piped"))
+    assert files_below(tmp_path / "piped") == ["a.png", "b/c.png", "b/d/e.png"]
+
+
+def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkpoint, monkeypatch, caplog):
+    images = write_inputs(tmp_path, {f"{i}.png": (9, 14) for i in range(9)})
+    written = []
+
+    def write(path: Path, image: np.ndarray) -> None:
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        write_image(path, image)
+
+    monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", write)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        predict(config_of(tmp_path, batch_size=2))
+    assert files_below(tmp_path / "out") == sorted(written)
+    monkeypatch.setattr(
+        "pix2pix_lit.inference.prediction.write_image",
+        lambda path, image: written.append(path.name) or write_image(path, image),
+    )
+    with caplog.at_level(logging.INFO):
+        predict(config_of(tmp_path, batch_size=2))
+    assert sorted(written) == sorted(images)
+    assert "4 of 9 are in" in caplog.text
+    assert "5 of 5 images translated" in caplog.text
+    for name, image in images.items():
+        assert np.abs(read_image(tmp_path / "out" / name).astype(int) - translate(checkpoint, image)).max() <= 1
+
+    predict(config_of(tmp_path, batch_size=2))  # nothing is left
+    assert len(written) == 9
+    predict(config_of(tmp_path, batch_size=2, existing="overwrite"))
+    assert len(written) == 18
+    predict(config_of(tmp_path, batch_size=2, bit_depth=16))  # others than those that are there
+    assert len(written) == 27
+
+
+def test_samples_come_with_their_mean_and_a_map_of_deviations(tmp_path, checkpoint):
+    images = write_inputs(tmp_path, {"a.png": (9, 14), "sub/b.png": (30, 40)})
+    predict(config_of(tmp_path, samples=3, seed=5, sheets=True))
+    expected = [
+        f"{folder}{name}" for name in images for folder in ("", "deviation/", *(f"samples/00{k}/" for k in "012"))
+    ]
+    assert files_below(tmp_path / "out") == sorted([*expected, "sheets/sheet_0001.png"])
+    translator = Translator.load(checkpoint)
+    for name, image in images.items():
+        draws = translator.draw(torch.from_numpy(image.copy()).permute(2, 0, 1), 3, 5)
+        mean = read_image(tmp_path / "out" / name)
+        np.testing.assert_array_equal(mean, draws.mean.permute(1, 2, 0).numpy())
+        for k in range(3):
+            sample = read_image(tmp_path / f"out/samples/00{k}" / name)
+            np.testing.assert_array_equal(sample, draws.samples[k].permute(1, 2, 0).numpy())
+        deviation = read_image(tmp_path / "out/deviation" / name, ImageType(channels=1))[..., 0]
+        np.testing.assert_array_equal(deviation, (draws.deviation.numpy() * 510).round().clip(0, 255))
+    with pytest.raises(UserError, match="samples is 3 and tile is 64; expected .* not both"):
+        predict(config_of(tmp_path, samples=3, tile=64))
+
+
+def test_large_images_are_painted_in_tiles(tmp_path, checkpoint):
+    images = write_inputs(tmp_path, {"a.png": (100, 150), "b.png": (9, 14)})
+    predict(config_of(tmp_path, tile=64, overlap=16, norm_inference="running"))
+    translator = Translator.load(checkpoint, norm_inference="running")
+    for name, image in images.items():
+        np.testing.assert_array_equal(read_image(tmp_path / "out" / name), translator(image, tile=64, overlap=16))
+    with pytest.raises(UserError, match="tile is 60; expected .* a multiple of 8 such as 56 or 64"):
+        predict(config_of(tmp_path, tile=60))
+
+
+def test_a_gallery_shows_all_that_is_there_also_after_going_on(tmp_path, checkpoint):
+    write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40)})
+    predict(config_of(tmp_path, half="right"))
+    write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40), "c.png": (12, 40)})
+    predict(config_of(tmp_path, half="right", gallery=True, sheets=True))
+    page = (tmp_path / "out/gallery/index.html").read_text()
+    entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]
+    assert [entry["name"] for entry in entries] == ["a.png", "b.png", "c.png"]
+    assert [picture["caption"] for picture in entries[0]["pictures"]] == ["input", "generated", "target"]
+    assert entries[2]["pictures"][1]["file"] == "../c.png"
+    assert read_image(tmp_path / "out/sheets/sheet_0001.png").shape[0] > 3 * 12
+
+
+def test_own_folders_are_not_mixed_with_translations(tmp_path, checkpoint):
+    write_inputs(tmp_path, {"gallery/a.png": (9, 14), "samples/a.png": (9, 14)})
+    with pytest.raises(UserError, match="translations would go to .*gallery, where gallery=True writes its own files"):
+        predict(config_of(tmp_path, gallery=True))
+    with pytest.raises(UserError, match="translations would go to .*samples, where samples=2 writes its own files"):
+        predict(config_of(tmp_path, samples=2))
+
+
+def test_images_that_were_changed_to_fit_are_told(tmp_path, checkpoint, caplog):
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "in/a.png", rng.integers(0, 256, (9, 14, 4), np.uint8))
+    write_image(tmp_path / "in/b.png", rng.integers(0, 65536, (9, 14, 3), np.uint16))
+    with caplog.at_level(logging.INFO):
+        predict(config_of(tmp_path))
+    assert "1 images were laid on white, since the network was trained on others" in caplog.text
+    assert "1 images were scaled from uint16 to uint8" in caplog.text
+
+
+def test_a_full_disk_ends_the_command_and_other_write_errors_do_not(tmp_path, checkpoint, monkeypatch):
+    write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
+
+    def fail(number: int):
+        def write(path: Path, image: np.ndarray) -> None:
+            if path.name == "a.png":
+                raise UserError(f"{path} cannot be written") from OSError(number, os.strerror(number))
+            write_image(path, image)
+
+        return write
+
+    monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", fail(errno.ENAMETOOLONG))
+    with pytest.raises(UserError, match=r"1 of 2 files were left out:\n.*a\.png cannot be written"):
+        predict(config_of(tmp_path))
+    assert files_below(tmp_path / "out") == ["b.png"]
+    monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", fail(errno.ENOSPC))
+    with pytest.raises(UserError, match=r"^.*a\.png cannot be written$"):
+        predict(config_of(tmp_path, existing="overwrite"))
+
+
+MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "16-bit gray", "16-bit RGB", "float"]
+
+
+def write_mode(path: Path, mode: str, height: int, width: int, rng: np.random.Generator) -> Path:
+    """An image file of any kind; its name may get another ending."""
+    if mode == "float":
+        path = path.with_suffix(".tif")
+        write_image(path, rng.random((height, width, 3), np.float32))
+    elif mode.startswith("16-bit"):
+        channels = 1 if mode == "16-bit gray" else 3
+        write_image(path, rng.integers(0, 65536, (height, width, channels), np.uint16))
+    else:
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode.replace("A", ""))
+        if mode.endswith("A"):
+            image.putalpha(Image.fromarray(rng.integers(0, 256, (height, width), np.uint8)))
+        if mode == "CMYK":
+            path = path.with_suffix(".jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    return path
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_images_of_any_size_and_mode_come_out_with_their_name_and_size(tmp_path):
+    rng = np.random.default_rng(0)
+    sides = [1, 2, 3, 7, 8, 9, 15, 64, 255]
+    sizes = [(int(rng.choice(sides)), int(rng.choice(sides))) for _ in range(60)] + [(1, 1), (700, 900), (900, 1)]
+    expected = {}
+    for i, (height, width) in enumerate(sizes):
+        mode = MODES[i % len(MODES)]
+        path = write_mode(tmp_path / f"in/{i:02d} {mode}.png", mode, height, width, rng)
+        expected[path.name] = (height, width, 3)
+    predict(config_of(tmp_path, num_workers=2))
+    assert files_below(tmp_path / "out") == sorted(expected)
+    for name, shape in expected.items():
+        assert read_image(tmp_path / "out" / name).shape == shape, name

@@ -34,6 +34,10 @@ PATH_KEYS = (
     "input",
     "output",
     "archive_file",
+    "images",
+    "naming",
+    "license",
+    "training_data",
     "data.root",
     "data.train_split",
     "data.val_split",
@@ -51,7 +55,7 @@ PATH_KEYS = (
     "data.source.revision",
     "data.source.divided_split",
 )
-"""Keys whose values are file names, patterns, folders or columns of tables."""
+"""Keys whose values are file names, patterns, folders, columns of tables, or plain text."""
 
 EXTRAS = {
     "sweep=optuna": ("hydra_plugins.hydra_optuna_sweeper", "sweep"),

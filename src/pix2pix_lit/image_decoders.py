@@ -100,6 +100,21 @@ def _png_chunks(data: bytes) -> set[bytes]:
     return kinds
 
 
+def decode_pillow(image: Image.Image) -> Decoded:
+    """What an image of Pillow holds, upright; modes that are neither gray nor RGB nor a palette become RGB."""
+    mode = image.mode
+    if mode in ("1", "P", "L", "RGB", "RGBA"):
+        return _from_pillow(image)
+    orientation = _orientation(image)
+    if mode in ("LA", "PA", "La", "RGBa"):
+        image = image.convert("LA" if mode in ("LA", "La") else "RGBA")
+    elif mode not in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
+        image = image.convert("RGB")
+    pixels = np.asarray(image)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return Decoded(_upright(pixels.reshape(*pixels.shape[:2], -1), orientation), alpha=image.mode in ("LA", "RGBA"))
+
+
 def _bmp_or_webp(data: bytes, path: str) -> Decoded:
     with Image.open(io.BytesIO(data), formats=("BMP", "WEBP")) as image:
         _refuse_frames(image, path)

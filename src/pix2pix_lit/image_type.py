@@ -2,7 +2,7 @@
 
 import colorsys
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -136,32 +136,25 @@ class ImageType:
         Raises:
             ValueError: for another number of planes.
         """
-        count, planes, height, width = images.shape
-        if planes != self.planes:
-            raise ValueError(f"images have {planes} planes; expected {self.planes}: {self.describe()}")
-        floats = torch.empty(
-            count,
-            self.network_channels,
-            height,
-            width,
-            dtype=torch.get_default_dtype(),
-            device=images.device,
-            memory_format=torch.channels_last,
-        )
+        if images.shape[1] != self.planes:
+            raise ValueError(f"images have {images.shape[1]} planes; expected {self.planes}: {self.describe()}")
+        dtype = torch.get_default_dtype()
         if self.classes is not None:
-            floats[:, : self.classes] = -1.0
-            floats.scatter_(1, images[:, :1].long(), 1.0)
+            numbers = torch.arange(self.classes, device=images.device).view(-1, 1, 1)
+            floats = (images[:, :1].to(torch.int32) == numbers).to(dtype).mul_(2.0).sub_(1.0)
         else:
             low, high = self.limits
-            pixels = floats[:, : self.channels].copy_(images[:, : self.channels])
+            floats = images[:, : self.channels].to(dtype, memory_format=torch.channels_last)
+            if images.dtype == dtype:
+                floats = floats.clone(memory_format=torch.channels_last)  # which .to left as it was
             if low:
-                pixels.sub_(low)
-            pixels.div_((high - low) / 2).sub_(1.0)
+                floats.sub_(low)
+            floats.div_((high - low) / 2).sub_(1.0)
             if self.range is not None:
-                pixels.clamp_(-1.0, 1.0)
+                floats.clamp_(-1.0, 1.0)
         if self.boundaries:
-            floats[:, -1] = images[:, -1].to(floats.dtype).div_(127.5).sub_(1.0)
-        return floats
+            floats = torch.cat([floats, images[:, -1:].to(dtype).div_(127.5).sub_(1.0)], 1)
+        return floats.contiguous(memory_format=torch.channels_last)
 
     def from_network(self, floats: Tensor) -> Tensor:
         """(N, network_channels, H, W) floats of any dtype -> (N, channels, H, W) of ``dtype``: what a file holds.
@@ -177,6 +170,32 @@ class ImageType:
         if dtype.is_floating_point:
             return pixels.clamp_(low, high)
         return pixels.round_().clamp_(low, high).to(dtype)
+
+    def with_depth(self, bits: int) -> "ImageType":
+        """The same images with another depth: 8 and 16 bits as unsigned integers, 32 as floats of the same values.
+
+        Between 8 and 16 bits the whole range stays the whole range (255 becomes 65535). Floats become integers with
+        their ``range`` spread over all that these hold.
+
+        Raises:
+            UserError: for labels, whose numbers and colours have no finer steps, and for other ``bits``.
+        """
+        if self.is_labels or bits not in (8, 16, 32):
+            raise UserError(
+                f"bit_depth is {bits} for {self.describe()}; expected 8, 16 or 32, and for labels null, since there is "
+                f"nothing between two of them"
+            )
+        dtype: Literal["uint8", "uint16", "float32"] = {8: "uint8", 16: "uint16", 32: "float32"}[bits]  # type: ignore[assignment]
+        if dtype == self.dtype:
+            return self
+        range, factor = self.range, {8: 1 / 257, 16: 257.0}.get(bits, 1.0)
+        if dtype == "float32":
+            range = self.limits
+        elif self.dtype == "float32":
+            range = None
+        elif range is not None:
+            range = range[0] * factor, range[1] * factor
+        return replace(self, dtype=dtype, range=range, background=None)
 
     def as_in_files(self, image: np.ndarray) -> np.ndarray:
         """(H, W, channels) -> what a file of this image holds, of ``file_dtype``.

@@ -135,6 +135,18 @@ PALETTES: dict[str, np.ndarray] = {
 files and the pix2pix archive show, ``cityscapes_label_ids`` the classes of the ``ID_VALUES`` of this name.
 """
 
+_name_of_color = {label.color: label.name for label in reversed((*_EVALUATED, *_drawn))} | {_VOID_COLOR: "void"}
+
+PALETTE_NAMES: dict[str, tuple[str, ...]] = {
+    "cityscapes": (*CLASS_NAMES, "void"),
+    "cityscapes_all": tuple(
+        _name_of_color[red, green, blue] for red, green, blue in PALETTES["cityscapes_all"].tolist()
+    ),
+    "cityscapes_label_ids": (*(label.name for label in _drawn), "void"),
+    "facades": tuple(FACADES),
+}
+"""The class that each colour of a palette stands for."""
+
 ID_VALUES: dict[str, dict[int, int]] = {
     "cityscapes_train_ids": {label.id: int(min(label.train_id, NUM_CLASSES)) for label in _drawn}
     | {VOID_ID: NUM_CLASSES},

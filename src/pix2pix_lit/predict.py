@@ -1,14 +1,38 @@
-"""Images in, translated images and contact sheets out."""
+"""Images in, translated images, contact sheets and a gallery out."""
 
 import logging
+import sys
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.ranks import is_first_rank
+
+if TYPE_CHECKING:
+    import lightning as L
+
+    from pix2pix_lit.inference import Translator
+    from pix2pix_lit.inference.files import Task
+    from pix2pix_lit.inference.prediction import Outcome
 
 log = logging.getLogger(__name__)
+
+_WITHOUT_EFFECT = (
+    "output",
+    "batch_size",
+    "num_workers",
+    "device",
+    "devices",
+    "sheets",
+    "gallery",
+    "existing",
+    "trusted",
+)
+"""Keys that translations do not depend on."""
 
 
 def predict(config: DictConfig) -> None:
@@ -22,54 +46,165 @@ def predict(config: DictConfig) -> None:
             read, naming them, with all others translated.
     """
     # Imported here so that --help and a mistyped key answer at once.
-    import torch
-    from tqdm import tqdm
-
-    from pix2pix_lit.images import write_image
     from pix2pix_lit.inference import Translator
-    from pix2pix_lit.inference.files import Failure, find_tasks, read_batches
-    from pix2pix_lit.sheet import SheetPages
+    from pix2pix_lit.inference.continuation import remaining_tasks
+    from pix2pix_lit.inference.files import find_tasks
+    from pix2pix_lit.inference.prediction import Prediction, Settings
 
     for key in ("ckpt", "input", "output"):
         if config[key] in (None, ""):
             raise UserError(
-                f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN output=FOLDER"
+                f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN|LIST|- "
+                f"output=FOLDER"
             )
-    best_device = "cuda" if torch.cuda.is_available() else "cpu"
-    device = best_device if config.device == "auto" else config.device
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={device} cannot be used here ({error}); expected auto, cpu, cuda, ...") from error
-    translator = Translator.load(config.ckpt, device)
-    tasks = find_tasks(config.input, config.output, config.suffix, translator.target_type)
-    sheets = Path(config.output) / "sheets"
-    if config.sheets and any(task.target.is_relative_to(sheets) for task in tasks):
-        raise UserError(f"translations would go to {sheets}, where sheets=true writes its pages: set sheets=false")
-    pages = SheetPages(str(sheets)) if config.sheets else None
+    if type(config.samples) is not int or config.samples < 0 or (config.samples and config.tile):
+        raise UserError(
+            f"samples is {config.samples} and tile is {config.tile}; expected a whole number, 0 or more, and not both"
+        )
+    output = Path(config.output)
+    # Lightning moves networks to its devices; exported files stay where they were opened.
+    device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
+    translator = Translator.load(config.ckpt, device, config.precision, config.norm_inference, bool(config.trusted))
+    if config.bit_depth is not None:
+        translator = translator.with_bit_depth(config.bit_depth)
+    if config.tile and translator.description and translator.description.norm_inference == "per_image":
+        log.info(
+            "tile=%d: this network normalises with statistics of what it sees, so that tiles differ somewhat; with "
+            "batch norm, norm_inference=running has none of that",
+            config.tile,
+        )
+    tasks: list[Task] = []
+    remaining: list[Task] = []
+    if is_first_rank():
+        tasks = find_tasks(
+            config.input,
+            config.output,
+            config.suffix,
+            translator.target_type,
+            config.naming,
+            sys.stdin if config.input == "-" else (),
+        )
+        _refuse_own_folders(config, tasks, output)
+        remaining = remaining_tasks(tasks, output, _made_by(config), config.existing)
+        if len(remaining) < len(tasks):
+            log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), output)
+    settings = Settings(
+        output=output,
+        half=config.half,
+        batch_size=config.batch_size,
+        num_workers=config.num_workers,
+        tile=config.tile,
+        overlap=config.overlap,
+        samples=config.samples,
+        seed=config.seed,
+    )
+    outcome = _run(Prediction(translator, remaining, settings), config)
+    if not is_first_rank():
+        return
+    if config.sheets or config.gallery:
+        _show(config, translator, [task for task in tasks if task.target.exists()])
+    for note, count in sorted(outcome.notes.items()):
+        log.info("%d images were %s, since the network was trained on others", count, note)
+    log.info("%d of %d images translated into %s", outcome.done, len(remaining), output)
+    if outcome.failures:
+        messages = "\n  ".join(failure.message for failure in outcome.failures)
+        raise UserError(f"{len(outcome.failures)} of {len(remaining)} files were left out:\n  {messages}")
 
-    input_picture, target_picture = translator.input_type.picture, translator.target_type.picture
-    failures: list[str] = []
-    batches = read_batches(tasks, config.batch_size, config.num_workers, config.half, translator.input_type)
-    with tqdm(total=len(tasks), unit="image") as progress:
-        for batch in batches:
-            if isinstance(batch, Failure):
-                failures.append(batch.message)
-                progress.update()
-                continue
-            translations = translator(torch.from_numpy(batch.images).permute(0, 3, 1, 2))
-            for i, fake in enumerate(translations.permute(0, 2, 3, 1).numpy()):
-                write_image(batch.tasks[i].target, translator.target_type.as_in_files(fake))
-                if pages is not None:
-                    target = {} if batch.other_halves is None else {"target": target_picture(batch.other_halves[i])}
-                    pages.add({"input": input_picture(batch.images[i]), "generated": target_picture(fake)} | target)
-            progress.update(len(batch.tasks))
+
+def _run(prediction: Any, config: DictConfig) -> "Outcome":
+    """Let Lightning's predict loop do the work, on one device or in a process for each."""
+    import lightning as L
+
+    from pix2pix_lit.ddp_processes import end_ranks, launch_ranks_as_single_jobs
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (r".*isinstance\(treespec, LeafSpec\)", "predict returned None", ".*does not have many workers"):
+        warnings.filterwarnings("ignore", message=message)
+    if config.devices != 1:
+        launch_ranks_as_single_jobs("pix2pix_lit.predict")
+    trainer: L.Trainer | None = None
+    failed = True
+    try:
+        trainer = _trainer(config)
+        trainer.predict(prediction, return_predictions=False)
+        failed = False
+    finally:
+        if trainer is not None:
+            end_ranks(trainer, failed=failed)
+    return prediction.outcome
+
+
+def _trainer(config: DictConfig) -> "L.Trainer":
+    import lightning as L
+
+    kind, _, index = str(config.device).partition(":")
+    accelerator = {"cuda": "gpu"}.get(kind, kind)
+    try:
+        return L.Trainer(
+            accelerator=accelerator,
+            devices=[int(index)] if index else config.devices,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UserError(
+            f"device={config.device} with devices={config.devices} cannot be used here ({error}); expected auto, cpu, "
+            f"cuda, cuda:1 or mps, and no more devices than there are"
+        ) from error
+
+
+def _made_by(config: DictConfig) -> dict[str, Any]:
+    """What translations depend on: all other keys, and which file the checkpoint is."""
+    import pix2pix_lit
+
+    checkpoint = Path(config.ckpt).stat()
+    return {str(key): value for key, value in config.items() if key not in _WITHOUT_EFFECT} | {
+        "ckpt": [str(Path(config.ckpt).resolve()), checkpoint.st_size, checkpoint.st_mtime_ns],
+        "version": pix2pix_lit.__version__,
+    }
+
+
+def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -> None:
+    own = {"sheets": config.sheets, "gallery": config.gallery, "samples": config.samples, "deviation": config.samples}
+    for name, is_used in own.items():
+        if is_used and any(task.target.is_relative_to(output / name) for task in tasks):
+            key = "samples" if name == "deviation" else name
+            raise UserError(
+                f"translations would go to {output / name}, where {key}={config[key]} writes its own files; expected "
+                f"inputs in other folders: leave {key} unset, or choose another input"
+            )
+
+
+def _show(config: DictConfig, translator: "Translator", tasks: "list[Task]") -> None:
+    """Write sheets and gallery of all that is there, of this command and of those that it goes on with."""
+    from functools import partial
+
+    from pix2pix_lit.inference.background import read_ahead
+    from pix2pix_lit.inference.gallery import Gallery
+    from pix2pix_lit.inference.showing import files_of, pictures_of
+    from pix2pix_lit.sheet import SheetPages
+
+    output = Path(config.output)
+    pages = SheetPages(str(output / "sheets")) if config.sheets else None
+    gallery = Gallery(output / "gallery", f"Translations by {Path(config.ckpt).name}") if config.gallery else None
+    deviations = output if config.samples else None
+    pictures = partial(pictures_of, half=config.half, translator=translator, deviations=deviations)
+    for task, row in zip(tasks, read_ahead(pictures, tasks, config.num_workers, ahead=8), strict=True):
+        name = str(task.target.relative_to(output))
+        if gallery is not None and task.is_video:
+            gallery.add_video(name, files_of(task, deviations))
+        elif row and gallery is not None:
+            gallery.add(name, row, files_of(task, deviations))
+        if row and pages is not None:
+            pages.add(row)
     if pages is not None:
         pages.close()
-
-    log.info("%d of %d images translated into %s", len(tasks) - len(failures), len(tasks), config.output)
-    if failures:
-        raise UserError(f"{len(failures)} of {len(tasks)} files were left out:\n  " + "\n  ".join(sorted(failures)))
+    if gallery is not None:
+        gallery.close()
+        log.info("The gallery is %s", output / "gallery" / "index.html")
 
 
 main = command("predict")(predict)

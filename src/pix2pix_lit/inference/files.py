@@ -1,21 +1,25 @@
 """Which files to translate, what their translations are called, and reading them in batches of one size."""
 
 import glob
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_fit import fit
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import SUFFIXES, list_images, read_image, suffix_for
+from pix2pix_lit.images import SUFFIXES, decode_file, list_images, suffix_for
+from pix2pix_lit.inference.background import read_ahead
+from pix2pix_lit.inference.conversion import convert
+from pix2pix_lit.inference.video import VIDEO_SUFFIXES
 
 Half = Literal["left", "right"]
+
+_ACCEPTED = SUFFIXES + VIDEO_SUFFIXES
 
 
 class Task(NamedTuple):
@@ -23,6 +27,11 @@ class Task(NamedTuple):
 
     source: Path
     target: Path
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the file is a video, by its suffix."""
+        return self.source.suffix.lower() in VIDEO_SUFFIXES
 
 
 @dataclass
@@ -33,38 +42,53 @@ class ImageBatch:
         tasks: one for each image.
         images: (N, H, W, planes) of the type that was asked for.
         other_halves: the same of what stood beside the images in their files; None if they were whole files.
+        notes: what was done to each image to make it one of that type, or None.
     """
 
     tasks: list[Task]
     images: np.ndarray
     other_halves: np.ndarray | None
+    notes: list[str | None]
 
 
 @dataclass
 class Failure:
-    """A file that could not be read, and why."""
+    """A file that could not be read or written, and why."""
 
     task: Task
     message: str
 
 
-def find_tasks(input: str, output: str, suffix: str | None = None, target_type: ImageType = RGB) -> list[Task]:
+def find_tasks(
+    input: str,
+    output: str,
+    suffix: str | None = None,
+    target_type: ImageType = RGB,
+    naming: str | None = None,
+    standard_input: Iterable[str] = (),
+) -> list[Task]:
     """Pair every input image with the file that its translation is written to.
 
     Names are kept: ``input/sub/x.jpg`` becomes ``output/sub/x.jpg``. The part of the path that is kept starts
-    below the input folder, or below the last folder of a pattern that exists under its very name.
+    below the input folder, below the last folder of a pattern that exists under its very name, or below the deepest
+    folder that all files of a list are in.
 
     Args:
-        input: an image file, a folder (searched with its sub-folders), or a pattern with ``*``, ``?``, ``[...]``
-            or ``**``. What exists under exactly this name is never taken for a pattern, nor are folders above it.
+        input: an image or video file; a folder (searched with its sub-folders); a pattern with ``*``, ``?``, ``[...]``
+            or ``**``; a ``.txt`` file with a path on each line; or ``-`` for such lines on the standard input. What
+            exists under exactly this name is never taken for a pattern, nor are folders above it.
         output: the folder for the translations.
         suffix: ending that translations get, such as ``.png``; None keeps each input's own, if such a file can hold
-            translations, else takes one that can.
+            translations, else takes one that can. Videos keep their own.
         target_type: what translations are.
+        naming: what translations are called, with ``{stem}`` for the name of the input without its ending; None is
+            ``{stem}``.
+        standard_input: the lines of ``-``.
 
     Raises:
         UserError: if there is no image, if two translations would get one name, if one would overwrite an input,
-            if files of this ``suffix`` cannot hold translations, or if ``output`` is a file.
+            if files of this ``suffix`` cannot hold translations, if ``output`` is a file, or for a ``naming`` without
+            ``{stem}`` or with a folder.
     """
     if suffix is not None and suffix not in SUFFIXES:
         raise UserError(f"suffix is {suffix!r}; expected one of {', '.join(SUFFIXES)}")
@@ -73,36 +97,70 @@ def find_tasks(input: str, output: str, suffix: str | None = None, target_type: 
             f"suffix is {suffix!r}, but such files cannot hold what this model paints ({target_type.describe()}) "
             f"exactly; expected {suffix_for(suffix, target_type)}: set it, or leave suffix unset"
         )
+    if naming is not None and ("{stem}" not in naming or Path(naming).name != naming):
+        raise UserError(
+            f"naming is {naming!r}; expected a file name with {{stem}} in it, which stands for the input's, and no "
+            f"folder"
+        )
     if Path(output).is_file():
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
-    path = Path(input)
-    if path.is_dir():
-        base, sources = path, list_images(path, recursive=True)
-    elif path.exists():
-        if path.suffix.lower() not in SUFFIXES:
-            raise UserError(f"input={input} is no image; expected a file ending in {', '.join(SUFFIXES)}")
-        base, sources = path.parent, [path]
-    elif glob.has_magic(input):
-        base = next(folder for folder in path.parents if folder.is_dir())
-        # Path.glob would take in hidden files.
-        found = glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)
-        matches = {base / name for name in found}  # "**" may give one name twice
-        sources = sorted(match for match in matches if match.suffix.lower() in SUFFIXES and match.is_file())
-        if not sources:
-            raise UserError(f"input={input} matches no image; expected files ending in {', '.join(SUFFIXES)}")
-    else:
-        raise UserError(f"input={input} does not exist; expected an image file, a folder of images or a pattern")
-
+    base, sources = _find_sources(input, standard_input)
     earlier = Path(output).resolve()
     if earlier != base.resolve():  # translations of an earlier run, where the output lies within the input
         sources = [source for source in sources if not source.resolve().is_relative_to(earlier)]
-    tasks = []
-    for source in sources:
-        target = Path(output) / source.relative_to(base)
-        ending = suffix or suffix_for(source.suffix, target_type)
-        tasks.append(Task(source, target if ending == source.suffix else target.with_suffix(ending)))
+    tasks = [_task_of(source, base, Path(output), suffix, target_type, naming) for source in sources]
     _refuse_clashes(tasks)
     return tasks
+
+
+def _find_sources(input: str, standard_input: Iterable[str]) -> tuple[Path, list[Path]]:
+    """The files that are meant, and the folder below which their paths are kept."""
+    path = Path(input)
+    if input == "-":
+        return _listed(standard_input, "input=- (the standard input)")
+    if path.is_dir():
+        return path, list_images(path, recursive=True, suffixes=_ACCEPTED)
+    if path.exists():
+        if path.suffix.lower() == ".txt":
+            return _listed(path.read_text().splitlines(), f"input={input}")
+        if path.suffix.lower() not in _ACCEPTED:
+            raise UserError(
+                f"input={input} is no image; expected a file ending in {', '.join(_ACCEPTED)}, or a .txt file of paths"
+            )
+        return path.parent, [path]
+    if not glob.has_magic(input):
+        raise UserError(f"input={input} does not exist; expected an image file, a folder of images or a pattern")
+    base = next(folder for folder in path.parents if folder.is_dir())
+    # Path.glob would take in hidden files.
+    found = glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)
+    matches = {base / name for name in found}  # "**" may give one name twice
+    sources = sorted(match for match in matches if match.suffix.lower() in _ACCEPTED and match.is_file())
+    if not sources:
+        raise UserError(f"input={input} matches no image; expected files ending in {', '.join(_ACCEPTED)}")
+    return base, sources
+
+
+def _listed(lines: Iterable[str], name: str) -> tuple[Path, list[Path]]:
+    """The files of a list; those that do not exist are found out when they are read, and stop no others."""
+    sources: dict[Path, None] = {}  # in order, each once
+    for line in lines:
+        if line.strip():
+            path = Path(os.path.abspath(os.path.expanduser(line.strip("\r\n"))))
+            sources |= dict.fromkeys(list_images(path, recursive=True, suffixes=_ACCEPTED) if path.is_dir() else [path])
+    if not sources:
+        raise UserError(f"{name} lists no files; expected a path on each line")
+    return Path(os.path.commonpath([source.parent for source in sources])), list(sources)
+
+
+def _task_of(
+    source: Path, base: Path, output: Path, suffix: str | None, target_type: ImageType, naming: str | None
+) -> Task:
+    kept = output / source.relative_to(base)
+    task = Task(source, kept)
+    ending = source.suffix if task.is_video else suffix or suffix_for(source.suffix, target_type)
+    if naming is not None:
+        return Task(source, kept.with_name(naming.replace("{stem}", kept.stem) + ending))
+    return task if ending == source.suffix else Task(source, kept.with_suffix(ending))
 
 
 def read_batches(
@@ -113,25 +171,23 @@ def read_batches(
     Args:
         tasks: what to read; every one is in exactly one batch or is a failure.
         batch_size: most images in a batch. At most four times as many wait for others of their size.
-        num_workers: processes that read and decode; 0 reads in this process.
+        num_workers: threads that read and decode; 0 reads when a batch is asked for.
         half: files are A|B pairs side by side, of which only this half is the image.
-        input_type: what the images are.
+        input_type: what the images are made; see ``conversion.convert``.
 
     Raises:
         UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
     """
     if half not in (None, "left", "right"):
         raise UserError(f"half is {half!r}; expected left, right or null")
-    if batch_size < 1 or num_workers < 0:
+    if type(batch_size) is not int or type(num_workers) is not int or batch_size < 1 or num_workers < 0:
         raise UserError(f"batch_size={batch_size} num_workers={num_workers}; expected 1 or more, and 0 or more")
-    reader = DataLoader(
-        _Reader(tasks, half, input_type), batch_size=None, num_workers=num_workers, collate_fn=_unchanged
-    )
-    return _grouped(reader, batch_size)
+    loaded = read_ahead(lambda task: read_task(task, half, input_type), tasks, num_workers, ahead=batch_size)
+    return _grouped(loaded, batch_size)
 
 
-def _grouped(reader: "DataLoader[_Loaded | Failure]", batch_size: int) -> Iterator[ImageBatch | Failure]:
-    waiting: dict[torch.Size, list[_Loaded]] = {}
+def _grouped(reader: "Iterable[Loaded | Failure]", batch_size: int) -> Iterator[ImageBatch | Failure]:
+    waiting: dict[tuple[int, ...], list[Loaded]] = {}
     for loaded in reader:
         if isinstance(loaded, Failure):
             yield loaded
@@ -146,39 +202,38 @@ def _grouped(reader: "DataLoader[_Loaded | Failure]", batch_size: int) -> Iterat
         yield _stack(group)
 
 
-class _Loaded(NamedTuple):
+class Loaded(NamedTuple):
+    """An image as it was read.
+
+    Attributes:
+        task: whose source it is.
+        image: (H, W, planes).
+        other_half: (H, W, planes) of what stood beside it, or None.
+        note: what was done to it, or None.
+    """
+
     task: Task
-    image: Tensor  # (H, W, planes); a tensor, since that goes from process to process through shared memory
-    other_half: Tensor | None
+    image: np.ndarray
+    other_half: np.ndarray | None
+    note: str | None
 
 
-class _Reader(Dataset[_Loaded | Failure]):
-    def __init__(self, tasks: list[Task], half: Half | None, input_type: ImageType) -> None:
-        self.tasks = tasks
-        self.half = half
-        self.input_type = input_type
-
-    def __len__(self) -> int:
-        return len(self.tasks)
-
-    def __getitem__(self, index: int) -> _Loaded | Failure:
-        task = self.tasks[index]
-        try:
-            image = read_image(task.source, self.input_type)
-            halves = [image] if self.half is None else _split(task.source, image, self.half)
-            tensors = [torch.from_numpy(self.input_type.finish(half).copy()) for half in halves]
-            return _Loaded(task, tensors[0], tensors[1] if self.half else None)
-        except UserError as error:
-            return Failure(task, str(error))
+def read_task(task: Task, half: Half | None = None, input_type: ImageType = RGB) -> Loaded | Failure:
+    """Read one file; see ``read_batches``."""
+    try:
+        decoded, note = convert(decode_file(task.source), input_type)
+        image = fit(decoded, input_type, str(task.source))
+        halves = [image] if half is None else _split(task.source, image, half)
+        arrays = [input_type.finish(part) for part in halves]
+        return Loaded(task, arrays[0], arrays[1] if half else None, note)
+    except UserError as error:
+        return Failure(task, str(error))
 
 
-def _stack(group: list[_Loaded]) -> ImageBatch:
-    tasks, images, other_halves = zip(*group, strict=True)
-    return ImageBatch(
-        list(tasks),
-        torch.stack(images).numpy(),
-        None if other_halves[0] is None else torch.stack(other_halves).numpy(),
-    )
+def _stack(group: list[Loaded]) -> ImageBatch:
+    tasks, images, other_halves, notes = zip(*group, strict=True)
+    others = None if other_halves[0] is None else np.stack(other_halves)
+    return ImageBatch(list(tasks), np.stack(images), others, list(notes))
 
 
 def _split(path: Path, image: np.ndarray, half: Half) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +257,3 @@ def _refuse_clashes(tasks: list[Task]) -> None:
         if target.resolve() in inputs:
             raise UserError(f"the translation {target} would overwrite an input; choose another output folder")
         source_of[target] = source
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch

@@ -1,15 +1,40 @@
 """The one path from an image to its translation."""
 
+import copy
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import load_generator
+from pix2pix_lit.description import Description
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_decoders import decode_pillow
+from pix2pix_lit.image_fit import fit
 from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.inference.conversion import convert
+from pix2pix_lit.inference.painters import NetworkPainter, Painter, in_precision
+from pix2pix_lit.inference.runtimes import open_runtime
+from pix2pix_lit.inference.tiles import check_tile, default_overlap, paint_in_tiles
+from pix2pix_lit.networks.norm import InferenceStatistics
+
+
+class Draws(NamedTuple):
+    """Several translations of one image, drawn with the noise of training.
+
+    Attributes:
+        mean: (channels, H, W) of the target's dtype: of the samples, before they are rounded.
+        samples: (K, channels, H, W) of the target's dtype.
+        deviation: (H, W) float32: standard deviation of the samples at a pixel, mean over the channels that the network
+            paints, where 1 is half of the range between -1 and 1.
+    """
+
+    mean: Tensor
+    samples: Tensor
+    deviation: Tensor
 
 
 class Translator:
@@ -19,68 +44,267 @@ class Translator:
     fixed, as the generator's ``norm_inference`` says.
 
     Args:
-        generator: a network with ``size_multiple`` and ``smallest_side``; left in the mode and on the
-            device that it has.
+        painter: a network with ``size_multiple`` and ``smallest_side``, left in the mode and on the device that it
+            has; or an exported file in its runtime.
         input_type: what it translates.
         target_type: what it paints.
+        description: what its file says of itself, if it is from one.
     """
 
-    def __init__(self, generator: nn.Module, input_type: ImageType = RGB, target_type: ImageType = RGB) -> None:
-        self.generator = generator
+    def __init__(
+        self,
+        painter: nn.Module | Painter,
+        input_type: ImageType = RGB,
+        target_type: ImageType = RGB,
+        description: Description | None = None,
+    ) -> None:
+        self.painter: Painter = NetworkPainter(painter) if isinstance(painter, nn.Module) else painter
         self.input_type = input_type
         self.target_type = target_type
-        self.size_multiple = int(generator.size_multiple)  # type: ignore[arg-type]
-        self.smallest_side = int(generator.smallest_side)  # type: ignore[arg-type]
+        self.description = description
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], device: str | torch.device = "cpu") -> "Translator":
-        """The translator of a checkpoint.
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        device: str | torch.device = "cpu",
+        precision: str | None = None,
+        norm_inference: InferenceStatistics | None = None,
+        trusted: bool = False,
+    ) -> "Translator":
+        """The translator of a file: the path is all it takes.
+
+        Args:
+            path: a checkpoint of training, a generator file of the reference implementation, or whatever
+                ``python -m pix2pix_lit.export`` writes.
+            device: what torch calls it, such as ``cuda``. OpenVINO and ONNX files run on the CPU.
+            precision: ``fp32``, ``fp16`` or ``bf16`` for the arithmetic of a network; None is fp32, and what an
+                exported file was made for.
+            norm_inference: ``per_image`` or ``running`` instead of what the file says; an exported file has its own
+                built in.
+            trusted: whether you know who made the file. Files of torch.export, AOTInductor and TorchScript can run
+                code when they are opened, so that others are refused.
 
         Raises:
-            UserError: if the checkpoint cannot be read or is none of ours; see ``checkpoint.load_generator``.
+            UserError: if the file cannot be read or is none of these (see ``checkpoint.load_generator`` and
+                ``runtimes.open_runtime``), and for what it or the device cannot do.
         """
-        network, input_type, target_type = load_generator(path)
-        return cls(network.to(device), input_type, target_type)
+        device = _checked(device)
+        runtime = open_runtime(path, device, trusted)
+        if runtime is None:
+            network, description = load_generator(path, norm_inference)
+            painter: Painter = NetworkPainter(in_precision(network, precision or "fp32", device))
+        else:
+            painter, description = runtime
+            for name, asked, has in (
+                ("precision", precision, description.precision),
+                ("norm_inference", norm_inference, description.norm_inference),
+            ):
+                if asked not in (None, has):
+                    raise UserError(
+                        f"{name} is {asked}, but {path} was exported with {name}={has}; expected null: to have "
+                        f"another, export it anew from its checkpoint"
+                    )
+        return cls(painter, description.input, description.target, description)
 
-    @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Translate a batch.
+    def with_bit_depth(self, bits: int) -> "Translator":
+        """The same translator, painting images of 8 or 16 bits or 32-bit floats.
+
+        Raises:
+            UserError: for labels, for other ``bits``, and for an exported file that gives finished pixels.
+        """
+        target_type = self.target_type.with_depth(bits)
+        if self.painter.takes_images and target_type != self.target_type:
+            raise UserError(
+                f"bit_depth is {bits}, but this file gives {self.target_type.describe()} and nothing finer; expected "
+                f"null: export it with embed_preprocessing=false"
+            )
+        other = copy.copy(self)
+        other.target_type = target_type
+        return other
+
+    def __call__(self, images: Any, tile: int | None = None, overlap: int | None = None) -> Any:
+        """Translate one image or several.
+
+        Args:
+            images: of ``input_type`` and any height and width, one of
+
+                - a NumPy array (H, W, planes) or (N, H, W, planes), as ``read_image`` gives it; or (H, W)
+                - a torch tensor (planes, H, W) or (N, planes, H, W), on any device
+                - an image of Pillow, converted as ``conversion.convert`` says
+                - a list of these, which may differ in size
+            tile: side in pixels of the tiles that larger images are painted in; None paints whole images. Networks that
+                normalise with statistics of what they see (``norm_inference=per_image``, instance norm) have
+                statistics of a tile then, and paint each somewhat differently.
+            overlap: pixels that neighbouring tiles share; None for about an eighth of a tile.
+
+        Returns:
+            Of ``target_type``, in the same form: (H, W, channels), (N, channels, H, W) on the CPU, an image, a list.
+
+        Raises:
+            UserError: for another type, shape or dtype than the network takes, and for a ``tile`` or ``overlap`` that
+                does not fit.
+        """
+        if tile is not None:
+            if self.painter.takes_images:
+                raise UserError(
+                    "tile is for networks; this file takes whole images: export it with embed_preprocessing=false"
+                )
+            overlap = default_overlap(tile, self.painter.size_multiple) if overlap is None else overlap
+            check_tile(tile, overlap, self.painter.size_multiple)
+        if isinstance(images, list | tuple):
+            return [self(image, tile, overlap) for image in images]
+        if isinstance(images, Image.Image):
+            return self._as_pillow(self(self._from_pillow(images), tile, overlap))
+        if isinstance(images, np.ndarray):
+            return self._translate_array(images, tile, overlap)
+        if not isinstance(images, Tensor):
+            raise UserError(
+                f"images are of type {type(images).__name__}; expected a NumPy array, a torch tensor, an image of "
+                f"Pillow, or a list of these"
+            )
+        if images.dim() not in (3, 4) or images.shape[-3] != self.input_type.planes:
+            raise UserError(
+                f"images are a tensor of shape {tuple(images.shape)}; expected (N, {self.input_type.planes}, H, W) or "
+                f"({self.input_type.planes}, H, W)"
+            )
+        self._check_dtype(str(images.dtype).removeprefix("torch."))
+        batch = images if images.dim() == 4 else images[None]
+        if tile is None or max(batch.shape[-2:]) <= tile:
+            translations = self._translate(batch)
+        else:
+            assert overlap is not None
+            translations = torch.cat(
+                [paint_in_tiles(self.paint, self._finish, image, tile, overlap) for image in batch.split(1)]
+            )
+        return translations if images.dim() == 4 else translations[0]
+
+    def paint(self, images: Tensor) -> Tensor:
+        """What the network paints, before it is made pixels of.
 
         Args:
             images: (N, planes, H, W) of ``input_type``, of any height and width, on any device.
 
         Returns:
-            (N, channels, H, W) of ``target_type``, on the CPU.
+            (N, network channels, H, W) floats in [-1, 1], on the painter's device.
         """
-        device = next(self.generator.parameters()).device
         height, width = images.shape[-2:]
-        padded = _pad(self.input_type.to_network(images.to(device)), self.size_multiple, self.smallest_side)
-        with _eval_mode(self.generator):
-            fakes = self.generator(padded)
-        return self.target_type.from_network(fakes[..., :height, :width]).cpu()
+        return self.painter(self._padded(images))[..., :height, :width]
+
+    def draw(self, image: Tensor, samples: int, seed: int = 0) -> Draws:
+        """Translate one image several times with dropout on: "noise only in the form of dropout, applied ... at both
+        training and test time" (Isola et al. 2017, section 3.2).
+
+        The k-th sample depends on the image, ``seed`` and k alone, on a device of the same kind.
+
+        Args:
+            image: (planes, H, W) of ``input_type``.
+            samples: how many, 1 or more.
+            seed: of the noise.
+
+        Raises:
+            UserError: for an exported file, whose dropout is gone, a generator without any, and ``samples`` below 1.
+        """
+        if samples < 1:
+            raise UserError(f"samples is {samples}; expected 1 or more")
+        if not isinstance(self.painter, NetworkPainter):
+            raise UserError("samples need dropout, which exported files do not have; expected a checkpoint")
+        self._check_dtype(str(image.dtype).removeprefix("torch."))
+        height, width = image.shape[-2:]
+        padded = self._padded(image[None])
+        mean = deviation = torch.zeros(())
+        finished = []
+        for k in range(samples):
+            key = np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0]
+            floats = self.painter.with_dropout(padded, int(key >> 1))[..., :height, :width].float()
+            finished.append(self._finish(floats)[0])
+            step = floats - mean  # Welford 1962: one pass, and no difference of large numbers
+            mean = mean + step / (k + 1)
+            deviation = deviation + step * (floats - mean)
+        spread = (deviation / samples).sqrt().mean(1)[0]
+        return Draws(self._finish(mean)[0], torch.stack(finished), spread.cpu())
+
+    @torch.inference_mode()
+    def _translate(self, images: Tensor) -> Tensor:
+        if self.painter.takes_images:
+            return self.painter(images.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
+        return self._finish(self.paint(images))
+
+    def _finish(self, floats: Tensor) -> Tensor:
+        return self.target_type.from_network(floats).cpu()
+
+    @torch.inference_mode()
+    def _padded(self, images: Tensor) -> Tensor:
+        painter = self.painter
+        return padded_floats(images.to(painter.device), self.input_type, painter.size_multiple, painter.smallest_side)
+
+    def _translate_array(self, images: np.ndarray, tile: int | None, overlap: int | None) -> np.ndarray:
+        planes = self.input_type.planes
+        shaped = images[..., None] if images.ndim == 2 and planes == 1 else images
+        if shaped.ndim not in (3, 4) or shaped.shape[-1] != planes:
+            also = ", or (H, W)" if planes == 1 else ""
+            raise UserError(
+                f"images are an array of shape {images.shape}; expected (H, W, {planes}) or (N, H, W, {planes}){also}"
+            )
+        if self.input_type.boundaries and shaped.dtype == self.input_type.stored_dtype:
+            finished = [self.input_type.finish(image) for image in shaped.reshape(-1, *shaped.shape[-3:])]
+            shaped = np.stack(finished).reshape(shaped.shape)
+        self._check_dtype(str(shaped.dtype))
+        tensor = torch.from_numpy(np.require(shaped, requirements=["C", "W"]))
+        translated = self(tensor.movedim(-1, -3), tile, overlap)
+        return translated.movedim(-3, -1).numpy()
+
+    def _from_pillow(self, image: Image.Image) -> np.ndarray:
+        converted, _ = convert(decode_pillow(image), self.input_type)
+        return fit(converted, self.input_type, f"the image of mode {image.mode}")
+
+    def _as_pillow(self, image: np.ndarray) -> Image.Image:
+        pixels = self.target_type.as_in_files(image)
+        channels, dtype = pixels.shape[-1], pixels.dtype
+        if dtype == np.uint8 and channels in (1, 3, 4):
+            return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+        if dtype in (np.uint16, np.float32) and channels == 1:
+            return Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+        raise UserError(
+            f"this model paints {channels} channels of {dtype}, for which Pillow has no mode; expected a NumPy array "
+            f"or a torch tensor: pass numpy.asarray(image)"
+        )
+
+    def _check_dtype(self, dtype: str) -> None:
+        if dtype != self.input_type.dtype:
+            hint = "; what networks see, floats in [-1, 1], goes through the network itself" * dtype.startswith("float")
+            raise UserError(
+                f"images are of dtype {dtype}; expected {self.input_type.dtype} from {self.input_type.limits[0]:g} to "
+                f"{self.input_type.limits[1]:g}: this model translates {self.input_type.describe()}{hint}"
+            )
 
 
-def _pad(images: Tensor, multiple: int, smallest: int) -> Tensor:
-    """Continue (N, C, H, W) to the right and below by reflection until ``multiple`` divides both sides.
+def _checked(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"device={device} cannot be used here ({reason}); expected cpu, cuda, cuda:1, mps") from error
 
-    Neither side is below ``smallest`` then, which is a multiple itself.
+
+def padded_floats(images: Tensor, input_type: ImageType, multiple: int, smallest: int) -> Tensor:
+    """What a network is given for images of any size.
+
+    Args:
+        images: (N, planes, H, W) of ``input_type``.
+        input_type: what they are.
+        multiple: what shall divide both sides.
+        smallest: the least length of a side, a multiple itself.
+
+    Returns:
+        (N, network channels, H', W') floats in [-1, 1], continued to the right and below by reflection.
     """
+    floats = input_type.to_network(images)
     for dim in (-2, -1):
-        length = images.shape[dim]
+        length = floats.shape[dim]
         missing = max(-length % multiple, smallest - length)
         if missing:
             # NumPy reflects back and forth where the padding is longer than the image; torch refuses that.
             indices = np.pad(np.arange(length), (0, missing), mode="reflect")
-            images = images.index_select(dim, torch.from_numpy(indices).to(images.device))
-    return images
-
-
-@contextmanager
-def _eval_mode(network: nn.Module) -> Iterator[None]:
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+            floats = floats.index_select(dim, torch.from_numpy(indices).to(floats.device))
+    return floats

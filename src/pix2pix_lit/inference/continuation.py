@@ -1,0 +1,80 @@
+"""Going on with translations that were interrupted: which files are there already, from the same command."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.inference.files import Task
+from pix2pix_lit.replacement import replacement_of
+
+Existing = Literal["continue", "skip", "overwrite"]
+
+RECORD = ".predict.json"
+"""The file in the output folder that says what its translations were made by, and from when on."""
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.\w+|\..+\.[0-9a-f]{8}\.tmp")
+
+
+def remaining_tasks(
+    tasks: list[Task], output: Path, made_by: Mapping[str, Any], existing: Existing = "continue"
+) -> list[Task]:
+    """Those of ``tasks`` that are still to be done.
+
+    Args:
+        tasks: all of a command.
+        output: the folder that translations go to; made, with a record of what they are made by.
+        made_by: plain values that translations depend on.
+        existing: ``continue`` leaves out translations that are newer than their source and were made since the first
+            command of the same ``made_by``; ``skip`` leaves out all that are there; ``overwrite`` leaves out none.
+
+    Raises:
+        UserError: for another ``existing``, and if ``output`` cannot be written to.
+    """
+    if existing not in ("continue", "skip", "overwrite"):
+        raise UserError(f"existing is {existing!r}; expected continue, skip or overwrite")
+    record = output / RECORD
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        is_same = existing != "overwrite" and _made_by(record) == json.loads(json.dumps(made_by))
+        if not is_same:
+            with replacement_of(record) as temporary:
+                temporary.write_text(json.dumps(made_by, indent=2))
+        since = record.stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(
+            f"output={output} cannot be written to ({error.strerror}); expected a folder with room that you may write "
+            f"to: choose another"
+        ) from error
+    if existing == "overwrite":
+        return tasks
+    remove_temporary_files({task.target.parent for task in tasks})
+    if existing == "skip":
+        return [task for task in tasks if not task.target.exists()]
+    return [task for task in tasks if not (is_same and _is_done(task, since))]
+
+
+def remove_temporary_files(folders: Iterable[Path]) -> None:
+    """Remove what a process that was killed has left of files that it was writing."""
+    for folder in folders:
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if _TEMPORARY.fullmatch(path.name) and path.is_file():
+                    path.unlink(missing_ok=True)
+
+
+def _made_by(record: Path) -> Any:
+    try:
+        return json.loads(record.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_done(task: Task, since: int) -> bool:
+    try:
+        made = task.target.stat().st_mtime_ns
+        return made >= since and made >= task.source.stat().st_mtime_ns
+    except OSError:
+        return False

@@ -1,0 +1,117 @@
+"""What paints: a network in torch here, an exported file in its runtime in ``runtimes.py``; both are called alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from pix2pix_lit.errors import UserError
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""The precisions that networks run in."""
+
+
+class Painter(Protocol):
+    """Anything that paints.
+
+    Attributes:
+        size_multiple: what divides the sides of what it takes.
+        smallest_side: the least side that it takes.
+        takes_images: whether it takes arrays of pixels, of any size, instead of floats.
+        device: where it wants its input.
+    """
+
+    @property
+    def size_multiple(self) -> int: ...
+
+    @property
+    def smallest_side(self) -> int: ...
+
+    @property
+    def takes_images(self) -> bool: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) floats in [-1, 1] -> the same of what it paints; or (N, H, W, planes) pixels -> pixels."""
+        ...
+
+
+class NetworkPainter:
+    """A generator in inference mode, in the precision and on the device that its parameters have.
+
+    Args:
+        network: with ``size_multiple`` and ``smallest_side``; left in the mode that it is in.
+    """
+
+    takes_images = False
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.size_multiple = int(network.size_multiple)  # type: ignore[arg-type]
+        self.smallest_side = int(network.smallest_side)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor) -> Tensor:
+        with _eval_mode(self.network):
+            return self.network(x.to(next(self.network.parameters()).dtype))
+
+    @torch.inference_mode()
+    def with_dropout(self, x: Tensor, seed: int) -> Tensor:
+        """The same, but with dropout as in training, drawn from ``seed``.
+
+        Raises:
+            UserError: for a network without dropout.
+        """
+        dropouts = [module for module in self.network.modules() if isinstance(module, nn.Dropout) and module.p > 0]
+        if not dropouts:
+            raise UserError(
+                "the generator has no dropout, so that all samples would be equal; expected a model that was trained "
+                "with model.generator.dropout above 0: leave samples at 0"
+            )
+        with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []), _eval_mode(self.network):
+            torch.manual_seed(seed)
+            for dropout in dropouts:
+                dropout.training = True
+            return self.network(x.to(next(self.network.parameters()).dtype))
+
+
+def in_precision(network: nn.Module, precision: str, device: torch.device) -> nn.Module:
+    """Move a network to a device and its arithmetic to a precision, with channels last in memory.
+
+    Raises:
+        UserError: for another precision than those of ``DTYPES``, and for one that the device has no convolutions for.
+    """
+    if precision not in DTYPES:
+        raise UserError(f"precision is {precision!r}; expected one of {', '.join(DTYPES)} (int8 is for exported files)")
+    dtype = DTYPES[precision]
+    try:
+        probe = torch.zeros(1, 1, 4, 4, device=device, dtype=dtype)
+        nn.functional.conv_transpose2d(nn.functional.conv2d(probe, probe), probe)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"precision={precision} cannot be had on {device} ({reason}); expected one that it knows: set "
+            f"precision=fp32"
+        ) from error
+    return network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@contextmanager
+def _eval_mode(network: nn.Module) -> Iterator[None]:
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in network.modules():
+            module.training = False
+        for module in training:
+            module.training = True

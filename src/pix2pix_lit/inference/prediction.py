@@ -1,0 +1,221 @@
+"""The loop of predict.py: batches of images and videos in, files out, on one device or several."""
+
+import errno
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pix2pix_lit.distributed import gathered
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import RGB
+from pix2pix_lit.images import write_image
+from pix2pix_lit.inference.background import BackgroundWriter
+from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
+from pix2pix_lit.inference.painters import NetworkPainter
+from pix2pix_lit.inference.translator import Draws, Translator
+from pix2pix_lit.inference.video import translate_video
+from pix2pix_lit.out_of_memory import explain_out_of_memory
+
+log = logging.getLogger(__name__)
+
+_WHITE = 0.5
+"""The deviation, of values in [-1, 1], that is white in a map."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How ``Prediction`` works.
+
+    Args:
+        output: the folder of the translations.
+        half: which half of side-by-side files is translated; None for whole files.
+        batch_size: images translated at once, if they are of one size.
+        num_workers: threads that read files, and as many that write them.
+        tile: side of the tiles that larger images are painted in; None paints whole images.
+        overlap: pixels that tiles share; None for the default.
+        samples: translations of each image with dropout on; 0 for the one without.
+        seed: of their dropout.
+    """
+
+    output: Path
+    half: Half | None = None
+    batch_size: int = 8
+    num_workers: int = 2
+    tile: int | None = None
+    overlap: int | None = None
+    samples: int = 0
+    seed: int = 0
+
+
+@dataclass
+class Outcome:
+    """What became of the tasks.
+
+    Attributes:
+        done: number of files translated.
+        failures: the files that were left out.
+        notes: how many images were changed in which way before the network saw them.
+    """
+
+    done: int
+    failures: list[Failure]
+    notes: Counter[str]
+
+
+class Prediction(L.LightningModule):
+    """Translates files in Lightning's predict loop, which deals the devices.
+
+    While the network paints, the next files are read and the last ones written. Every process does every n-th of the
+    tasks, which the first one decides upon.
+
+    Args:
+        translator: loaded for the CPU; its network moves to the device that Lightning chooses.
+        tasks: what to translate; those of the first process count.
+        settings: how.
+    """
+
+    def __init__(self, translator: Translator, tasks: list[Task], settings: Settings) -> None:
+        super().__init__()
+        self.translator = translator
+        self.tasks = tasks
+        self.settings = settings
+        self.outcome = Outcome(0, [], Counter())
+        if isinstance(translator.painter, NetworkPainter):
+            self.network = translator.painter.network  # so that it is moved
+
+    def predict_dataloader(self) -> Iterable[Any]:
+        """Batches of images, files that could not be read, and videos."""
+        everything: list[Task] = self.trainer.strategy.broadcast(self.tasks)
+        own = everything[self.trainer.global_rank :: self.trainer.world_size]
+        self._count = len(own)
+        self.progress = tqdm(total=len(own), unit="file", disable=not self.trainer.is_global_zero)
+        return _Stream(own, self.translator, self.settings)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """As it is: the translator moves pixels."""
+        return batch
+
+    def on_predict_start(self) -> None:
+        threads = self.settings.num_workers
+        self.writer = BackgroundWriter(threads, most_waiting=2 * max(threads, self.settings.batch_size))
+
+    def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
+        """Translate what came, and have it written."""
+        if isinstance(batch, Failure):
+            self._fail(batch.task, batch.message)
+        elif isinstance(batch, Task):
+            self._translate_video(batch)
+        else:
+            self.outcome.notes.update(note for note in batch.notes if note is not None)
+            self._translate_images(batch)
+
+    def on_predict_end(self) -> None:
+        """Wait for the last files, and let all processes know what became of all tasks."""
+        self.writer.close()
+        self.progress.close()
+        self.outcome.done = self._count - len(self.outcome.failures)
+        outcomes = gathered(self.outcome)
+        self.outcome = Outcome(
+            sum(outcome.done for outcome in outcomes),
+            sorted(chain(*(outcome.failures for outcome in outcomes)), key=lambda failure: failure.message),
+            sum((outcome.notes for outcome in outcomes), Counter()),
+        )
+
+    def _translate_images(self, batch: ImageBatch) -> None:
+        images = torch.from_numpy(batch.images).permute(0, 3, 1, 2)
+        settings = self.settings
+        told = {"image": images, "name": [task.source for task in batch.tasks]}
+        with explain_out_of_memory(told, "lower batch_size, set tile=1024 or less, or precision=bf16"):
+            if settings.samples:
+                for task, image in zip(batch.tasks, images, strict=True):
+                    draws = self.translator.draw(image, settings.samples, settings.seed)
+                    self._write(task, partial(self._write_draws, task, draws))
+                return
+            translations = self.translator(images, settings.tile, settings.overlap)
+        for task, translation in zip(batch.tasks, translations, strict=True):
+            self._write(task, partial(self._write_image, task.target, translation))
+
+    def _write(self, task: Task, write: Any) -> None:
+        def attempt() -> None:
+            try:
+                write()
+            except UserError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self._fail(task, str(error))
+            else:
+                self.progress.update()
+
+        self.writer.submit(attempt)
+
+    def _write_image(self, path: Path, translation: Tensor) -> None:
+        write_image(path, self.translator.target_type.as_in_files(translation.permute(1, 2, 0).numpy()))
+
+    def _write_draws(self, task: Task, draws: Draws) -> None:
+        name = task.target.relative_to(self.settings.output)
+        for k, sample in enumerate(draws.samples):
+            self._write_image(self.settings.output / "samples" / f"{k:03d}" / name, sample)
+        write_image(deviation_path(task, self.settings.output), deviation_map(draws.deviation.numpy()))
+        self._write_image(task.target, draws.mean)  # last, so that where it is the others are
+
+    def _translate_video(self, task: Task) -> None:
+        def translate(frames: np.ndarray) -> np.ndarray:
+            settings = self.settings
+            return self.translator.target_type.as_in_files(self.translator(frames, settings.tile, settings.overlap))
+
+        try:
+            if (self.translator.input_type, self.translator.target_type) != (RGB, RGB):
+                raise UserError(
+                    f"{task.source} is a video, and this model does not translate RGB pictures of 8 bits into such; "
+                    f"expected images"
+                )
+            if self.settings.half is not None or self.settings.samples:
+                raise UserError(f"{task.source} is a video; expected images for half or samples: leave them unset")
+            translate_video(task.source, task.target, translate, self.settings.batch_size)
+        except UserError as error:
+            self._fail(task, str(error))
+        else:
+            self.progress.update()
+
+    def _fail(self, task: Task, message: str) -> None:
+        self.outcome.failures.append(Failure(task, message))
+        self.progress.update()
+
+
+class _Stream:
+    """What the predict loop goes through; Lightning asks for its iterator once."""
+
+    def __init__(self, tasks: list[Task], translator: Translator, settings: Settings) -> None:
+        self.tasks, self.translator, self.settings = tasks, translator, settings
+
+    def __iter__(self) -> Iterator[ImageBatch | Failure | Task]:
+        settings = self.settings
+        yield from read_batches(
+            [task for task in self.tasks if not task.is_video],
+            1 if settings.tile else settings.batch_size,
+            settings.num_workers,
+            settings.half,
+            self.translator.input_type,
+        )
+        yield from (task for task in self.tasks if task.is_video)
+
+
+def deviation_path(task: Task, output: Path) -> Path:
+    """Where the map of deviations of a task's samples goes."""
+    return output / "deviation" / task.target.relative_to(output).with_suffix(".png")
+
+
+def deviation_map(deviation: np.ndarray) -> np.ndarray:
+    """(H, W) as in ``Draws`` -> (H, W, 1) uint8: black where samples agree, white from a quarter of the range on."""
+    return (deviation * (255 / _WHITE)).round().clip(0, 255).astype(np.uint8)[..., None]

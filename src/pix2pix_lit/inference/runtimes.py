@@ -1,0 +1,203 @@
+"""Exported files in the runtimes that they were made for, each callable as a ``painters.Painter``."""
+
+import importlib
+import os
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pix2pix_lit.description import METADATA_KEY, Description
+from pix2pix_lit.errors import UserError
+
+RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
+"""Extra packages (``pip install "pix2pix-lit[NAME]"``) and the module that runs their files."""
+
+
+class Runtime:
+    """An exported file, ready to paint.
+
+    Args:
+        description: what the file says of itself.
+        run: the call of its runtime: what ``description`` says that the file takes, in the memory order of (N, C, H,
+            W) or (N, H, W, planes), to what it gives.
+        device: where ``run`` wants its input.
+    """
+
+    def __init__(self, description: Description, run: Callable[[Tensor], Tensor], device: torch.device) -> None:
+        self.description = description
+        self.size_multiple = description.size_multiple
+        self.smallest_side = description.smallest_side
+        self.takes_images = description.takes_images
+        self.device = device
+        self._run = run
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._run(x.contiguous())
+
+
+class OpenedRuntime(NamedTuple):
+    """A file in its runtime, and what it says of itself."""
+
+    painter: Runtime
+    description: Description
+
+
+def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bool = False) -> OpenedRuntime | None:
+    """Open a file that is no plain weights; None for those that are, or that do not exist.
+
+    Args:
+        path: a file of ONNX, OpenVINO (its ``.xml``), torch.export, AOTInductor or TorchScript, known by its contents,
+            and ONNX by its name.
+        device: where it shall run, if its runtime leaves a choice.
+        trusted: whether files may be opened that can run code.
+
+    Raises:
+        UserError: if the file is damaged, was not exported by this project, or is not ``trusted`` but must be; and
+            if its runtime is not installed.
+    """
+    path = Path(path)
+    kind = _kind_of(path)
+    if kind is None:
+        return None
+    if kind in ("onnx", "openvino"):
+        module = _runtime_module(kind, path)
+    elif not trusted:
+        raise UserError(
+            f"{path} is a file of {kind}, which can run code when it is opened; expected trusted=True, for a file that "
+            f"you know who made of; or a format that cannot: a checkpoint, safetensors, ONNX, OpenVINO"
+        )
+    try:
+        match kind:
+            case "onnx":
+                painter = _open_onnx(module, path)
+            case "openvino":
+                painter = _open_openvino(module, path)
+            case "torch_export":
+                painter = _open_torch_export(path, device)
+            case "aotinductor":
+                painter = _open_aotinductor(path, device)
+            case "torchscript":
+                painter = _open_torchscript(path, device)
+    except UserError:
+        raise
+    except Exception as error:  # every runtime has its own
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"{path} cannot be opened as {kind} ({type(error).__name__}: {reason}); expected an intact file that "
+            f"python -m pix2pix_lit.export wrote for this machine: get another copy, or export it anew"
+        ) from error
+    return OpenedRuntime(painter, painter.description)
+
+
+def _kind_of(path: Path) -> str | None:
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        return "onnx"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(512)
+    except OSError:
+        return None
+    if start.lstrip().startswith(b"<?xml") and path.suffix.lower() == ".xml":
+        return "openvino"
+    if not start.startswith(b"PK"):
+        return None
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+    except zipfile.BadZipFile:
+        return None
+    if any("/data/aotinductor/" in f"/{name}" and name.endswith((".so", ".pyd", ".dll")) for name in names):
+        return "aotinductor"
+    if any(name.endswith("models/model.json") or name.endswith("serialized_exported_program.json") for name in names):
+        return "torch_export"
+    if any(name.endswith("/code/.data/ts_code") or "/code/__torch__" in name for name in names):
+        return "torchscript"
+    return None
+
+
+def _runtime_module(kind: str, path: Path) -> Any:
+    try:
+        return importlib.import_module(RUNTIMES[kind])
+    except ImportError as error:
+        raise UserError(
+            f"{path} needs {RUNTIMES[kind]}, which is not installed; expected the extra packages: pip install "
+            f'"pix2pix-lit[{kind}]"'
+        ) from error
+
+
+def _described(text: str | None, path: Path) -> Description:
+    if not text:
+        raise UserError(
+            f"{path} does not say what it takes and paints; expected a file written by python -m pix2pix_lit.export"
+        )
+    return Description.from_json(text, path)
+
+
+def _open_onnx(onnxruntime: Any, path: Path) -> Runtime:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    description = _described(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
+    name = session.get_inputs()[0].name
+
+    def run(x: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+
+    return Runtime(description, run, torch.device("cpu"))
+
+
+def _open_openvino(openvino: Any, path: Path) -> Runtime:
+    core = openvino.Core()
+    model = core.read_model(path)
+    text = model.get_rt_info([METADATA_KEY]).astype(str) if model.has_rt_info([METADATA_KEY]) else None
+    description = _described(text, path)
+    compiled = core.compile_model(model, "CPU", openvino_settings(description))
+
+    def run(x: Tensor) -> Tensor:
+        return torch.from_numpy(compiled(x.numpy())[0].copy())
+
+    return Runtime(description, run, torch.device("cpu"))
+
+
+def openvino_settings(description: Description) -> dict[str, Any]:
+    """How OpenVINO must be told to compile a file, since left alone it takes bf16 wherever the CPU has it."""
+    hint = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}[description.precision]
+    return {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+
+
+def _open_torch_export(path: Path, device: torch.device) -> Runtime:
+    files = {f"{METADATA_KEY}.json": ""}
+    from torch.export.passes import move_to_device_pass
+
+    program = torch.export.load(path, extra_files=files)
+    description = _described(files[f"{METADATA_KEY}.json"], path)
+    module = move_to_device_pass(program, str(device)).module()
+    return Runtime(description, torch.inference_mode()(module), device)
+
+
+def _open_aotinductor(path: Path, device: torch.device) -> Runtime:
+    from torch._inductor import aoti_load_package
+
+    package = aoti_load_package(str(path))
+    metadata = package.get_metadata()
+    description = _described(metadata.get(METADATA_KEY), path)
+    made_for = torch.device(metadata.get("AOTI_DEVICE_KEY", "cpu"))
+    if made_for.type != device.type:
+        raise UserError(f"{path} was compiled for {made_for.type}; expected device={made_for.type}, or another file")
+    return Runtime(description, torch.inference_mode()(package), device)
+
+
+def _open_torchscript(path: Path, device: torch.device) -> Runtime:
+    files = {f"{METADATA_KEY}.json": ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # deprecated, but what some programs still take
+        module = torch.jit.load(str(path), map_location=device, _extra_files=files)
+    text = files[f"{METADATA_KEY}.json"]
+    description = _described(text.decode() if isinstance(text, bytes) else text, path)
+    return Runtime(description, torch.inference_mode()(module), device)
