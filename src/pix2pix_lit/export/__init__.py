@@ -1,0 +1,53 @@
+"""A trained generator as a file for other programs, each checked against the generator: python -m pix2pix_lit.export.
+
+One module a format. Each has ``SUFFIX``, what its files are called; ``PRECISIONS``, what it can be written in;
+``IS_GRAPH``, whether its files hold the arithmetic and not the weights alone; and ``write(job, path)``.
+"""
+
+import importlib
+from typing import Protocol, cast
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.export.job import Job
+
+FORMATS = (
+    "onnx",
+    "openvino",
+    "torch_export",
+    "aotinductor",
+    "torchscript",
+    "safetensors",
+    "checkpoint",
+    "reference",
+)
+
+
+class Format(Protocol):
+    """What the module of a format has."""
+
+    SUFFIX: str
+    PRECISIONS: tuple[str, ...]
+    IS_GRAPH: bool
+
+    def write(self, job: Job, path: str) -> None:
+        """Write ``job`` to the file ``path``, whose folder exists."""
+        ...
+
+
+def format_named(name: str) -> Format:
+    """The module of a format.
+
+    Raises:
+        UserError: for another name than those of ``FORMATS``, and if what it needs is not installed.
+    """
+    if name not in FORMATS:
+        raise UserError(f"format is {name!r}; expected one of {', '.join(FORMATS)}")
+    try:
+        return cast(Format, importlib.import_module(f"pix2pix_lit.export.{name}"))
+    except ImportError as error:
+        if str(error.name or "").startswith("pix2pix_lit"):
+            raise
+        raise UserError(
+            f"format={name} needs the module {error.name}, which is not installed; expected the extra packages: pip "
+            f'install "pix2pix-lit[{name}]"'
+        ) from error

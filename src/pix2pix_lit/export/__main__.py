@@ -1,0 +1,191 @@
+"""The command: write a file, check it, time it, and say what it is."""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from pix2pix_lit.cli import command
+from pix2pix_lit.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pix2pix_lit.export.parity import Perceptual
+
+log = logging.getLogger(__name__)
+
+
+def export(config: DictConfig) -> None:
+    """Export a generator as ``configs/export.yaml`` describes.
+
+    Args:
+        config: the composed config.
+
+    Raises:
+        UserError: if the checkpoint, the images or a value cannot be used, and if the file does not paint what its
+            generator paints; then there is no file.
+    """
+    # Imported here so that --help and a mistyped key answer at once.
+    import torch
+
+    from pix2pix_lit.checkpoint import load_generator
+    from pix2pix_lit.export import format_named
+    from pix2pix_lit.export.card import model_card
+    from pix2pix_lit.export.job import Job
+    from pix2pix_lit.export.parity import as_plain, as_table, check, compare, measure_speed
+    from pix2pix_lit.inference.painters import in_precision
+    from pix2pix_lit.inference.recalibration import recalibrate
+    from pix2pix_lit.inference.translator import Translator
+
+    if config.ckpt in (None, ""):
+        raise UserError("ckpt is not set; expected: python -m pix2pix_lit.export ckpt=FILE format=onnx")
+    module = format_named(config.format)
+    if config.precision not in module.PRECISIONS:
+        raise UserError(
+            f"precision is {config.precision} for format={config.format}; expected one of "
+            f"{', '.join(module.PRECISIONS)}"
+        )
+    if config.embed_preprocessing and not module.IS_GRAPH:
+        raise UserError(
+            f"embed_preprocessing is true, but format={config.format} holds weights and no arithmetic; expected false"
+        )
+    if config.images is None and (config.precision == "int8" or config.recalibrate):
+        what = "precision=int8" if config.precision == "int8" else "recalibrate=true"
+        raise UserError(
+            f"images is not set; {what} measures on inputs of the kind that the network will see, such as those of its "
+            f"training: set images=FOLDER"
+        )
+    target = Path(config.output or f"{Path(config.ckpt).with_suffix('')}{module.SUFFIX}")
+    if target.is_dir():
+        raise UserError(
+            f"output={target} is a folder; expected the name of a file, such as {target / 'model'}{module.SUFFIX}"
+        )
+
+    ending = "." + module.SUFFIX.rpartition(".")[2]
+    if target.suffix != ending:
+        raise UserError(
+            f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs know files of "
+            f"format={config.format}"
+        )
+    network, description = load_generator(config.ckpt, "running" if config.recalibrate else config.norm_inference)
+    images, calibration, told = _inputs(config, description)
+    if config.recalibrate:
+        recalibrate(network, description, calibration)
+    stated = {"data": config.training_data} if config.training_data else {}
+    description = description.changed(
+        precision=config.precision,
+        takes_images=bool(config.embed_preprocessing),
+        training={**description.training, **stated},
+        license=config.license or description.license,
+    )
+    job = Job(network, description, calibration if config.precision == "int8" else [], config.device)
+    perceptual = _perceptual(config)
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+    try:
+        written = folder / target.name
+        module.write(job, str(written))
+        in_torch = in_precision(network, "fp32", torch.device(config.device))
+        eager = Translator(in_torch, description.input, description.target)
+        exported = Translator.load(written, config.device, trusted=True)
+        parity = compare(eager, exported, images, perceptual)
+        check(parity, config.precision, config.min_ssim, config.max_lpips)
+        speed = measure_speed(eager, exported, images[0], config.batch_size, config.rounds) if config.rounds else None
+        report = {
+            "format": config.format,
+            "precision": config.precision,
+            "norm_inference": description.norm_inference,
+            "inputs": told,
+            "parity": as_plain(parity),
+            "speed": None if speed is None else as_plain(speed),
+            "file_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
+            "environment": _environment(config.device),
+        }
+        metadata = json.loads(description.to_json()) | {"format": config.format, "report": report}
+        (folder / f"{target.name}.json").write_text(json.dumps(metadata, indent=2))
+        (folder / f"{target.name}.md").write_text(model_card(target.name, config.format, description, report))
+        # What the file needs to work comes first, itself last.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
+            os.replace(path, target.parent / path.name)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    log.info("%s", as_table(report))
+    log.info("Written: %s, and beside it what it is: %s.json and %s.md", target, target.name, target.name)
+
+
+def _inputs(config: DictConfig, description: Any) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
+    """The images to compare on, those to calibrate with, and in words where they are from."""
+    from pix2pix_lit.export.inputs import DRAWN, draw_inputs, read_inputs
+
+    for key in ("count", "calibration_count", "batch_size"):
+        if type(config[key]) is not int or config[key] < 1:
+            raise UserError(f"{key} is {config[key]!r}; expected a whole number, 1 or more")
+    if config.images is None:
+        side = max(description.size_multiple, description.smallest_side, 64)
+        sizes = [side, side + side // 4 + 1]  # the second is padded
+        drawn = [draw_inputs(description.input, size, -(-config.count // 2)) for size in sizes]
+        return [image for group in drawn for image in group][: config.count], [], DRAWN
+    needs_calibration = config.precision == "int8" or config.recalibrate
+    total = config.count + (config.calibration_count if needs_calibration else 0)
+    images = read_inputs(config.images, config.half, description.input, total)
+    if not needs_calibration:
+        return images, images, f"of {Path(config.images).name}"
+    # Accuracy is measured on others than those that ranges were measured on, if there are enough.
+    compared = min(config.count, max(1, len(images) // 2))
+    step = len(images) / compared
+    held_out = {int(i * step) for i in range(compared)}
+    calibration = [image for i, image in enumerate(images) if i not in held_out] or images
+    return [images[i] for i in sorted(held_out)], calibration, f"of {Path(config.images).name}, not calibrated with"
+
+
+def _perceptual(config: DictConfig) -> "Perceptual | None":
+    """LPIPS, if the config asks for it."""
+    if config.lpips is None:
+        if config.max_lpips is not None:
+            raise UserError(
+                "max_lpips is set, but lpips is null; expected the network to measure it by: set lpips=squeeze"
+            )
+        return None
+    import torch
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    if config.lpips not in ("squeeze", "alex", "vgg"):
+        raise UserError(f"lpips is {config.lpips!r}; expected squeeze, alex, vgg or null")
+    try:
+        metric = LearnedPerceptualImagePatchSimilarity(net_type=config.lpips)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"lpips={config.lpips}: the weights of torchvision's network could not be had ({error}); expected a "
+            f"connection, or its file in torch's cache: or set lpips=null"
+        ) from error
+
+    def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+        smallest = min(ours.shape[-2:])
+        if smallest < 32:  # its network halves sides five times
+            ours, theirs = (torch.nn.functional.interpolate(x, scale_factor=32 / smallest) for x in (ours, theirs))
+        return float(metric(ours, theirs))
+
+    return distance
+
+
+def _environment(device: str) -> str:
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+
+
+main = command("export")(export)
+
+if __name__ == "__main__":
+    main()

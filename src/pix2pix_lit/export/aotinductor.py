@@ -1,0 +1,22 @@
+"""AOTInductor: compiled for one kind of CPU or GPU, to be called from C++ or Python without tracing anything."""
+
+import torch
+import torch._inductor
+
+from pix2pix_lit.description import METADATA_KEY
+from pix2pix_lit.export.graph import program_of, quiet
+from pix2pix_lit.export.job import Job
+
+SUFFIX = ".aoti.pt2"
+PRECISIONS = ("fp32", "fp16", "bf16")
+IS_GRAPH = True
+
+
+def write(job: Job, path: str) -> None:
+    """The description is in the package's metadata.
+
+    Needs a C++ compiler, whose command line with the paths of this machine stays in the package.
+    """
+    configs = {"aot_inductor.metadata": {METADATA_KEY: job.description.to_json()}}
+    with quiet(), torch.no_grad():
+        torch._inductor.aoti_compile_and_package(program_of(job), package_path=path, inductor_configs=configs)

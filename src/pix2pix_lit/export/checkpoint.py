@@ -1,0 +1,15 @@
+"""A checkpoint of this project with the generator alone: for predict.py, and for warm starts of training."""
+
+import torch
+
+from pix2pix_lit.checkpoint import checkpoint_of
+from pix2pix_lit.export.job import Job
+
+SUFFIX = ".ckpt"
+PRECISIONS = ("fp32",)
+IS_GRAPH = False
+
+
+def write(job: Job, path: str) -> None:
+    """What the moving average was, if there was one, is the generator; there is no training to go on with."""
+    torch.save(checkpoint_of(job.network, job.description), path)

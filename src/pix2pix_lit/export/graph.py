@@ -1,0 +1,157 @@
+"""The arithmetic of a file: from what it takes to what it gives, traced once for all sizes and batches."""
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.fx.experimental._config
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from pix2pix_lit.export.job import Job
+from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.inference.painters import DTYPES
+
+INPUT, OUTPUT = "images", "painted"
+"""What the input and the output of a file are called."""
+
+_MOST_IMAGES = 1024
+_LONGEST_SIDE = 2**15
+
+
+class FloatsToFloats(nn.Module):
+    """(N, C, H, W) float32 in [-1, 1] -> (N, C', H, W) float32 in [-1, 1], in whatever precision in between.
+
+    Args:
+        network: the generator.
+        dtype: of its arithmetic; the network is moved to it.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = network.to(dtype)
+        self.dtype = dtype
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images.to(self.dtype)).float()
+
+
+class ImagesToImages(nn.Module):
+    """(N, H, W, planes) pixels -> (N, H, W, channels) pixels, each of its type's dtype, for any H and W.
+
+    The same steps as in ``inference.Translator``: to [-1, 1], reflection to what the network takes, the network, cut
+    back, rounded.
+
+    Args:
+        network: from floats to floats, as ``FloatsToFloats``.
+        multiple: what must divide the sides of what it takes.
+        smallest: the least side that it takes; ``multiple`` or twice that.
+        input_type: what the pixels are.
+        target_type: what is painted.
+    """
+
+    def __init__(
+        self, network: nn.Module, multiple: int, smallest: int, input_type: ImageType, target_type: ImageType
+    ) -> None:
+        super().__init__()
+        if smallest not in (multiple, 2 * multiple):
+            raise ValueError(f"smallest side {smallest} of a network that takes multiples of {multiple}")
+        self.network = network
+        self.multiple = multiple
+        self.least_units = smallest // multiple
+        self.input_type = input_type
+        self.target_type = target_type
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[1], images.shape[2]
+        padded = self._reflected(self._reflected(images, 1), 2)
+        # Channels last, as to_network has them, would tie the graph to batches of more than one image.
+        floats = self.input_type.to_network(padded.permute(0, 3, 1, 2)).contiguous()
+        painted = self.network(floats)[..., :height, :width]
+        return self.target_type.from_network(painted).permute(0, 2, 3, 1)
+
+    def _reflected(self, images: Tensor, dim: int) -> Tensor:
+        """Continued by reflection until ``multiple`` divides a side, in terms that every runtime knows."""
+        length = images.shape[dim]
+        before_last = (length - 1) // self.multiple
+        units = before_last + 1
+        if self.least_units == 2:
+            units = 2 + before_last * before_last // (before_last + 1)  # max(before_last, 1) + 1, without a max
+        index = torch.arange(units * self.multiple, device=images.device)
+        last = torch.full((1,), length - 1, device=images.device)
+        period = (2 * last).clamp(min=1)
+        index = index - torch.div(index, period, rounding_mode="floor") * period
+        return images.index_select(dim, last - (last - index).abs())
+
+
+def graph_of(job: Job) -> nn.Module:
+    """What the file of a job computes, in eval mode; int8 files are made from the float32 graph."""
+    dtype = DTYPES.get(job.description.precision, torch.float32)
+    graph: nn.Module = FloatsToFloats(copy.deepcopy(job.network), dtype)
+    if job.description.takes_images:
+        graph = ImagesToImages(
+            graph,
+            job.description.size_multiple,
+            job.description.smallest_side,
+            job.description.input,
+            job.description.target,
+        )
+    return graph.eval().requires_grad_(False)
+
+
+def example_of(job: Job) -> Tensor:
+    """An input of the graph of a job."""
+    side = max(job.description.size_multiple, job.description.smallest_side)
+    if job.description.takes_images:
+        dtype = getattr(torch, job.description.input.dtype)
+        return torch.zeros(2, side + 1, 2 * side + 1, job.description.input.planes, dtype=dtype)
+    return torch.zeros(2, job.description.input.network_channels, 2 * side, 3 * side)
+
+
+def program_of(job: Job) -> ExportedProgram:
+    """The graph of a job as torch.export sees it, with free batch, height and width, and without paths of sources."""
+    description = job.description
+    batch = Dim("batch", min=1, max=_MOST_IMAGES)
+    shapes: dict[int, Any]
+    if description.takes_images:
+        shapes = {0: batch, 1: Dim("height", min=1, max=_LONGEST_SIDE), 2: Dim("width", min=1, max=_LONGEST_SIDE)}
+    else:
+        multiple = description.size_multiple
+        fewest = -(-description.smallest_side // multiple)
+        units = [Dim(f"{side}_units", min=fewest, max=_LONGEST_SIDE // multiple) for side in ("height", "width")]
+        shapes = {0: batch, 2: multiple * units[0], 3: multiple * units[1]}
+    graph, example = graph_of(job).to(job.device), example_of(job).to(job.device)
+    with torch.no_grad(), _maybe_one():
+        program = torch.export.export(graph, (example,), dynamic_shapes={INPUT: shapes})
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)  # has the paths of this machine
+    return program
+
+
+def _maybe_one() -> Any:
+    """Within: a free size may be 1; by default, torch builds graphs for which it never is."""
+    return torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Within: nothing of what exporters print, log and warn of."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

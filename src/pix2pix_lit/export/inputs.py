@@ -1,0 +1,92 @@
+"""The images that an export is checked on, and calibrated with."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from pix2pix_lit.data.dataset import evenly_spread
+from pix2pix_lit.data.sources.streets import StreetsSource
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.inference.background import read_ahead
+from pix2pix_lit.inference.files import Failure, Half, find_tasks, read_task
+from pix2pix_lit.palette import CLASS_NAMES, ID_VALUES
+
+log = logging.getLogger(__name__)
+
+DRAWN = "drawn by this program, since images is not set"
+
+
+def read_inputs(images: str, half: Half | None, input_type: ImageType, count: int) -> list[np.ndarray]:
+    """Inputs of a network from files, evenly spread over them.
+
+    Args:
+        images: a file, a folder, a pattern or a list, as predict takes them.
+        half: which half of side-by-side files.
+        input_type: what the network takes.
+        count: most images.
+
+    Returns:
+        (H, W, planes) arrays of ``input_type``, of any sizes.
+
+    Raises:
+        UserError: if one cannot be read: what an export is measured on should be what one thinks that it is.
+    """
+    # Nothing is written there; the folder only has to be another one.
+    tasks = [task for task in find_tasks(images, str(Path(images).parent / ".none")) if not task.is_video]
+    if not tasks:
+        raise UserError(f"images={images} holds no image; expected inputs of the network")
+    chosen = [tasks[index] for index in evenly_spread(len(tasks), count)]
+    inputs = []
+    for loaded in read_ahead(lambda task: read_task(task, half, input_type), chosen, threads=2, ahead=8):
+        if isinstance(loaded, Failure):
+            raise UserError(f"images: {loaded.message}")
+        inputs.append(loaded.image)
+    return inputs
+
+
+def draw_inputs(input_type: ImageType, size: int, count: int) -> list[np.ndarray]:
+    """Inputs of any type without a file: street labels where they are what the type says, else random shapes.
+
+    Args:
+        input_type: what the network takes.
+        size: height and width, at least 32.
+        count: number of images.
+    """
+    streets = StreetsSource(split="val", size=min(max(size, 32), 4096), val_length=count)
+    is_cityscapes = input_type.classes == len(CLASS_NAMES) + 1 and input_type.values in (None, *ID_VALUES)
+    inputs = []
+    for index in range(count):
+        if input_type.planes == 3 and input_type.dtype == "uint8" and input_type.classes is None:
+            pair = streets[index]
+            inputs.append(pair.a if input_type.kind == "continuous" and index % 2 else pair.b)
+        elif is_cityscapes and not input_type.boundaries:
+            inputs.append(streets.label_ids(index)[..., None].astype(input_type.dtype))
+        else:
+            inputs.append(_random_shapes(input_type, size, np.random.default_rng(index)))
+    return inputs
+
+
+def _random_shapes(input_type: ImageType, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Rectangles, each of one value, over one another."""
+    image = np.zeros((size, size, input_type.planes), input_type.dtype)
+    for _ in range(40):
+        top, left = rng.integers(0, size, 2)
+        height, width = rng.integers(1, size // 2 + 1, 2)
+        image[top : top + height, left : left + width] = _random_pixel(input_type, rng)
+    return image
+
+
+def _random_pixel(input_type: ImageType, rng: np.random.Generator) -> np.ndarray:
+    low, high = input_type.limits
+    channels: np.ndarray
+    if input_type.classes is not None:
+        channels = rng.integers(0, input_type.classes, 1)
+    elif input_type.is_labels:
+        colors = input_type.palette_colors
+        channels = rng.integers(0, 256, 3) if colors is None else rng.choice(colors)
+    else:
+        channels = rng.uniform(low, high, input_type.channels)
+    boundary = rng.integers(0, 2, int(input_type.boundaries)) * 255
+    return np.concatenate([channels, boundary]).astype(input_type.dtype)

@@ -1,0 +1,216 @@
+"""Whether an exported file paints what its generator paints, and how fast."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from pix2pix_lit.description import Precision
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.inference.translator import Translator
+
+TOLERANCE = 1e-4
+"""Most that a float of an fp32 file may differ from the generator's, in values from -1 to 1."""
+
+Perceptual = Callable[[torch.Tensor, torch.Tensor], float]
+"""(N, 3, H, W) floats in [-1, 1], twice -> their distance."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Distances between the pictures of a file and those of the generator in the same inference mode.
+
+    Attributes:
+        images: number of images compared.
+        max_difference: largest difference of two floats from -1 to 1; None if the file gives pixels.
+        mean_difference: mean of the differences of floats; None if the file gives pixels.
+        max_levels: largest difference of two pixels in gray levels, of which there are 255; of labels, share of the
+            pixels that got another class although the generator was sure of it.
+        psnr: of the pictures, in dB, worst image; None if they are all equal.
+        ssim: of the pictures, Wang et al. 2004, mean over the images.
+        lpips: mean distance of the pictures (Zhang et al. 2018); None if it was not measured.
+    """
+
+    images: int
+    max_difference: float | None
+    mean_difference: float | None
+    max_levels: float
+    psnr: float | None
+    ssim: float
+    lpips: float | None = None
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How long one image takes, and how many are done in a second, beside the generator in the same run.
+
+    Attributes:
+        size: height and width of the images.
+        batch_size: of the batches.
+        latency_ms: of one image alone, median.
+        eager_latency_ms: the same of the generator in PyTorch, fp32.
+        images_per_second: in batches, median.
+        eager_images_per_second: the same of the generator.
+    """
+
+    size: tuple[int, int]
+    batch_size: int
+    latency_ms: float
+    eager_latency_ms: float
+    images_per_second: float
+    eager_images_per_second: float
+
+
+@torch.inference_mode()
+def compare(
+    eager: Translator, exported: Translator, images: list[np.ndarray], perceptual: Perceptual | None = None
+) -> Parity:
+    """Paint the same images by both.
+
+    Args:
+        eager: the generator in float32.
+        exported: the file in its runtime.
+        images: (H, W, planes) inputs, of any sizes.
+        perceptual: measures LPIPS.
+    """
+    largest, total, count, levels, mse, ssim, distances = 0.0, 0.0, 0, 0.0, 0.0, [], []
+    for image in images:
+        pixels = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+        floats = eager.paint(pixels).float()
+        expected, found = eager.target_type.from_network(floats).cpu(), exported(pixels)
+        if not exported.painter.takes_images:
+            difference = (exported.paint(pixels).float().cpu() - floats.cpu()).abs().nan_to_num(math.inf)
+            largest, total, count = (
+                max(largest, float(difference.max())),
+                total + float(difference.double().sum()),
+                count + difference.numel(),
+            )
+        levels = max(levels, _levels(expected, found, floats, eager))
+        ours, theirs = (_shades(picture, eager) for picture in (found, expected))
+        mse = max(mse, float((ours - theirs).square().mean()))
+        if min(ours.shape[-2:]) > 10:  # its window
+            similarity = structural_similarity_index_measure(ours, theirs, data_range=1.0)
+            assert isinstance(similarity, torch.Tensor)  # alone, as nothing else is asked for
+            ssim.append(float(similarity))
+        if perceptual is not None:
+            distances.append(perceptual(2 * ours - 1, 2 * theirs - 1))
+    return Parity(
+        images=len(images),
+        max_difference=largest if count else None,
+        mean_difference=total / count if count else None,
+        max_levels=levels,
+        psnr=-10 * math.log10(mse) if mse else None,
+        ssim=float(np.mean(ssim)) if ssim else 1.0,
+        lpips=float(np.mean(distances)) if distances else None,
+    )
+
+
+def check(parity: Parity, precision: Precision, least_ssim: float, most_lpips: float | None) -> None:
+    """Refuse a file that does not paint what its generator paints.
+
+    Raises:
+        UserError: for fp32, if a float differs by more than ``TOLERANCE`` or a pixel by more than one gray level; for
+            others, if SSIM is below ``least_ssim`` or LPIPS above ``most_lpips``.
+    """
+    if precision == "fp32":
+        if not ((parity.max_difference or 0.0) <= TOLERANCE and parity.max_levels <= 1):
+            raise UserError(
+                f"the exported file differs from the generator by {parity.max_difference} in floats and by "
+                f"{parity.max_levels:g} gray levels; expected at most {TOLERANCE} and 1: it was removed. Another "
+                f"format may do, or another version of the exporter"
+            )
+        return
+    if not parity.ssim >= least_ssim or (most_lpips is not None and not (parity.lpips or 0.0) <= most_lpips):
+        lpips = "" if parity.lpips is None else f" and LPIPS {parity.lpips:.4f} (at most {most_lpips})"
+        raise UserError(
+            f"the pictures of the {precision} file have SSIM {parity.ssim:.4f}{lpips} to those of the generator in "
+            f"fp32; expected at least {least_ssim}: it was removed. Give more images to calibrate with, take another "
+            f"precision, or set min_ssim or max_lpips to what you can bear"
+        )
+
+
+def measure_speed(eager: Translator, exported: Translator, image: np.ndarray, batch_size: int, rounds: int) -> Speed:
+    """Time both on the same image, in turns, after one call each that does not count.
+
+    Args:
+        eager: the generator in float32.
+        exported: the file in its runtime.
+        image: (H, W, planes).
+        batch_size: images a batch.
+        rounds: turns that medians are of.
+    """
+    one = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    batch = one.repeat(batch_size, 1, 1, 1)
+    seconds: dict[tuple[str, int], list[float]] = {}
+    for turn in range(rounds + 1):
+        for name, translator in (("eager", eager), ("exported", exported)):
+            for pixels in (one, batch):
+                start = time.perf_counter()
+                translator(pixels)
+                if turn:
+                    seconds.setdefault((name, len(pixels)), []).append(time.perf_counter() - start)
+    median = {key: float(np.median(values)) for key, values in seconds.items()}
+    return Speed(
+        size=(image.shape[0], image.shape[1]),
+        batch_size=batch_size,
+        latency_ms=1000 * median["exported", 1],
+        eager_latency_ms=1000 * median["eager", 1],
+        images_per_second=batch_size / median["exported", batch_size],
+        eager_images_per_second=batch_size / median["eager", batch_size],
+    )
+
+
+def as_table(report: dict[str, Any]) -> str:
+    """The report of an export as a table in Markdown."""
+    parity, speed = report["parity"], report["speed"]
+
+    def told(value: float | None, digits: str) -> str:
+        return "-" if value is None else format(value, digits)
+
+    rows = {
+        "images compared": f"{parity['images']} ({report['inputs']})",
+        "largest difference of floats in [-1, 1]": told(parity["max_difference"], ".2e"),
+        "mean difference": told(parity["mean_difference"], ".2e"),
+        "largest difference of pixels, gray levels": told(parity["max_levels"], "g"),
+        "PSNR between pictures, worst": "equal" if parity["psnr"] is None else f"{parity['psnr']:.1f} dB",
+        "SSIM between pictures": told(parity["ssim"], ".5f"),
+        "LPIPS between pictures": told(parity["lpips"], ".5f"),
+        "file": f"{report['file_mib']:.1f} MiB",
+    }
+    if speed is not None:
+        size = f"{speed['size'][0]}x{speed['size'][1]}"
+        rows |= {
+            f"one image of {size}": f"{speed['latency_ms']:.1f} ms (PyTorch fp32: {speed['eager_latency_ms']:.1f} ms, "
+            f"{speed['eager_latency_ms'] / speed['latency_ms']:.2f}x)",
+            f"batches of {speed['batch_size']}": f"{speed['images_per_second']:.1f} images/s (PyTorch fp32: "
+            f"{speed['eager_images_per_second']:.1f}, "
+            f"{speed['images_per_second'] / speed['eager_images_per_second']:.2f}x)",
+        }
+    width = max(map(len, rows))
+    return "\n".join([f"| {name:<{width}} | {value} |" for name, value in rows.items()])
+
+
+def as_plain(measured: Parity | Speed) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(measured)
+
+
+def _levels(expected: torch.Tensor, found: torch.Tensor, floats: torch.Tensor, eager: Translator) -> float:
+    target_type = eager.target_type
+    if target_type.classes is not None:
+        best, second = floats[:, : target_type.classes].topk(2, dim=1).values.unbind(1)
+        is_sure = ((best - second) > 2 * TOLERANCE).cpu()
+        return float(((expected != found)[:, 0] & is_sure).float().mean())
+    low, high = target_type.limits
+    return float((expected.double() - found.double()).abs().max()) * 255 / (high - low)
+
+
+def _shades(picture: torch.Tensor, eager: Translator) -> torch.Tensor:
+    """(1, channels, H, W) of the target's type -> (1, 3, H, W) floats in [0, 1], as people see it."""
+    shown = eager.target_type.picture(np.ascontiguousarray(picture[0].permute(1, 2, 0).numpy()))
+    return torch.from_numpy(shown).permute(2, 0, 1)[None].float() / 255

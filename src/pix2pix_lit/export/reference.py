@@ -1,0 +1,15 @@
+"""A generator file of the reference implementation, junyanz/pytorch-CycleGAN-and-pix2pix (``latest_net_G.pth``)."""
+
+import torch
+
+from pix2pix_lit.export.job import Job
+from pix2pix_lit.reference_weights import to_reference
+
+SUFFIX = ".pth"
+PRECISIONS = ("fp32",)
+IS_GRAPH = False
+
+
+def write(job: Job, path: str) -> None:
+    """The weights under the reference's names; its format has no place for the description."""
+    torch.save(to_reference(job.description.generator, job.network.state_dict()), path)
