@@ -1,0 +1,20 @@
+"""Translate an RGB image with a file of format=aotinductor: python aotinductor_load.py model.aoti.pt2 in.png out.png
+
+WARNING: such a file is machine code, which can do all that you can. Load only files that you know who made of.
+
+The file is of embed_preprocessing=true, and compiled for a CPU with the instructions of this one.
+"""
+
+import sys
+
+import numpy as np
+import torch
+import torch._inductor
+from PIL import Image, ImageOps
+
+model, source, target = sys.argv[1:]
+package = torch._inductor.aoti_load_package(model)
+image = np.array(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))  # upright, (H, W, 3) uint8
+with torch.inference_mode():
+    painted = package(torch.from_numpy(image)[None])
+Image.fromarray(painted[0].numpy()).save(target)
