@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import pix2pix_lit
+from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.distributed import average_over_processes, gathered, running_statistics
 from pix2pix_lit.errors import UserError
@@ -427,12 +428,14 @@ class Pix2Pix(L.LightningModule):
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note who wrote the file, and what differs between processes: pools, and running statistics since they met.
+        """Note who wrote the file, of what data, and what differs between processes: pools, and running statistics.
 
         The weights in the file have the mean of the latter. The processes keep their own, so that a run does not
         depend on when it was saved.
         """
         checkpoint["pix2pix_lit_version"] = pix2pix_lit.__version__
+        if isinstance(datamodule := getattr(self.trainer, "datamodule", None), PairsDataModule):
+            checkpoint["data"] = datamodule.describe()
         statistics = {name: value.clone() for name, value in running_statistics(self).items()}
         own = {
             "pool": self.pool.state_dict(),

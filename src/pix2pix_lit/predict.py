@@ -46,6 +46,7 @@ def predict(config: DictConfig) -> None:
             read, naming them, with all others translated.
     """
     # Imported here so that --help and a mistyped key answer at once.
+    from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.continuation import remaining_tasks
     from pix2pix_lit.inference.files import find_tasks
@@ -62,6 +63,7 @@ def predict(config: DictConfig) -> None:
             f"samples is {config.samples} and tile is {config.tile}; expected a whole number, 0 or more, and not both"
         )
     output = Path(config.output)
+    keep_freed_memory()
     # Lightning moves networks to its devices; exported files stay where they were opened.
     device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
     translator = Translator.load(config.ckpt, device, config.precision, config.norm_inference, bool(config.trusted))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pix2pix_lit.networks import PatchGAN
-from pix2pix_lit.networks.norm import BatchNorm2d, frozen_running_statistics, statistics_of_parts
+from pix2pix_lit.networks.norm import BatchNorm2d, frozen_running_statistics, make_norm, statistics_of_parts
 
 
 def trained(inference: str) -> BatchNorm2d:
@@ -99,3 +99,24 @@ def test_frozen_running_statistics_change_no_output_and_stay(parts):
     assert all(torch.equal(value, before[name]) for name, value in statistics(frozen).items())
     frozen(*pair)
     assert not any(torch.equal(value, before[name]) for name, value in statistics(frozen).items())
+
+
+@pytest.mark.parametrize("kind", ["batch", "instance"])
+@pytest.mark.parametrize("size", [(31, 33), (32, 32), (8, 300), (1, 2)])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_in_eval_mode_every_image_is_normalised_by_itself_whatever_its_size(kind, size, memory_format):
+    torch.manual_seed(0)
+    layer = make_norm(kind, 5)
+    if kind == "batch":
+        layer.weight.data.uniform_(0.5, 2)
+        layer.bias.data.normal_()
+    x = (torch.randn(3, 5, *size) * torch.tensor([0.1, 1, 9]).view(3, 1, 1, 1) + 2).contiguous(
+        memory_format=memory_format
+    )
+    wide = x.double()
+    expected = wide - wide.mean((2, 3), keepdim=True)
+    expected = expected / (wide.var((2, 3), correction=0, keepdim=True) + layer.eps).sqrt()
+    if kind == "batch":
+        expected = expected * layer.weight.double().view(-1, 1, 1) + layer.bias.double().view(-1, 1, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(layer.eval()(x).double(), expected, rtol=0, atol=2e-4)

@@ -170,6 +170,18 @@ class PairsDataModule(L.LightningDataModule):
         self.val_pairs = self._dataset(val, self._augmentation)
         self._is_set_up = True
 
+    def describe(self) -> dict[str, Any]:
+        """What training sees, in plain values for who reads a checkpoint; known after ``setup``."""
+        source = getattr(self.source, "func", self.source)
+        return {
+            "source": getattr(source, "__name__", type(source).__name__),
+            "folder": Path(self.root).name if self.root else None,
+            "train_pairs": len(self.train_pairs),
+            "direction": self.direction,
+            "crop_size": self.crop_size,
+            "batch_size": self.batch_size,
+        }
+
     def fixed_train_pairs(self) -> PairDataset:
         """The training pairs without augmentation: resized to the crop size, as validation pairs are."""
         pairs = self._resized(self.build_source(self.train_split), self.crop_size)
