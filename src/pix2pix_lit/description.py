@@ -78,6 +78,9 @@ class Description:
             description = cls(**values | types)
             if description.precision not in get_args(Precision) or not isinstance(description.generator, dict):
                 raise ValueError(f"precision={description.precision} generator={description.generator}")
+            if not isinstance(description.training, dict) or not isinstance(description.license, str | None):
+                raise ValueError(f"training={description.training} license={description.license}")
+            _ = description.norm_inference  # of a norm that is known
             for name in ("size_multiple", "smallest_side"):
                 if type(getattr(description, name)) is not int or not 1 <= getattr(description, name) <= 2**16:
                     raise ValueError(f"{name}={getattr(description, name)}")

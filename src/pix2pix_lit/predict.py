@@ -138,6 +138,7 @@ def _run(prediction: Any, config: DictConfig) -> "Outcome":
 
 def _trainer(config: DictConfig) -> "L.Trainer":
     import lightning as L
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     kind, _, index = str(config.device).partition(":")
     accelerator = {"cuda": "gpu"}.get(kind, kind)
@@ -151,7 +152,7 @@ def _trainer(config: DictConfig) -> "L.Trainer":
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise UserError(
             f"device={config.device} with devices={config.devices} cannot be used here ({error}); expected auto, cpu, "
             f"cuda, cuda:1 or mps, and no more devices than there are"

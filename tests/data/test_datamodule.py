@@ -15,7 +15,7 @@ from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Draw
 from pix2pix_lit.data.download import Archive
 from pix2pix_lit.data.pair import Pair, PairSource
-from pix2pix_lit.data.sources import AlignedSource
+from pix2pix_lit.data.sources import AlignedSource, StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
@@ -342,3 +342,16 @@ def test_memory_is_pinned_by_itself_for_a_gpu_alone(device, is_pinned):
 def test_prefetching_nothing_is_refused():
     with pytest.raises(UserError, match="data.prefetch is 0"):
         make_data(prefetch=0)
+
+
+def test_what_training_sees_is_told_in_plain_values(tmp_path):
+    module = PairsDataModule(partial(StreetsSource, train_length=3, val_length=1), crop_size=[32, 64], load_size=64)
+    module.setup()
+    assert module.describe() == {
+        "source": "StreetsSource",
+        "folder": None,
+        "train_pairs": 3,
+        "direction": "AtoB",
+        "crop_size": [32, 64],
+        "batch_size": 1,
+    }

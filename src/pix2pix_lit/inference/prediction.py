@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
@@ -170,15 +169,17 @@ class Prediction(L.LightningModule):
         self._write_image(task.target, draws.mean)  # last, so that where it is the others are
 
     def _translate_video(self, task: Task) -> None:
+        input_type, target_type = self.translator.input_type, self.translator.target_type
+
         def translate(frames: np.ndarray) -> np.ndarray:
-            settings = self.settings
-            return self.translator.target_type.as_in_files(self.translator(frames, settings.tile, settings.overlap))
+            painted = self.translator(frames, self.settings.tile, self.settings.overlap)
+            return np.stack([target_type.picture(frame) for frame in painted])
 
         try:
-            if (self.translator.input_type, self.translator.target_type) != (RGB, RGB):
+            if (input_type.planes, input_type.dtype, input_type.classes) != (3, "uint8", None):
                 raise UserError(
-                    f"{task.source} is a video, and this model does not translate RGB pictures of 8 bits into such; "
-                    f"expected images"
+                    f"{task.source} is a video, of RGB pictures of 8 bits; this model translates "
+                    f"{input_type.describe()}: expected images"
                 )
             if self.settings.half is not None or self.settings.samples:
                 raise UserError(f"{task.source} is a video; expected images for half or samples: leave them unset")
