@@ -4,8 +4,6 @@ OpenVINO takes bf16 by itself where a CPU has it. Who wants the arithmetic that 
 ``inference.runtimes.openvino_settings`` does.
 """
 
-import logging
-
 import openvino
 
 from pix2pix_lit.description import METADATA_KEY
@@ -49,7 +47,6 @@ def write(job: Job, path: str) -> None:
 def _quantized(model: openvino.Model, job: Job) -> openvino.Model:
     import nncf
 
-    nncf.set_log_level(logging.ERROR)
     with quiet():
         return nncf.quantize(
             model,
