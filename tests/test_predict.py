@@ -241,7 +241,7 @@ def test_samples_come_with_their_mean_and_a_map_of_deviations(tmp_path, checkpoi
             sample = read_image(tmp_path / f"out/samples/00{k}" / name)
             np.testing.assert_array_equal(sample, draws.samples[k].permute(1, 2, 0).numpy())
         deviation = read_image(tmp_path / "out/deviation" / name, ImageType(channels=1))[..., 0]
-        np.testing.assert_array_equal(deviation, (draws.deviation.numpy() * 510).round().clip(0, 255))
+        np.testing.assert_array_equal(deviation, (draws.deviation.numpy() * 2040).round().clip(0, 255))
     with pytest.raises(UserError, match="samples is 3 and tile is 64; expected .* not both"):
         predict(config_of(tmp_path, samples=3, tile=64))
 

@@ -32,8 +32,7 @@ HEIGHT = ImageType(channels=2, dtype="float32", range=[-1, 3])
 
 PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino", "nncf")}
 SLOW = "aotinductor"  # compiles for many seconds: once, at the end of this file
-QUICK = tuple(name for name in FORMATS if name != SLOW)
-GRAPHS = tuple(name for name in QUICK if format_named(name).IS_GRAPH)
+QUICK = tuple(name for name in FORMATS if name != SLOW)  # by name, since runtimes are not to be imported yet
 
 
 @pytest.fixture(autouse=True)

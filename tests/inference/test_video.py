@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.inference import video
+from pix2pix_lit.inference import video_reader
 from pix2pix_lit.inference.video import VIDEO_SUFFIXES, translate_video
 
 av = pytest.importorskip("av")
@@ -367,7 +367,7 @@ def test_sound_that_the_kind_of_file_cannot_hold_is_left_out_with_a_line_in_the_
 
 
 def test_much_sound_and_few_frames_are_not_held_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "_MOST_PACKETS", 3)
+    monkeypatch.setattr(video_reader, "_MOST_PACKETS", 3)
     source = write_video(tmp_path / "in.mkv", counting(8), rate=Fraction(5), sound="libopus")
     recorder = Recorder()
     assert translate_video(source, tmp_path / "out.mkv", recorder, 4) == 8
@@ -514,14 +514,14 @@ def test_an_error_of_writing_reaches_the_caller(tmp_path):
 def test_one_batch_is_read_ahead_and_no_more(tmp_path, monkeypatch):
     source = write_video(tmp_path / "in.mp4", counting(20))
     read, ahead = [0], threading.Semaphore(0)
-    as_image = video._Reader._image
+    as_image = video_reader.VideoReader._image
 
     def counted(reader: Any, frame: Any) -> np.ndarray:
         read[0] += 1
         ahead.release()
         return as_image(reader, frame)
 
-    monkeypatch.setattr(video._Reader, "_image", counted)
+    monkeypatch.setattr(video_reader.VideoReader, "_image", counted)
     given = 0
 
     def translate(frames: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from pix2pix_lit.out_of_memory import explain_out_of_memory
 
 log = logging.getLogger(__name__)
 
-_WHITE = 0.5
+_WHITE = 0.125
 """The deviation, of values in [-1, 1], that is white in a map."""
 
 
@@ -218,5 +218,5 @@ def deviation_path(task: Task, output: Path) -> Path:
 
 
 def deviation_map(deviation: np.ndarray) -> np.ndarray:
-    """(H, W) as in ``Draws`` -> (H, W, 1) uint8: black where samples agree, white from a quarter of the range on."""
+    """(H, W) as in ``Draws`` -> (H, W, 1) uint8: black where samples agree, white from a 16th of the range on."""
     return (deviation * (255 / _WHITE)).round().clip(0, 255).astype(np.uint8)[..., None]
