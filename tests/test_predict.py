@@ -242,7 +242,7 @@ def test_samples_come_with_their_mean_and_a_map_of_deviations(tmp_path, checkpoi
             np.testing.assert_array_equal(sample, draws.samples[k].permute(1, 2, 0).numpy())
         deviation = read_image(tmp_path / "out/deviation" / name, ImageType(channels=1))[..., 0]
         np.testing.assert_array_equal(deviation, (draws.deviation.numpy() * 2040).round().clip(0, 255))
-    with pytest.raises(UserError, match="samples is 3 and tile is 64; expected .* not both"):
+    with pytest.raises(UserError, match="samples is 3 and tile is 64; expected one of the two"):
         predict(config_of(tmp_path, samples=3, tile=64))
 
 
@@ -343,3 +343,26 @@ def test_images_of_any_size_and_mode_come_out_with_their_name_and_size(tmp_path)
     assert files_below(tmp_path / "out") == sorted(expected)
     for name, shape in expected.items():
         assert read_image(tmp_path / "out" / name).shape == shape, name
+
+
+@pytest.mark.usefixtures("checkpoint")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 2.5}, "samples is 2.5; expected a whole number, 0 or more"),
+        ({"seed": "x"}, "seed is 'x'; expected a whole number"),
+        ({"batch_size": 0}, "batch_size is 0; expected a whole number, 1 or more"),
+        ({"num_workers": -1}, "num_workers is -1; expected"),
+        ({"devices": 3.5}, "devices is 3.5; expected a whole number, 1 or more"),
+        ({"half": "middle"}, "half is 'middle'; expected left, right or null"),
+        ({"overlap": 20}, "overlap is 20, but tile is null; expected both"),
+        ({"tile": 60}, "tile is 60; expected a side"),
+        ({"tile": 64, "overlap": 40}, "overlap is 40; expected pixels from 0 to half of tile=64"),
+        ({"tile": "big"}, "tile is big; expected a side"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_before_anything_is_done(tmp_path, changes, message):
+    write_inputs(tmp_path, {"a.png": (9, 14)})
+    with pytest.raises(UserError, match=message):
+        predict(config_of(tmp_path, **changes))
+    assert not (tmp_path / "out").exists()

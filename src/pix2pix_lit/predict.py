@@ -58,18 +58,28 @@ def predict(config: DictConfig) -> None:
                 f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN|LIST|- "
                 f"output=FOLDER"
             )
-    if type(config.samples) is not int or config.samples < 0 or (config.samples and config.tile):
-        raise UserError(
-            f"samples is {config.samples} and tile is {config.tile}; expected a whole number, 0 or more, and not both"
-        )
+    if type(config.devices) is not int or config.devices < 1:
+        raise UserError(f"devices is {config.devices!r}; expected a whole number, 1 or more")
     output = Path(config.output)
+    settings = Settings(
+        output=output,
+        half=config.half,
+        batch_size=config.batch_size,
+        num_workers=config.num_workers,
+        tile=config.tile,
+        overlap=config.overlap,
+        samples=config.samples,
+        seed=config.seed,
+    )
     keep_freed_memory()
     # Lightning moves networks to its devices; exported files stay where they were opened.
     device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
     translator = Translator.load(config.ckpt, device, config.precision, config.norm_inference, bool(config.trusted))
     if config.bit_depth is not None:
         translator = translator.with_bit_depth(config.bit_depth)
-    if config.tile and translator.description and translator.description.norm_inference == "per_image":
+    if config.tile is not None:
+        translator.overlap_of(config.tile, config.overlap)
+    if config.tile is not None and translator.description and translator.description.norm_inference == "per_image":
         log.info(
             "tile=%d: this network normalises with statistics of what it sees, so that tiles differ somewhat; with "
             "batch norm, norm_inference=running has none of that",
@@ -90,16 +100,6 @@ def predict(config: DictConfig) -> None:
         remaining = remaining_tasks(tasks, output, _made_by(config), config.existing)
         if len(remaining) < len(tasks):
             log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), output)
-    settings = Settings(
-        output=output,
-        half=config.half,
-        batch_size=config.batch_size,
-        num_workers=config.num_workers,
-        tile=config.tile,
-        overlap=config.overlap,
-        samples=config.samples,
-        seed=config.seed,
-    )
     outcome = _run(Prediction(translator, remaining, settings), config)
     if not is_first_rank():
         return

@@ -93,6 +93,7 @@ def test_predict_needs_only_the_path_and_keeps_names_and_sizes(trained, tmp_path
     assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
         *sizes,
         "sheets/sheet_0001.png",
+        ".predict.json",
     }
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}  # no empty log file either
     for name, size in sizes.items():
@@ -113,7 +114,7 @@ def test_predict_reports_broken_files_at_the_end_and_translates_the_rest(trained
     printed = command(
         tmp_path, "predict", f"ckpt={run}/checkpoints/best.ckpt", "input=in", "output=out", succeeds=False
     )
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good.png", ".predict.json"}
     assert "error: 2 of 3 files were left out" in printed
     assert "empty.png" in printed.rpartition("error:")[2]
     assert "torn.png" in printed.rpartition("error:")[2]

@@ -251,3 +251,28 @@ def test_a_batch_size_below_one_is_refused():
         next(read_batches([], 0, 0))
     with pytest.raises(UserError, match="batch_size=1 num_workers=-1; expected 1 or more, and 0 or more"):
         next(read_batches([], 1, -1))
+
+
+def test_an_input_that_lies_within_the_output_is_refused(tmp_path):
+    touch(tmp_path, "in/x.png")
+    with pytest.raises(UserError, match="all that input=.*in means lies within output="):
+        find_tasks(f"{tmp_path}/in", f"{tmp_path}")
+
+
+@pytest.mark.parametrize("naming", ["photo", "", "a/{stem}", "../{stem}"])
+def test_names_without_the_inputs_own_or_with_folders_are_refused(tmp_path, naming):
+    touch(tmp_path, "in/x.png")
+    with pytest.raises(UserError, match="naming is .*; expected a file name with {stem} in it"):
+        find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", naming=naming)
+
+
+def test_braces_in_a_name_are_nothing_but_letters(tmp_path):
+    touch(tmp_path, "in/{0}{x.png")
+    [task] = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", naming="{stem}{y}")
+    assert task.target.name == "{0}{x{y}.png"
+
+
+def test_an_empty_list_is_refused(tmp_path):
+    (tmp_path / "list.txt").write_text("\n \n")
+    with pytest.raises(UserError, match="list.txt lists no files; expected a path on each line"):
+        find_tasks(f"{tmp_path}/list.txt", f"{tmp_path}/out")

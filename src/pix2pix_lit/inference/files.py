@@ -107,7 +107,13 @@ def find_tasks(
     base, sources = _find_sources(input, standard_input)
     earlier = Path(output).resolve()
     if earlier != base.resolve():  # translations of an earlier run, where the output lies within the input
-        sources = [source for source in sources if not source.resolve().is_relative_to(earlier)]
+        outside = [source for source in sources if not source.resolve().is_relative_to(earlier)]
+        if not outside:
+            raise UserError(
+                f"all that input={input} means lies within output={output}, where translations of an earlier run would "
+                f"be; expected a folder for the translations alone: choose another output"
+            )
+        sources = outside
     tasks = [_task_of(source, base, Path(output), suffix, target_type, naming) for source in sources]
     _refuse_clashes(tasks)
     return tasks

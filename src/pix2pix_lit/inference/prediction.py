@@ -45,6 +45,9 @@ class Settings:
         overlap: pixels that tiles share; None for the default.
         samples: translations of each image with dropout on; 0 for the one without.
         seed: of their dropout.
+
+    Raises:
+        UserError: for numbers that are none or too small, and for values that do not go together.
     """
 
     output: Path
@@ -55,6 +58,20 @@ class Settings:
     overlap: int | None = None
     samples: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("num_workers", 0), ("samples", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise UserError(f"{name} is {value!r}; expected a whole number, {least} or more")
+        if self.half not in (None, "left", "right"):
+            raise UserError(f"half is {self.half!r}; expected left, right or null")
+        if self.samples and self.tile is not None:
+            raise UserError(
+                f"samples is {self.samples} and tile is {self.tile}; expected one of the two: unset the other"
+            )
+        if self.overlap is not None and self.tile is None:
+            raise UserError(f"overlap is {self.overlap}, but tile is null; expected both: set tile, or unset overlap")
 
 
 @dataclass

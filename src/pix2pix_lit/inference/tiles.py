@@ -13,7 +13,7 @@ def default_overlap(tile: int, size_multiple: int) -> int:
     return min(-(-tile // (8 * size_multiple)) * size_multiple, tile // 2)
 
 
-def check_tile(tile: int, overlap: int, size_multiple: int) -> None:
+def check_tile(tile: int, overlap: int | None, size_multiple: int) -> None:
     """Refuse tiles that the network or the blending cannot take.
 
     Raises:

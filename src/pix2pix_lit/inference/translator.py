@@ -146,12 +146,7 @@ class Translator:
                 does not fit.
         """
         if tile is not None:
-            if self.painter.takes_images:
-                raise UserError(
-                    "tile is for networks; this file takes whole images: export it with embed_preprocessing=false"
-                )
-            overlap = default_overlap(tile, self.painter.size_multiple) if overlap is None else overlap
-            check_tile(tile, overlap, self.painter.size_multiple)
+            overlap = self.overlap_of(tile, overlap)
         if isinstance(images, list | tuple):
             return [self(image, tile, overlap) for image in images]
         if isinstance(images, Image.Image):
@@ -178,6 +173,23 @@ class Translator:
                 [paint_in_tiles(self.paint, self._finish, image, tile, overlap) for image in batch.split(1)]
             )
         return translations if images.dim() == 4 else translations[0]
+
+    def overlap_of(self, tile: int, overlap: int | None = None) -> int:
+        """The pixels that neighbouring tiles share: what is asked for, or the default.
+
+        Raises:
+            UserError: for a ``tile`` or ``overlap`` that does not fit, and for a file that takes whole images.
+        """
+        if self.painter.takes_images:
+            raise UserError(
+                "tile is for networks; this file takes whole images: export it with embed_preprocessing=false"
+            )
+        multiple = self.painter.size_multiple
+        if overlap is None and type(tile) is int:
+            overlap = default_overlap(tile, multiple)
+        check_tile(tile, overlap, multiple)
+        assert overlap is not None
+        return overlap
 
     def paint(self, images: Tensor) -> Tensor:
         """What the network paints, before it is made pixels of.
