@@ -389,13 +389,19 @@ def test_a_file_of_others_is_refused_in_words(tmp_path, format):
         ({"precision": "int8"}, "images is not set; precision=int8 measures on inputs"),
         ({"format": "checkpoint", "recalibrate": True}, "images is not set; recalibrate=true measures"),
         ({"format": "onnx", "output": "model.pt"}, "ends in '.pt'; expected .onnx"),
+        ({"format": "checkpoint", "output": "x.ckpt"}, "output=x.ckpt would overwrite ckpt; expected another name"),
+        (
+            {"format": "checkpoint", "recalibrate": True, "images": "in", "norm_inference": "per_image"},
+            "recalibrate is true and norm_inference per_image",
+        ),
         ({"format": "safetensors", "count": 0}, "count is 0; expected a whole number, 1 or more"),
         ({"format": "safetensors", "lpips": "resnet"}, "lpips is 'resnet'; expected squeeze, alex, vgg or null"),
         ({"format": "safetensors", "max_lpips": 0.1}, "max_lpips is set, but lpips is null"),
         ({"format": "safetensors", "images": "nowhere"}, "nowhere does not exist"),
     ],
 )
-def test_what_cannot_be_exported_is_refused_at_once(tmp_path, run, settings, message):
+def test_what_cannot_be_exported_is_refused_at_once(tmp_path, run, settings, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     pytest.importorskip("onnxruntime")
     save_checkpoint(tmp_path / "x.ckpt", UNET)
     with pytest.raises(UserError, match=message):

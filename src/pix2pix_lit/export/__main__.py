@@ -74,6 +74,12 @@ def export(config: DictConfig) -> None:
             f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs know files of "
             f"format={config.format}"
         )
+    if target.resolve() == Path(config.ckpt).resolve():
+        raise UserError(f"output={target} would overwrite ckpt; expected another name: set output=FILE{ending}")
+    if config.recalibrate and config.norm_inference == "per_image":
+        raise UserError(
+            "recalibrate is true and norm_inference per_image, which has no use for it; expected one of them"
+        )
     network, description = load_generator(config.ckpt, "running" if config.recalibrate else config.norm_inference)
     images, calibration, told = _inputs(config, description)
     if config.recalibrate:
@@ -144,7 +150,9 @@ def _inputs(config: DictConfig, description: Any) -> "tuple[list[np.ndarray], li
     compared = min(config.count, max(1, len(images) // 2))
     step = len(images) / compared
     held_out = {int(i * step) for i in range(compared)}
-    calibration = [image for i, image in enumerate(images) if i not in held_out] or images
+    calibration = [image for i, image in enumerate(images) if i not in held_out]
+    if not calibration:
+        return images, images, f"of {Path(config.images).name}, calibrated with it too"
     return [images[i] for i in sorted(held_out)], calibration, f"of {Path(config.images).name}, not calibrated with"
 
 
