@@ -125,6 +125,21 @@ def test_a_file_paints_what_its_generator_paints_at_any_size_and_in_any_batch(ex
     assert expected.std() > 5
 
 
+def test_a_network_with_running_statistics_becomes_a_file_of_the_reference_too(tmp_path, run):
+    spec = UNET | {"depth": 5, "dropout_blocks": [], "norm_inference": "running"}
+    checkpoint = save_checkpoint(tmp_path / "x.ckpt", spec)
+    exported = Translator.load(run("reference"), norm_inference="running")
+    images = noise(RGB, 33, 40)
+    assert levels_apart(exported(images), Translator.load(checkpoint)(images), RGB) == 0
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, run):
+    save_checkpoint(tmp_path / "x.ckpt", UNET)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="x.safetensors cannot be written .*; expected a folder with room"):
+        run("safetensors", output=f"{tmp_path}/file/x.safetensors")
+
+
 @pytest.mark.parametrize("format", ["onnx", "openvino", "torchscript", "safetensors"])
 def test_a_file_has_the_inference_mode_that_is_asked_for(tmp_path, run, format):
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", UNET)
@@ -325,8 +340,13 @@ def test_running_statistics_can_be_measured_anew_on_the_way(tmp_path, run):
     assert measured < wrong / 2
 
 
-def test_the_way_to_the_reference_and_back_is_bit_exact(tmp_path, run):
-    spec = UNET | {"depth": 5, "dropout_blocks": []}
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"norm": "instance", "norm_inference": "per_image", "bias_before_norm": True}],
+    ids=["batch", "instance"],
+)
+def test_the_way_to_the_reference_and_back_is_bit_exact(tmp_path, run, more):
+    spec = UNET | {"depth": 5, "dropout_blocks": []} | more
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", spec)
     there = run("reference", output=f"{tmp_path}/latest_net_G.pth")
     back = run("checkpoint", ckpt=str(there), output=f"{tmp_path}/back.ckpt")

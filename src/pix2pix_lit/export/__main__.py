@@ -6,6 +6,8 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,14 +96,15 @@ def export(config: DictConfig) -> None:
     job = Job(network, description, calibration if config.precision == "int8" else [], config.device)
     perceptual = _perceptual(config)
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
+    # Weights alone do not say the mode in every format; graphs have it built in, and only batch norm has a choice.
+    has_choice = not module.IS_GRAPH and description.generator.get("norm", "batch") == "batch"
+    mode = description.generator.get("norm_inference") if has_choice else None
+    with _folder_beside(target) as folder:
         written = folder / target.name
         module.write(job, str(written))
         in_torch = in_precision(network, "fp32", torch.device(config.device))
         eager = Translator(in_torch, description.input, description.target)
-        exported = Translator.load(written, config.device, trusted=True)
+        exported = Translator.load(written, config.device, norm_inference=mode, trusted=True)
         parity = compare(eager, exported, images, perceptual)
         check(parity, config.precision, config.min_ssim, config.max_lpips)
         speed = measure_speed(eager, exported, images[0], config.batch_size, config.rounds) if config.rounds else None
@@ -121,12 +124,23 @@ def export(config: DictConfig) -> None:
         # What the file needs to work comes first, itself last.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
             os.replace(path, target.parent / path.name)
+    log.info("%s", as_table(report))
+    log.info("Written: %s, and beside it what it is: %s.json and %s.md", target, target.name, target.name)
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """Within: a folder on the same disk, which goes in the end; errors of the disk are a ``UserError``."""
+    folder: str | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        yield Path(folder)
     except OSError as error:
         raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    log.info("%s", as_table(report))
-    log.info("Written: %s, and beside it what it is: %s.json and %s.md", target, target.name, target.name)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _inputs(config: DictConfig, description: Any) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
