@@ -150,7 +150,7 @@ def main() -> None:
     arguments, overrides = parser.parse_known_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="kill-test-"))
     folder.mkdir(parents=True, exist_ok=True)
-    overrides.append(f"trainer.max_epochs={max(2, arguments.kills // KILLS_PER_EPOCH)}")
+    overrides.append(f"trainer.max_epochs={max(4, arguments.kills // KILLS_PER_EPOCH)}")
 
     begin = time.monotonic()
     finish(start(folder / "in_peace", overrides))
