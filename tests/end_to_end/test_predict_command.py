@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,14 @@ import torch
 from PIL import Image
 
 from pix2pix_lit.image_type import RGB
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import UNetGenerator
+from pix2pix_lit.reference_weights import to_reference
 
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+SECONDS = 120
+"""After which a command counts as hanging."""
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +42,52 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_inputs(folder: Path, count: int, sizes: list[tuple[int, int]]) -> None:
+    """Noise; every tenth is the same, since writing that many takes its time."""
     for i in range(count):
-        pixels = np.random.default_rng(i).integers(0, 256, (*sizes[i % len(sizes)], 3), np.uint8)
-        write_image(folder / f"{i % 3}" / f"{i:03d}.png", pixels)
+        path = folder / f"{i % 3}" / f"{i:03d}.png"
+        if i < 10 * len(sizes):
+            pixels = np.random.default_rng(i).integers(0, 256, (*sizes[i % len(sizes)], 3), np.uint8)
+            write_image(path, pixels)
+        else:
+            first = i % (10 * len(sizes))
+            path.write_bytes((folder / f"{first % 3}" / f"{first:03d}.png").read_bytes())
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pix2pix_lit.predict", *arguments],
+@contextmanager
+def started(folder: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command at work; at the end it and all that it has started are killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"pix2pix_lit.{module}", *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         start_new_session=True,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        if process.poll() is None or is_group_alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def is_group_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def run_together(folder: Path, *commands: list[str]) -> list[tuple[int, str]]:
+    """Exit status and output of commands that work at the same time, since most of it is starting."""
+    with started(folder, *commands[0]) as process:
+        others = run_together(folder, *commands[1:]) if commands[1:] else []
+        printed, _ = process.communicate(timeout=SECONDS)
+        return [(process.returncode, printed), *others]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -64,179 +101,197 @@ def finished(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*.png") if not path.name.startswith(".")}
 
 
+def wait_for(pattern: str, folder: Path, process: subprocess.Popen[str], count: int = 1) -> None:
+    """Until so many files are there."""
+    deadline = time.monotonic() + SECONDS
+    while sum(1 for _ in folder.rglob(pattern)) < count:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 class Watcher(threading.Thread):
-    """Opens every picture that has its final name, again and again."""
+    """Opens every picture that has its final name, again whenever it is another file."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(daemon=True)
         self.folder = folder
         self.is_over = threading.Event()
-        self.seen = 0
+        self.whole: set[tuple[Path, int, int, int]] = set()
         self.broken: list[str] = []
 
     def run(self) -> None:
         while not self.is_over.wait(0.005):
-            for path in list(self.folder.rglob("*.png")):
-                if path.name.startswith("."):
+            for name in finished(self.folder):
+                path = self.folder / name
+                status = path.stat()
+                version = path, status.st_ino, status.st_size, status.st_mtime_ns
+                if version in self.whole:
                     continue
                 try:
                     with Image.open(path) as image:
                         image.load()
-                    self.seen += 1
-                except FileNotFoundError:
-                    pass  # replaced in between
+                    self.whole.add(version)
                 except Exception as error:
                     self.broken.append(f"{path}: {error}")
 
 
-def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_path, checkpoint, run_python):
-    write_inputs(tmp_path / "in", 60, [(500, 700), (300, 400), (500, 700)])
-    settings = [f"ckpt={checkpoint}", "input=in", "batch_size=2"]
-    run_python(tmp_path, "-m", "pix2pix_lit.predict", *settings, "output=whole")
+def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_path, checkpoint):
+    write_inputs(tmp_path / "in", 40, [(600, 800), (300, 400)])
+    settings = ["predict", f"ckpt={checkpoint}", "input=in", "batch_size=2"]
     watcher = Watcher(tmp_path / "out")
     watcher.start()
     rng = random.Random(0)
     done = []
-    for _ in range(4):
+    for _ in range(3):
         before = len(finished(tmp_path / "out"))
-        process = start(tmp_path, *settings, "output=out")
-        try:
-            wanted = before + rng.randint(1, 8)
-            deadline = time.monotonic() + 60
-            while len(finished(tmp_path / "out")) < wanted and time.monotonic() < deadline and process.poll() is None:
-                time.sleep(0.002)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+        with started(tmp_path, *settings, "output=out") as process:
+            wait_for("[!.]*.png", tmp_path / "out", process, before + rng.randint(1, 6))
+            time.sleep(rng.uniform(0, 0.1))  # the time of some writes, to end in the middle of one
+        assert process.returncode == -signal.SIGKILL
         done.append(finished(tmp_path / "out"))
     times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in done[-1]}
-    assert 4 <= len(times) < 60
-    assert all(earlier <= later for earlier, later in itertools.pairwise(done))
-    printed = run_python(tmp_path, "-m", "pix2pix_lit.predict", *settings, "output=out")
+    assert 3 <= len(times) < 40
+    assert all(earlier < later for earlier, later in itertools.pairwise(done))
+    (goes_on, printed), (whole, _) = run_together(tmp_path, [*settings, "output=out"], [*settings, "output=whole"])
     watcher.is_over.set()
     watcher.join()
-    assert f"{len(times)} of 60 are in out already" in printed
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert (goes_on, whole) == (0, 0)
+    assert f"{len(times)} of 40 are in out already" in printed
+    assert f"{40 - len(times)} of {40 - len(times)} images translated" in printed
+    assert len(finished(tmp_path / "whole")) == 40
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")  # and so no temporary files
     assert all((tmp_path / "out" / name).stat().st_mtime_ns == stamp for name, stamp in times.items())
-    assert watcher.seen > 60
     assert watcher.broken == []
+    assert times.keys() <= {str(path.relative_to(tmp_path / "out")) for path, *_ in watcher.whole}
+    assert len(watcher.whole) <= 40  # each was written once
 
 
-def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(tmp_path, checkpoint, run_python):
-    write_inputs(tmp_path / "in", 300, [(500, 700)])
-    settings = [f"ckpt={checkpoint}", "input=in", "output=out"]
-    process = start(tmp_path, *settings)
-    deadline = time.monotonic() + 60
-    while not finished(tmp_path / "out") and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    try:
-        printed, _ = process.communicate(timeout=30)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode not in (0, None)
-    assert "Traceback" not in printed
-    assert 0 < len(finished(tmp_path / "out")) < 300
-    assert contents(tmp_path / "out").keys() == finished(tmp_path / "out")  # nothing half-written
+@pytest.mark.parametrize("devices", [1, 2])
+def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(tmp_path, checkpoint, devices):
+    write_inputs(tmp_path / "in", 120, [(600, 800)])
+    settings = ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "device=cpu"]
+    with started(tmp_path, *settings, f"devices={devices}") as process:
+        wait_for("[!.]*.png", tmp_path / "out", process)
+        os.killpg(process.pid, signal.SIGINT)  # to all of them, as terminals do
+        printed, _ = process.communicate(timeout=15)
+        assert process.returncode not in (0, None)
+        assert "Traceback" not in printed
+        assert not is_group_alive(process.pid)
+    done = finished(tmp_path / "out")
+    assert 0 < len(done) < 120
+    assert contents(tmp_path / "out").keys() == done  # nothing half-written
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
+    if devices == 2:  # what is left is no matter of how many there were
+        left = finished(tmp_path / "in") - done
+        for name in sorted(left)[3:]:
+            (tmp_path / "in" / name).unlink()
+        ((status, printed),) = run_together(tmp_path, settings)
+        assert status == 0
+        assert f"{len(done)} of {len(done) + 3} are in out already" in printed
+        assert "3 of 3 images translated" in printed
+        assert len(finished(tmp_path / "out")) == len(done) + 3
 
 
-def test_two_processes_lose_and_double_nothing(tmp_path, checkpoint, run_python):
+def test_two_processes_lose_and_double_nothing_of_a_folder_or_a_list(tmp_path, checkpoint):
     write_inputs(tmp_path / "in", 23, [(40, 56), (33, 47), (64, 8)])
     (tmp_path / "in" / "broken.png").write_bytes(b"no image")
-    settings = [f"ckpt={checkpoint}", "input=in", "device=cpu", "batch_size=3", "gallery=true"]
-    one = run_python(tmp_path, "-m", "pix2pix_lit.predict", *settings, "output=one", succeeds=False)
-    two = run_python(tmp_path, "-m", "pix2pix_lit.predict", *settings, "output=two", "devices=2", succeeds=False)
-    for printed in (one, two):
+    settings = ["predict", f"ckpt={checkpoint}", "device=cpu", "batch_size=3", "num_workers=2", "gallery=true"]
+    paths = sorted(str(path) for path in (tmp_path / "in").rglob("*.png"))
+    runs = [("in", "one", 1), ("in", "two", 2), ("-", "piped", 2)]
+    for input, output, devices in runs:
+        with started(tmp_path, *settings, f"input={input}", f"output={output}", f"devices={devices}") as process:
+            printed, _ = process.communicate("\n".join(paths), timeout=SECONDS)
+        assert process.returncode == 1
         assert printed.count("broken.png cannot be read") == 1
         assert printed.count("23 of 24 images translated") == 1
+        assert printed.count("The gallery is") == 1
         assert "Traceback" not in printed
-    ours, theirs = (
-        {name: content for name, content in contents(tmp_path / folder).items() if name.endswith(".png")}
-        for folder in ("one", "two")
+        page = (tmp_path / output / "gallery/index.html").read_text()
+        entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]
+        assert len(entries) == 23
+    one, two, piped = (
+        {name: content for name, content in contents(tmp_path / output).items() if name.endswith(".png")}
+        for _, output, _ in runs
     )
-    assert len(ours) == 23
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        pictures = [np.asarray(Image.open(tmp_path / folder / name)).astype(int) for folder in ("one", "two")]
+    assert len(one) == 23
+    assert one.keys() == two.keys()
+    for name in one:
+        pictures = [np.asarray(Image.open(tmp_path / output / name)).astype(int) for output in ("one", "two")]
         assert np.abs(pictures[0] - pictures[1]).max() <= 1  # other batches round otherwise
-    page = (tmp_path / "two/gallery/index.html").read_text()
-    entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]
-    assert len(entries) == 23
-    assert {path.name for path in tmp_path.iterdir()} == {"in", "one", "two"}
+    assert two == piped
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "one", "two", "piped"}
 
 
-def test_paths_on_the_standard_input_reach_both_processes(tmp_path, checkpoint):
-    write_inputs(tmp_path / "in", 5, [(40, 56)])
-    paths = "\n".join(str(path) for path in sorted((tmp_path / "in").rglob("*.png")))
-    printed = subprocess.run(
-        [
-            *(sys.executable, "-m", "pix2pix_lit.predict", f"ckpt={checkpoint}", "input=-", "output=out"),
-            *("device=cpu", "devices=2", "naming={stem}_photo"),
-        ],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        input=paths,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
-    assert "5 of 5 images translated" in printed
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*.png")) == [f"{i:03d}_photo.png" for i in range(5)]
-
-
-def test_a_video_among_images_becomes_a_video(tmp_path, checkpoint, run_python):
+def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkpoint):
     av = pytest.importorskip("av")
     write_inputs(tmp_path / "in", 2, [(40, 56)])
     with av.open(str(tmp_path / "in/clip.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for i in range(11):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * i, np.uint8), format="rgb24")
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for i in range(250):
+            frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), i, np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     (tmp_path / "in/broken.mp4").write_bytes(b"no video")
-    settings = [f"ckpt={checkpoint}", "input=in", "output=out", "gallery=true"]
-    printed = run_python(tmp_path, "-m", "pix2pix_lit.predict", *settings, succeeds=False)
-    assert "3 of 4 images translated" in printed
+    settings = ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "gallery=true"]
+    with started(tmp_path, *settings) as process:
+        wait_for(".clip.mp4.*.tmp", tmp_path / "out", process)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out/clip.mp4").exists()
+    assert list((tmp_path / "out").glob(".clip.mp4.*.tmp"))
+    ((status, printed),) = run_together(tmp_path, settings)
+    assert status == 1
+    assert "2 of 4 are in out already" in printed
+    assert "1 of 2 images translated" in printed
     assert "broken.mp4" in printed.rpartition("left out")[2]
     with av.open(str(tmp_path / "out/clip.mp4")) as container:
         stream = container.streams.video[0]
-        assert (stream.average_rate, stream.width, stream.height) == (25, 64, 48)
-        assert sum(1 for _ in container.decode(stream)) == 11
-    assert not (tmp_path / "out/broken.mp4").exists()
+        assert (stream.average_rate, stream.width, stream.height) == (25, 160, 120)
+        assert sum(1 for _ in container.decode(stream)) == 250
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".predict.json", "0", "1", "clip.mp4", "gallery"}
     assert "../clip.mp4" in (tmp_path / "out/gallery/index.html").read_text()
 
 
-def test_an_exported_file_is_predicted_with_as_its_checkpoint_is(tmp_path, checkpoint, run_python):
-    write_inputs(tmp_path / "in", 3, [(40, 56)])
-    run_python(
-        tmp_path,
-        *("-m", "pix2pix_lit.export", f"ckpt={checkpoint}", "format=safetensors", "output=a (1), b.safetensors"),
-        *("rounds=0", "count=2", "license=CC BY 4.0, by me"),
-    )
-    assert json.loads((tmp_path / "a (1), b.safetensors.json").read_text())["license"] == "CC BY 4.0, by me"
-    for ckpt, output in ((checkpoint, "one"), ("a (1), b.safetensors", "two")):
-        run_python(tmp_path, "-m", "pix2pix_lit.predict", f"ckpt={ckpt}", "input=in", f"output={output}")
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
-
-
-def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint, run_python):
+def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, checkpoint):
     write_inputs(tmp_path / "in", 1, [(40, 56)])
-    for module, arguments, expected in [
-        ("export", [f"ckpt={checkpoint}", "format=onyx"], "error: format is 'onyx'; expected one of onnx"),
-        ("export", ["ckpt=nowhere.ckpt", "format=safetensors"], "error: nowhere.ckpt does not exist"),
-        ("predict", ["ckpt=in", "input=in", "output=out"], "error: in is a folder"),
+    spec = {"_target_": "pix2pix_lit.networks.UNetGenerator", "width": 4, "depth": 5}
+    torch.save(to_reference(spec, UNetGenerator(width=4, depth=5).state_dict()), tmp_path / "latest_net_G.pth")
+    pairs = [(str(checkpoint), "a (1), b.safetensors"), ("latest_net_G.pth", "b.ckpt")]
+    formats = ["safetensors", "checkpoint"]
+    settings = ["rounds=0", "count=2", "license=MIT, by me"]
+    exported = run_together(
+        tmp_path,
+        *(
+            ["export", f"ckpt={source}", f"format={format}", f"output={target}", *settings]
+            for (source, target), format in zip(pairs, formats, strict=True)
+        ),
+    )
+    assert [status for status, _ in exported] == [0, 0]
+    assert json.loads((tmp_path / "a (1), b.safetensors.json").read_text())["license"] == "MIT, by me"
+    predicted = run_together(
+        tmp_path, *(["predict", f"ckpt={target}", "input=in", f"output={target}.out"] for _, target in pairs)
+    )
+    assert [status for status, _ in predicted] == [0, 0]
+    image = read_image(tmp_path / "in/0/000.png")
+    for source, target in pairs:
+        expected = Translator.load(tmp_path / source)(image)
+        np.testing.assert_array_equal(read_image(tmp_path / f"{target}.out/0/000.png"), expected)
+
+
+def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint):
+    write_inputs(tmp_path / "in", 1, [(40, 56)])
+    cases = [
+        (["export", f"ckpt={checkpoint}", "format=onyx"], "error: format is 'onyx'; expected one of onnx"),
+        (["predict", "ckpt=in", "input=in", "output=out"], "error: in is a folder"),
         (
-            "predict",
-            [f"ckpt={checkpoint}", "input=in", "output=out", "devices=0"],
+            ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "devices=0"],
             "error: devices is 0; expected a whole number",
         ),
-        ("predict", [f"ckpt={checkpoint}", "input=in", "output=out", "precision=half"], "error: precision is 'half'"),
-        ("predict", [f"ckpt={checkpoint}", "input=in", "output=in"], "would overwrite an input"),
-        ("predict", [f"ckpt={checkpoint}", "input=in", "output=out", "overlapp=3"], "overlapp"),
-    ]:
-        printed = run_python(tmp_path, "-m", f"pix2pix_lit.{module}", *arguments, succeeds=False)
+        (["predict", f"ckpt={checkpoint}", "input=in", "output=out", "overlapp=3"], "overlapp"),
+    ]
+    results = run_together(tmp_path, *(command for command, _ in cases))
+    for (status, printed), (command, expected) in zip(results, cases, strict=True):
+        assert status == 1, command
         assert expected in printed
         assert "Traceback" not in printed
