@@ -42,12 +42,14 @@ def export(config: DictConfig) -> None:
     from pix2pix_lit.export.card import model_card
     from pix2pix_lit.export.job import Job
     from pix2pix_lit.export.parity import as_plain, as_table, check, compare, measure_speed
+    from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference.painters import in_precision
     from pix2pix_lit.inference.recalibration import recalibrate
     from pix2pix_lit.inference.translator import Translator
 
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: python -m pix2pix_lit.export ckpt=FILE format=onnx")
+    keep_freed_memory()  # as predict does, so that the generator is timed as it is used
     module = format_named(config.format)
     if config.precision not in module.PRECISIONS:
         raise UserError(
