@@ -1,6 +1,7 @@
 """Images in, translated images, contact sheets and a gallery out."""
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -58,8 +59,12 @@ def predict(config: DictConfig) -> None:
                 f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN|LIST|- "
                 f"output=FOLDER"
             )
-    if type(config.devices) is not int or config.devices < 1:
-        raise UserError(f"devices is {config.devices!r}; expected a whole number, 1 or more")
+    for key in ("sheets", "gallery", "trusted"):
+        if type(config[key]) is not bool:  # "no" and "off" are words, which Python takes for true
+            raise UserError(f"{key} is {config[key]!r}; expected true or false")
+    most = os.cpu_count() or 1
+    if type(config.devices) is not int or not 1 <= config.devices <= most:
+        raise UserError(f"devices is {config.devices!r}; expected a whole number from 1 to {most}, a process for each")
     output = Path(config.output)
     settings = Settings(
         output=output,
@@ -152,7 +157,7 @@ def _trainer(config: DictConfig) -> "L.Trainer":
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    except (MisconfigurationException, RuntimeError, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"device={config.device} with devices={config.devices} cannot be used here ({error}); expected auto, cpu, "
             f"cuda, cuda:1 or mps, and no more devices than there are"

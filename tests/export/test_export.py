@@ -414,6 +414,7 @@ def test_a_file_of_others_is_refused_in_words(tmp_path, format):
             {"format": "checkpoint", "recalibrate": True, "images": "in", "norm_inference": "per_image"},
             "recalibrate is true and norm_inference per_image",
         ),
+        ({"format": "onnx", "embed_preprocessing": "no"}, "embed_preprocessing is 'no'; expected true or false"),
         ({"format": "safetensors", "count": 0}, "count is 0; expected a whole number, 1 or more"),
         ({"format": "safetensors", "lpips": "resnet"}, "lpips is 'resnet'; expected squeeze, alex, vgg or null"),
         ({"format": "safetensors", "max_lpips": 0.1}, "max_lpips is set, but lpips is null"),

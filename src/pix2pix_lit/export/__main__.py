@@ -49,6 +49,9 @@ def export(config: DictConfig) -> None:
 
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: python -m pix2pix_lit.export ckpt=FILE format=onnx")
+    for key in ("embed_preprocessing", "recalibrate"):
+        if type(config[key]) is not bool:
+            raise UserError(f"{key} is {config[key]!r}; expected true or false")
     keep_freed_memory()  # as predict does, so that the generator is timed as it is used
     module = format_named(config.format)
     if config.precision not in module.PRECISIONS:

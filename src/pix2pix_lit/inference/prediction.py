@@ -127,7 +127,9 @@ class Prediction(L.LightningModule):
         self.writer = BackgroundWriter(threads, most_waiting=2 * max(threads, self.settings.batch_size))
 
     def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
-        """Translate what came, and have it written."""
+        """Translate what came, and have it written; the end, if the process was asked to end by SIGTERM."""
+        if self.trainer.received_sigterm:  # by Lightning's handler, which does no more than note it
+            raise SystemExit(143)
         if isinstance(batch, Failure):
             self._fail(batch.task, batch.message)
         elif isinstance(batch, Task):
