@@ -79,17 +79,17 @@ def predict(config: DictConfig) -> None:
     keep_freed_memory()
     # Lightning moves networks to its devices; exported files stay where they were opened.
     device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
-    translator = Translator.load(config.ckpt, device, config.precision, config.norm_inference, bool(config.trusted))
+    translator = Translator.load(config.ckpt, device, config.precision, config.norm_inference, config.trusted)
     if config.bit_depth is not None:
         translator = translator.with_bit_depth(config.bit_depth)
     if config.tile is not None:
         translator.overlap_of(config.tile, config.overlap)
-    if config.tile is not None and translator.description and translator.description.norm_inference == "per_image":
-        log.info(
-            "tile=%d: this network normalises with statistics of what it sees, so that tiles differ somewhat; with "
-            "batch norm, norm_inference=running has none of that",
-            config.tile,
-        )
+        if translator.description and translator.description.norm_inference == "per_image":
+            log.info(
+                "tile=%d: this network normalises with statistics of what it sees, so that tiles differ somewhat; with "
+                "batch norm, norm_inference=running has none of that",
+                config.tile,
+            )
     tasks: list[Task] = []
     remaining: list[Task] = []
     if is_first_rank():

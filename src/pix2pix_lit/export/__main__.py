@@ -94,7 +94,7 @@ def export(config: DictConfig) -> None:
     stated = {"data": config.training_data} if config.training_data else {}
     description = description.changed(
         precision=config.precision,
-        takes_images=bool(config.embed_preprocessing),
+        takes_images=config.embed_preprocessing,
         training={**description.training, **stated},
         license=config.license or description.license,
     )
