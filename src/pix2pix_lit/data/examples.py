@@ -1,0 +1,53 @@
+"""Drawn streets as files, to try a trained model on: python -m pix2pix_lit.data.examples output=FOLDER."""
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from pix2pix_lit.cli import command
+from pix2pix_lit.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def examples(config: DictConfig) -> None:
+    """Write the streets that ``configs/examples.yaml`` describes: ``labels/NAME.png`` and ``photos/NAME.png`` of each.
+
+    Args:
+        config: the composed config.
+
+    Raises:
+        UserError: for a ``count`` below 1, for what ``StreetsSource`` does not take, and if a file cannot be written.
+    """
+    # Imported here so that --help and a mistyped key answer at once.
+    from pix2pix_lit.data.size import height_and_width
+    from pix2pix_lit.data.sources.streets import StreetsSource
+    from pix2pix_lit.images import write_image
+
+    if not config.output:
+        raise UserError("output is not set; expected the folder for labels/ and photos/: pass output=FOLDER")
+    if type(config.count) is not int or config.count < 1:
+        raise UserError(f"count is {config.count!r}; expected a whole number, 1 or more")
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    size = height_and_width(plain["size"], "size", smallest=32, largest=4096)
+    source = StreetsSource(split="val", size=size, val_length=config.count, seed=config.seed)
+    output = Path(config.output)
+    for index in range(len(source)):
+        photo, labels, name = source[index]
+        write_image(output / "labels" / f"{name}.png", labels)
+        write_image(output / "photos" / f"{name}.png", photo)
+    log.info("%d streets of %dx%d pixels are in %s: labels/ and photos/", len(source), *size[::-1], output)
+    log.info(
+        "Next, for a model that paints photos: python predict.py ckpt=RUN/checkpoints/last.ckpt input=%s output=%s "
+        "gallery=true",
+        output / "labels",
+        output / "translated",
+    )
+
+
+main = command("examples")(examples)
+
+if __name__ == "__main__":
+    main()
