@@ -1,13 +1,20 @@
-"""The one exception whose message is written for the person at the keyboard."""
+"""The one exception whose message is written for the person at the keyboard, and text from outside made fit to show."""
 
+import re
 from collections.abc import Sequence
+
+# Control characters, which steer terminals; line and paragraph separators; marks that reverse the direction of what
+# follows; and surrogates, by which Python holds the bytes of file names that are not UTF-8 (PEP 383).
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(ValueError):
     """Bad input from outside: a path, a file, a configuration value.
 
     The message says what was found, what was expected and what to do. The commands print it without a stack
-    trace and exit with status 1; anything else that escapes is a defect of ours and keeps its trace.
+    trace and exit with status 1; anything else that escapes is a defect of ours and keeps its trace. Names in it
+    are made printable here, except that a line break stays one: ``shown`` has no line breaks either.
     """
 
     def __init__(self, message: str) -> None:
@@ -16,9 +23,32 @@ class UserError(ValueError):
         kind = type(self)
         if message.startswith(f"Caught {kind.__name__} in "):
             message = message.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip()
-        super().__init__(message)
+        super().__init__(printable(message))
+
+
+def shown(name: object) -> str:
+    r"""A file name, or other text from outside, on one line of printable text.
+
+    Bytes that are no UTF-8 are shown as ``\xe9``, control characters as ``\x1b``; other characters stay as they are.
+
+    >>> shown("caf\udce9/\x1b[2J.png")
+    'caf\\xe9/\\x1b[2J.png'
+    """
+    return _UNPRINTABLE.sub(_escaped, str(name))
+
+
+def printable(text: str) -> str:
+    """Text of several lines as ``shown`` would have it, with its line breaks and tabs."""
+    return _UNPRINTABLE_IN_TEXT.sub(_escaped, text)
+
+
+def _escaped(character: re.Match[str]) -> str:
+    code = ord(character[0])
+    if 0xDC80 <= code <= 0xDCFF:  # the byte 0x80..0xFF that could not be decoded
+        code -= 0xDC00
+    return rf"\x{code:02x}" if code <= 0xFF else rf"\u{code:04x}"
 
 
 def first_few(items: Sequence[object], count: int = 5) -> str:
     """The first of a list in words, for messages."""
-    return ", ".join(map(str, items[:count])) + (", ..." if len(items) > count else "")
+    return ", ".join(map(shown, items[:count])) + (", ..." if len(items) > count else "")
