@@ -12,10 +12,11 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import read_image, write_image
 from pix2pix_lit.inference import Translator
@@ -195,11 +196,11 @@ def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkp
     images = write_inputs(tmp_path, {f"{i}.png": (9, 14) for i in range(9)})
     written = []
 
-    def write(path: Path, image: np.ndarray) -> None:
+    def write(path: Path, image: np.ndarray, metadata: ImageMetadata) -> None:
         if len(written) == 4:
             raise KeyboardInterrupt
         written.append(path.name)
-        write_image(path, image)
+        write_image(path, image, metadata)
 
     monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", write)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
@@ -207,7 +208,7 @@ def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkp
     assert files_below(tmp_path / "out") == sorted(written)
     monkeypatch.setattr(
         "pix2pix_lit.inference.prediction.write_image",
-        lambda path, image: written.append(path.name) or write_image(path, image),
+        lambda path, *others: written.append(path.name) or write_image(path, *others),
     )
     with caplog.at_level(logging.INFO):
         predict(config_of(tmp_path, batch_size=2))
@@ -291,10 +292,10 @@ def test_a_full_disk_ends_the_command_and_other_write_errors_do_not(tmp_path, ch
     write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
 
     def fail(number: int):
-        def write(path: Path, image: np.ndarray) -> None:
+        def write(path: Path, image: np.ndarray, metadata: ImageMetadata) -> None:
             if path.name == "a.png":
                 raise UserError(f"{path} cannot be written") from OSError(number, os.strerror(number))
-            write_image(path, image)
+            write_image(path, image, metadata)
 
         return write
 
@@ -305,6 +306,28 @@ def test_a_full_disk_ends_the_command_and_other_write_errors_do_not(tmp_path, ch
     monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", fail(errno.ENOSPC))
     with pytest.raises(UserError, match=r"^.*a\.png cannot be written$"):
         predict(config_of(tmp_path, existing="overwrite"))
+
+
+def test_translations_keep_where_on_earth_resolution_and_profile_of_their_inputs(tmp_path, checkpoint, caplog):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    metadata = ImageMetadata(((33550, (0.5, 0.5, 0.0)), (33922, (0.0,) * 6)), (300.0, 300.0), profile)
+    for name in ("a.tif", "b.tif", "c.jpg"):
+        write_image(tmp_path / "in" / name, np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8), metadata)
+    jobs = [({}, "out"), ({"tile": 32}, "tiles"), ({"samples": 2}, "drawn"), ({"half": "left"}, "left")]
+    for changes, output in jobs:
+        predict(config_of(tmp_path, output=f"{tmp_path}/{output}", **changes))
+        assert ImageMetadata.read(tmp_path / output / "a.tif") == metadata
+        assert ImageMetadata.read(tmp_path / output / "c.jpg") == ImageMetadata((), (300.0, 300.0), profile)
+    assert ImageMetadata.read(tmp_path / "drawn/samples/001/b.tif") == metadata
+    assert "GeoTIFF" not in caplog.text
+    predict(config_of(tmp_path, output=f"{tmp_path}/png", suffix=".png"))
+    with Image.open(tmp_path / "png/a.png") as file:
+        assert file.info["icc_profile"] == profile
+    expected = "2 images have GeoTIFF tags, which .png files cannot hold (suffix=.tif does): "
+    assert caplog.text.count(expected) == 1
+    predict(config_of(tmp_path, output=f"{tmp_path}/right", half="right"))
+    assert ImageMetadata.read(tmp_path / "right/a.tif") == ImageMetadata((), (300.0, 300.0), profile)
+    assert "2 images have GeoTIFF tags, left out since they need not be the right half's: " in caplog.text
 
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "16-bit gray", "16-bit RGB", "float"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.ranks import is_first_rank
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def predict(config: DictConfig) -> None:
         return
     if config.sheets or config.gallery:
         _show(config, translator, [task for task in tasks if task.target.exists()])
-    for note, count in sorted(outcome.notes.items()):
-        log.info("%d images were %s, since the network was trained on others", count, note)
+    for remark, paths in outcome.remarks.items():
+        log.warning("%d images %s: %s", len(paths), remark, first_few(paths, 3))
     log.info("%d of %d images translated into %s", outcome.done, len(remaining), output)
     if outcome.failures:
         messages = "\n  ".join(failure.message for failure in outcome.failures)

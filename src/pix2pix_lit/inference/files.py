@@ -11,6 +11,7 @@ import numpy as np
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_fit import fit
+from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import SUFFIXES, decode_file, list_images, suffix_for
 from pix2pix_lit.inference.background import read_ahead
@@ -43,12 +44,14 @@ class ImageBatch:
         images: (N, H, W, planes) of the type that was asked for.
         other_halves: the same of what stood beside the images in their files; None if they were whole files.
         notes: what was done to each image to make it one of that type, or None.
+        metadata: what the file of each image says beside its pixels.
     """
 
     tasks: list[Task]
     images: np.ndarray
     other_halves: np.ndarray | None
     notes: list[str | None]
+    metadata: list[ImageMetadata]
 
 
 @dataclass
@@ -216,12 +219,14 @@ class Loaded(NamedTuple):
         image: (H, W, planes).
         other_half: (H, W, planes) of what stood beside it, or None.
         note: what was done to it, or None.
+        metadata: what its file says beside the pixels.
     """
 
     task: Task
     image: np.ndarray
     other_half: np.ndarray | None
     note: str | None
+    metadata: ImageMetadata
 
 
 def read_task(task: Task, half: Half | None = None, input_type: ImageType = RGB) -> Loaded | Failure:
@@ -231,15 +236,15 @@ def read_task(task: Task, half: Half | None = None, input_type: ImageType = RGB)
         image = fit(decoded, input_type, str(task.source))
         halves = [image] if half is None else _split(task.source, image, half)
         arrays = [input_type.finish(part) for part in halves]
-        return Loaded(task, arrays[0], arrays[1] if half else None, note)
+        return Loaded(task, arrays[0], arrays[1] if half else None, note, ImageMetadata.read(task.source))
     except UserError as error:
         return Failure(task, str(error))
 
 
 def _stack(group: list[Loaded]) -> ImageBatch:
-    tasks, images, other_halves, notes = zip(*group, strict=True)
+    tasks, images, other_halves, notes, metadata = zip(*group, strict=True)
     others = None if other_halves[0] is None else np.stack(other_halves)
-    return ImageBatch(list(tasks), np.stack(images), others, list(notes))
+    return ImageBatch(list(tasks), np.stack(images), others, list(notes), list(metadata))
 
 
 def _split(path: Path, image: np.ndarray, half: Half) -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,8 @@
 
 import errno
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
@@ -81,12 +81,16 @@ class Outcome:
     Attributes:
         done: number of files translated.
         failures: the files that were left out.
-        notes: how many images were changed in which way before the network saw them.
+        remarks: what is to be told about files that were translated, as it follows on "3 images" -> those files.
     """
 
-    done: int
-    failures: list[Failure]
-    notes: Counter[str]
+    done: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    remarks: dict[str, list[Path]] = field(default_factory=dict)
+
+    def remark(self, remark: str, path: Path) -> None:
+        """Note a remark about a file."""
+        self.remarks.setdefault(remark, []).append(path)
 
 
 class Prediction(L.LightningModule):
@@ -106,7 +110,7 @@ class Prediction(L.LightningModule):
         self.translator = translator
         self.tasks = tasks
         self.settings = settings
-        self.outcome = Outcome(0, [], Counter())
+        self.outcome = Outcome()
         if isinstance(translator.painter, NetworkPainter):
             self.network = translator.painter.network  # so that it is moved
 
@@ -135,7 +139,6 @@ class Prediction(L.LightningModule):
         elif isinstance(batch, Task):
             self._translate_video(batch)
         else:
-            self.outcome.notes.update(note for note in batch.notes if note is not None)
             self._translate_images(batch)
 
     def on_predict_end(self) -> None:
@@ -147,22 +150,39 @@ class Prediction(L.LightningModule):
         self.outcome = Outcome(
             sum(outcome.done for outcome in outcomes),
             sorted(chain(*(outcome.failures for outcome in outcomes)), key=lambda failure: failure.message),
-            sum((outcome.notes for outcome in outcomes), Counter()),
         )
+        for remark in sorted({remark for outcome in outcomes for remark in outcome.remarks}):
+            self.outcome.remarks[remark] = sorted(chain(*(outcome.remarks.get(remark, []) for outcome in outcomes)))
 
     def _translate_images(self, batch: ImageBatch) -> None:
         images = torch.from_numpy(batch.images).permute(0, 3, 1, 2)
         settings = self.settings
+        for task, note in zip(batch.tasks, batch.notes, strict=True):
+            if note is not None:
+                self.outcome.remark(f"were {note}, since the network was trained on others", task.source)
+        carried = [self._carried(task, found) for task, found in zip(batch.tasks, batch.metadata, strict=True)]
         told = {"image": images, "name": [task.source for task in batch.tasks]}
         with explain_out_of_memory(told, "lower batch_size, set tile=1024 or less, or precision=bf16"):
             if settings.samples:
-                for task, image in zip(batch.tasks, images, strict=True):
+                for task, image, metadata in zip(batch.tasks, images, carried, strict=True):
                     draws = self.translator.draw(image, settings.samples, settings.seed)
-                    self._write(task, partial(self._write_draws, task, draws))
+                    self._write(task, partial(self._write_draws, task, draws, metadata))
                 return
             translations = self.translator(images, settings.tile, settings.overlap)
-        for task, translation in zip(batch.tasks, translations, strict=True):
-            self._write(task, partial(self._write_image, task.target, translation))
+        for task, translation, metadata in zip(batch.tasks, translations, carried, strict=True):
+            self._write(task, partial(self._write_image, task.target, translation, metadata))
+
+    def _carried(self, task: Task, found: ImageMetadata) -> ImageMetadata:
+        """What of a file's metadata its translation gets."""
+        input_type, target_type = self.translator.input_type, self.translator.target_type
+        is_labels = input_type.is_labels or target_type.is_labels
+        carried = found.of_translation(self.settings.half, is_labels, target_type.channels, target_type.file_dtype)
+        if found.geo_tags and self.settings.half == "right":
+            self.outcome.remark("have GeoTIFF tags, left out since they need not be the right half's", task.source)
+        suffix = task.target.suffix.lower()
+        for lost in carried.lost_in(suffix):
+            self.outcome.remark(f"have {lost}, which {suffix} files cannot hold (suffix=.tif does)", task.source)
+        return carried
 
     def _write(self, task: Task, write: Any) -> None:
         def attempt() -> None:
@@ -177,15 +197,17 @@ class Prediction(L.LightningModule):
 
         self.writer.submit(attempt)
 
-    def _write_image(self, path: Path, translation: Tensor) -> None:
-        write_image(path, self.translator.target_type.as_in_files(translation.permute(1, 2, 0).numpy()))
+    def _write_image(self, path: Path, translation: Tensor, metadata: ImageMetadata) -> None:
+        pixels = self.translator.target_type.as_in_files(translation.permute(1, 2, 0).numpy())
+        write_image(path, pixels, metadata)
 
-    def _write_draws(self, task: Task, draws: Draws) -> None:
+    def _write_draws(self, task: Task, draws: Draws, metadata: ImageMetadata) -> None:
         name = task.target.relative_to(self.settings.output)
         for k, sample in enumerate(draws.samples):
-            self._write_image(self.settings.output / "samples" / f"{k:03d}" / name, sample)
-        write_image(deviation_path(task, self.settings.output), deviation_map(draws.deviation.numpy()))
-        self._write_image(task.target, draws.mean)  # last, so that where it is the others are
+            self._write_image(self.settings.output / "samples" / f"{k:03d}" / name, sample, metadata)
+        deviation = deviation_map(draws.deviation.numpy())
+        write_image(deviation_path(task, self.settings.output), deviation, metadata.without_profile())
+        self._write_image(task.target, draws.mean, metadata)  # last, so that where it is the others are
 
     def _translate_video(self, task: Task) -> None:
         input_type, target_type = self.translator.input_type, self.translator.target_type
