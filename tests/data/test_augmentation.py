@@ -221,7 +221,9 @@ def test_a_pair_made_smaller_than_the_crop_is_reported():
 
 def test_a_transform_that_does_not_suit_the_images_is_reported():
     gray = {"gray": A.ToGray(p=1)}
-    with pytest.raises(UserError, match=r"(?s)photometric cannot transform.*\(40, 40, 7\).*remove or replace"):
+    with pytest.raises(
+        UserError, match=r"(?s)photometric\.gray \(ToGray\) cannot transform.*\(40, 40, 7\).*remove or replace"
+    ):
         augmentation(40, input_type=BANDS, photometric=gray)(
             np.zeros((40, 40, 7), np.float32), noise(40, 40), (0, 0, 0)
         )

@@ -1,25 +1,18 @@
 """Paired augmentation: the same geometry for input and target, other light for photographs alone."""
 
-import copy
-import os
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from pix2pix_lit.data.size import Size, height_and_width
+from pix2pix_lit.data.transforms import NamedTransforms, Transform
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import ImageType
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or every process looks for a newer release on import
-import albumentations as A
-
-# A misspelt argument is no more than this to albumentations; transforms would be others than were asked for.
-warnings.filterwarnings("error", message=".*not valid for transform", category=UserWarning)
-
 PhotometricOn = Literal["auto", "input", "target"]
+_KEYS = ("input", "target")
 
 
 class Augmentation:
@@ -35,9 +28,12 @@ class Augmentation:
             images as they are and all others as float32 in [0, 1].
         photometric_on: ``auto`` is the continuous image of the pair, the input if both are; ``input``; ``target``.
         blend_labels: warp colour-coded labels like continuous images.
+        load_size: what pairs are resized to, so that all transforms can be tried on such ones at once; None for
+            ``crop_size``.
 
     Raises:
-        UserError: for a malformed size, or photometric transforms without a continuous image to change.
+        UserError: for a malformed size, photometric transforms without a continuous image to change, or transforms
+            that fail or make something else of images than images of the same kind.
     """
 
     def __init__(
@@ -46,25 +42,33 @@ class Augmentation:
         target_type: ImageType,
         crop_size: Size,
         flip: bool = False,
-        geometry: Mapping[str, A.BasicTransform] | None = None,
-        photometric: Mapping[str, A.BasicTransform] | None = None,
+        geometry: Mapping[str, Transform] | None = None,
+        photometric: Mapping[str, Transform] | None = None,
         photometric_on: PhotometricOn = "auto",
         blend_labels: bool = False,
+        load_size: Size | None = None,
     ) -> None:
         self._types = (input_type, target_type)
         self.height, self.width = height_and_width(crop_size, "data.crop_size")
         self.flip = flip
-        self._geometry: A.Compose | None = None
-        self._photometric: A.Compose | None = None
+        self._geometry: NamedTransforms | None = None
+        self._photometric: NamedTransforms | None = None
         self._photo_type, self._photo_place = input_type, 0
+        trial_size = height_and_width(load_size or crop_size, "data.load_size")
         if geometry:
-            kinds = ["mask" if t.is_labels and not blend_labels else "image" for t in (input_type, target_type)]
-            transforms = copy.deepcopy(list(geometry.values()))  # Compose writes to them
-            _keep_labels_in_place(transforms)
-            self._geometry = A.Compose(
-                transforms,
-                additional_targets=dict(zip(("input", "target"), kinds, strict=True)),
+            is_mask = [image_type.is_labels and not blend_labels for image_type in self._types]
+            self._geometry = NamedTransforms(
+                "geometry",
+                geometry,
+                kinds={key: "mask" if mask else "image" for key, mask in zip(_KEYS, is_mask, strict=True)},
+                moved_only=[
+                    key
+                    for key, mask, image_type in zip(_KEYS, is_mask, self._types, strict=True)
+                    if not mask and (image_type.is_labels or image_type.dtype != "uint8")
+                ],
             )
+            trial = [_trial_image(image_type, *trial_size) for image_type in self._types]
+            self._geometry.try_each(dict(zip(_KEYS, trial, strict=True)))
         if photometric_on not in ("auto", "input", "target"):
             raise UserError(f"data.augmentation.photometric_on is {photometric_on!r}; expected auto, input or target")
         if photometric:
@@ -79,7 +83,8 @@ class Augmentation:
                 )
             self._photo_place = places[0]
             self._photo_type = types[places[0]]
-            self._photometric = A.Compose(copy.deepcopy(list(photometric.values())))
+            self._photometric = NamedTransforms("photometric", photometric, kinds={"image": "image"})
+            self._photometric.try_each({"image": self._shades(_trial_image(self._photo_type, *trial_size))})
 
     def __call__(self, input: np.ndarray, target: np.ndarray, seed: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Augment a pair by draws that depend on ``seed`` alone.
@@ -112,11 +117,8 @@ class Augmentation:
 
     def _warped(self, input: np.ndarray, target: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         assert self._geometry is not None
-        blank = np.zeros((*input.shape[:2], 1), np.uint8)  # albumentations wants an image, and both may be labels
-        result = self._run(self._geometry, "geometry", seed, image=blank, input=input, target=target)
-        input, target = (
-            np.ascontiguousarray(result[key]).reshape(*result[key].shape[:2], -1) for key in ("input", "target")
-        )
+        result = self._geometry(seed, {"input": input, "target": target})
+        input, target = result["input"], result["target"]
         for image, image_type in zip((input, target), self._types, strict=True):
             if image_type.classes is not None and image[..., 0].max() >= image_type.classes:
                 raise UserError(
@@ -128,41 +130,24 @@ class Augmentation:
     def _relit(self, image: np.ndarray, seed: int) -> np.ndarray:
         assert self._photometric is not None
         low, high = self._photo_type.limits
-        is_bytes = image.dtype == np.uint8
-        shades = image if is_bytes else ((image.astype(np.float32) - low) / (high - low)).clip(0, 1)
-        relit = self._run(self._photometric, "photometric", seed, image=np.ascontiguousarray(shades))["image"]
-        relit = relit.reshape(image.shape)
-        if is_bytes:
+        relit = self._photometric(seed, {"image": self._shades(image)})["image"]
+        if image.dtype == np.uint8:
             return relit
         values = relit.clip(0, 1) * (high - low) + low
         return values.round().astype(np.uint16) if image.dtype == np.uint16 else values.astype(np.float32)
 
-    def _run(self, compose: A.Compose, name: str, seed: int, **images: np.ndarray) -> dict[str, Any]:
-        # Compose keeps one generator that forked workers copy, so unseeded draws would repeat in every worker.
-        compose.set_random_seed(seed)
-        try:
-            return compose(**images)
-        except (ValueError, TypeError, RuntimeError, KeyError, cv2.error) as error:
-            shapes = ", ".join(f"{key} {image.shape} {image.dtype}" for key, image in images.items())
-            raise UserError(
-                f"data.augmentation.{name} cannot transform these images ({shapes}): {str(error).strip()}; expected "
-                f"transforms that suit them: remove or replace one, as with '~data.augmentation.{name}.NAME'"
-            ) from error
+    def _shades(self, image: np.ndarray) -> np.ndarray:
+        """The photograph as photometric transforms get it: uint8 as it is, all else as float32 in [0, 1]."""
+        low, high = self._photo_type.limits
+        shades = image if image.dtype == np.uint8 else ((image.astype(np.float32) - low) / (high - low)).clip(0, 1)
+        return np.ascontiguousarray(shades)
 
 
-def _keep_labels_in_place(transforms: Sequence[A.BasicTransform | A.BaseCompose]) -> None:
-    """Let transforms that resize take the nearest pixel by centres, as they do for photographs.
-
-    By default they take OpenCV's INTER_NEAREST, which moves labels up to half a pixel.
-    """
-    for transform in transforms:
-        if isinstance(transform, A.BaseCompose):
-            _keep_labels_in_place(transform.transforms)
-        elif (
-            any(part in type(transform).__module__ for part in (".resize", ".crops"))  # others warp, without a bias
-            and getattr(transform, "mask_interpolation", None) == cv2.INTER_NEAREST
-        ):
-            transform.mask_interpolation = cv2.INTER_NEAREST_EXACT
+def _trial_image(image_type: ImageType, height: int, width: int) -> np.ndarray:
+    """Some (height, width, planes) of this type: all its values, in a slope from top to bottom."""
+    low, high = (0, image_type.classes - 1) if image_type.classes is not None else image_type.limits
+    slope = np.linspace(low, high, height * width, dtype=np.float32).reshape(height, width, 1)
+    return slope.repeat(image_type.planes, -1).astype(image_type.stored_dtype)
 
 
 def _below(count: int, draw: int) -> int:

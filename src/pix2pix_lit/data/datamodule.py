@@ -126,7 +126,7 @@ class PairsDataModule(L.LightningDataModule):
             ResizedPairs, resampling=resampling, label_resampling=label_resampling, snap_labels=snap_labels
         )
         self._augmentation = partial(Augmentation, crop_size=crop_size, blend_labels=label_resampling == "blended")
-        self._augmented = partial(self._augmentation, flip=flip, **(augmentation or {}))
+        self._augmented = partial(self._augmentation, flip=flip, load_size=load_size, **(augmentation or {}))
         self.cache = cache
         self.cache_dir = Path(cache_dir)
         self.batch_size = batch_size

@@ -1,0 +1,211 @@
+"""Named albumentations transforms whose results are checked, so that an unsuitable one is named and not trained on."""
+
+import copy
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import cv2
+import numpy as np
+
+from pix2pix_lit.errors import UserError
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or every process looks for a newer release on import
+import albumentations as A
+
+Transform: TypeAlias = A.BasicTransform | A.BaseCompose
+Images = Mapping[str, np.ndarray]
+
+# A misspelt argument is no more than this to albumentations; transforms would be others than were asked for.
+warnings.filterwarnings("error", message=".*not valid for transform", category=UserWarning)
+
+_LATER = "scaling to [-1, 1] and conversion to tensors are done later, by the model"
+_OVERSHOOT = 0.05  # of shades in [0, 1], as by sharpening
+_LEAST_CONTRAST = 0.05  # of what it was: fog and sun leave a tenth, dividing once more by 255 a hundredth
+
+
+class NamedTransforms:
+    """The transforms of ``data.augmentation.geometry`` or ``data.augmentation.photometric``, run in their order.
+
+    Args:
+        group: ``geometry`` may change the size of images, of all alike; ``photometric`` gives shades, uint8 or float32
+            in [0, 1], back as such.
+        transforms: by the names that messages give them.
+        kinds: of each image, by its key: ``image`` for what is blended, ``mask`` for what is not.
+        moved_only: images whose values transforms must leave alone, since they are none that albumentations knows.
+
+    Raises:
+        UserError: for anything but transforms.
+    """
+
+    def __init__(
+        self,
+        group: Literal["geometry", "photometric"],
+        transforms: Mapping[str, Transform],
+        kinds: Mapping[str, Literal["image", "mask"]],
+        moved_only: Iterable[str] = (),
+    ) -> None:
+        self._group = group
+        self._key = f"data.augmentation.{group}"
+        self._transforms = copy.deepcopy(dict(transforms))  # Compose writes to them
+        self._kinds = dict(kinds)
+        self._moved_only = tuple(moved_only)
+        for name, transform in self._transforms.items():
+            if not isinstance(transform, Transform):
+                raise UserError(
+                    f"{self._key}.{name} is {transform!r}; expected a transform of albumentations, as "
+                    f"{{_target_: albumentations.Rotate, limit: 10}}"
+                )
+            try:
+                A.Compose([copy.deepcopy(transform)], additional_targets=self._kinds)
+            except Exception as error:  # as those for volumes raise
+                raise UserError(
+                    f"{self._key}.{name} ({type(transform).__name__}) is not for images ({type(error).__name__}: "
+                    f"{error}); expected one that is: remove or replace it"
+                ) from error
+        _keep_labels_in_place(self._transforms.values())
+        self._compose = A.Compose(list(self._transforms.values()), additional_targets=self._kinds)
+
+    def __call__(self, seed: int, images: Images) -> dict[str, np.ndarray]:
+        """Transform all images alike.
+
+        Args:
+            seed: what random draws depend on.
+            images: (H, W, planes) each.
+
+        Returns:
+            (H', W', planes) each, of its own dtype.
+
+        Raises:
+            UserError: naming the transform that makes something else of them, or fails.
+        """
+        try:
+            return self._run(self._compose, seed, images)
+        except _UnsuitableError as error:
+            self.try_each(images)  # which names it, if it is always so
+            raise UserError(f"{self._key}: one of {', '.join(self._transforms)} {error}") from error.__cause__
+
+    def try_each(self, images: Images) -> None:
+        """Run every transform once on such images, rarely drawn ones and each part of composed ones too.
+
+        Raises:
+            UserError: as from a call.
+        """
+        for name, transform in self._transforms.items():
+            images = self._tried(name, transform, images)
+
+    def _tried(self, name: str, transform: Transform, images: Images) -> Images:
+        if isinstance(transform, A.BaseCompose) and not isinstance(transform, A.SelectiveChannelTransform):
+            result = images
+            for part in transform.transforms:
+                is_chain = isinstance(transform, A.Compose | A.Sequential)
+                result = self._tried(name, part, result if is_chain else images)
+            return result
+        always = copy.deepcopy(transform)
+        always.p = 1.0
+        shown = f"{self._key}.{name} ({type(transform).__name__})"
+        try:
+            result = self._run(A.Compose([always], additional_targets=self._kinds), 0, images)
+            if self._group == "photometric":
+                _check_contrast(images, result)
+        except _UnsuitableError as error:
+            raise UserError(f"{shown} {error} ('~{self._key}.{name}')") from error.__cause__
+        if self._moved_only and not isinstance(transform, A.DualTransform):
+            raise UserError(
+                f"{shown} changes values, but the values of the "
+                f"{' and the '.join(self._moved_only)} are not those of photographs of 8 bits; expected transforms "
+                f"that move pixels: put it into data.augmentation.photometric, where all shades are from 0 to 1, or "
+                f"leave it out if it scales: {_LATER}"
+            )
+        return result
+
+    def _run(self, compose: A.Compose, seed: int, images: Images) -> dict[str, np.ndarray]:
+        # Compose keeps one generator that forked workers copy, so unseeded draws would repeat in every worker.
+        compose.set_random_seed(seed)
+        height, width = next(iter(images.values())).shape[:2]
+        blank = np.zeros((height, width, 1), np.uint8)  # albumentations wants an image, and all may be labels
+        try:
+            result = compose(**({} if "image" in images else {"image": blank}), **images)
+        except Exception as error:  # those of any transform, which is not ours
+            shapes = ", ".join(f"{key} {image.shape} {image.dtype}" for key, image in images.items())
+            reason = f"{type(error).__name__}: {str(error).strip()}"
+            raise _UnsuitableError(
+                f"cannot transform these images ({shapes}): {reason}; expected one that suits them: remove or "
+                f"replace it"
+            ) from error
+        return self._checked(images, result)
+
+    def _checked(self, images: Images, result: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        checked = {}
+        for key, given in images.items():
+            made = result.get(key)  # some leave out what they are not for
+            if not isinstance(made, np.ndarray):
+                raise _UnsuitableError(
+                    f"makes a {type(made).__name__} of an image; expected an array as it was: leave it out, since "
+                    f"{_LATER}"
+                )
+            if made.dtype != given.dtype:
+                raise _UnsuitableError(
+                    f"makes {made.dtype} of {given.dtype}; expected {given.dtype} as before: leave it out, since "
+                    f"{_LATER}"
+                )
+            planes = made.shape[2:] or (1,)
+            if planes != given.shape[2:]:
+                raise _UnsuitableError(
+                    f"makes {planes[0]} of {given.shape[2]} channels; expected as many as before: set it so, or "
+                    f"leave it out; how many channels files have is said by data.source.a.channels and "
+                    f"data.source.b.channels"
+                )
+            checked[key] = np.ascontiguousarray(made).reshape(*made.shape[:2], -1)
+        sizes = {image.shape[:2] for image in checked.values()}
+        if self._group == "photometric":
+            sizes |= {image.shape[:2] for image in images.values()}
+            _check_shades(checked)
+        if len(sizes) > 1:
+            shown = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
+            raise _UnsuitableError(
+                f"gives sizes {shown} (width x height); expected input and target to stay of equal size: what moves "
+                f"or cuts pixels belongs into data.augmentation.geometry"
+            )
+        return checked
+
+
+class _UnsuitableError(Exception):
+    """What a transform does to images that it must not do."""
+
+
+def _check_shades(images: Images) -> None:
+    """All float32 images are in [0, 1], but for a little; integers cannot be elsewhere."""
+    for image in images.values():
+        if image.dtype == np.float32 and not (image.min() >= -_OVERSHOOT and image.max() <= 1 + _OVERSHOOT):
+            raise _UnsuitableError(
+                f"makes values from {image.min():.3g} to {image.max():.3g} of ones from 0 to 1; expected the same "
+                f"range: leave it out, since {_LATER}"
+            )
+
+
+def _check_contrast(before: Images, after: Images) -> None:
+    """Values of float32 images are not all nearly the same, as those that are scaled twice."""
+    for key, image in before.items():
+        if image.dtype == np.float32 and after[key].std() < _LEAST_CONTRAST * image.std():
+            raise _UnsuitableError(
+                f"leaves values from {after[key].min():.3g} to {after[key].max():.3g} of ones from "
+                f"{image.min():.3g} to {image.max():.3g}, so hardly anything of an image; expected the same range: "
+                f"leave it out, since {_LATER}"
+            )
+
+
+def _keep_labels_in_place(transforms: Iterable[Transform]) -> None:
+    """Let transforms that resize take the nearest pixel by centres, as they do for photographs.
+
+    By default they take OpenCV's INTER_NEAREST, which moves labels up to half a pixel.
+    """
+    for transform in transforms:
+        if isinstance(transform, A.BaseCompose):
+            _keep_labels_in_place(transform.transforms)
+        elif (
+            any(part in type(transform).__module__ for part in (".resize", ".crops"))  # others warp, without a bias
+            and getattr(transform, "mask_interpolation", None) == cv2.INTER_NEAREST
+        ):
+            transform.mask_interpolation = cv2.INTER_NEAREST_EXACT
