@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import CONFIG_DIR
+from pix2pix_lit.replacement import temporary_path_in
 
 torch.set_num_threads(1)
 
@@ -65,6 +66,26 @@ class SaveAt(Callback):
 def save_at() -> type[SaveAt]:
     """``SaveAt``, for runs that are resumed."""
     return SaveAt
+
+
+def _left_by_a_killed_process(folder: Path, *, is_folder: bool = False) -> Path:
+    receiving, sending = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        path = temporary_path_in(folder)
+        path.mkdir() if is_folder else path.write_bytes(b"half")
+        os.write(sending, os.fsencode(path))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(sending)
+    with open(receiving, "rb") as file:
+        return Path(os.fsdecode(file.read()))
+
+
+@pytest.fixture(scope="session")
+def left_by_a_killed_process() -> Callable[..., Path]:
+    """Have a process begin a temporary file or folder in a folder, and kill it; returns the path."""
+    return _left_by_a_killed_process
 
 
 def _run_python(folder: Path, *arguments: str, succeeds: bool = True) -> str:

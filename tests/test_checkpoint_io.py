@@ -32,10 +32,23 @@ def test_going_on_from_weights_alone_is_refused(tmp_path):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "weights.ckpt")
 
 
-def test_rests_of_a_killed_write_are_removed_by_the_next(tmp_path):
-    (tmp_path / ".last.ckpt.0123abcd.tmp").write_bytes(b"half")
+def test_rests_of_a_killed_write_are_removed_by_the_next(tmp_path, left_by_a_killed_process):
+    left_by_a_killed_process(tmp_path)
     AtomicCheckpointIO().save_checkpoint({"step": 1}, tmp_path / "last.ckpt")
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_run_killed_between_its_two_files_goes_on_with_two(tmp_path):
+    training = {"pytorch-lightning_version": "2", "state_dict": {}, "optimizer_states": [], "loops": {}}
+    torch.save(training | {"global_step": 5}, tmp_path / "last.ckpt")
+    os.link(tmp_path / "last.ckpt", tmp_path / "previous.ckpt")
+    io = AtomicCheckpointIO()
+    io.load_checkpoint(tmp_path / "last.ckpt")
+    for step in (6, 7):
+        io.save_checkpoint({"global_step": step}, tmp_path / "last.ckpt")
+        assert files(tmp_path) == ["last.ckpt", "previous.ckpt"]
+        steps = [read_checkpoint(tmp_path / name)["global_step"] for name in files(tmp_path)]
+        assert steps == [step, step - 1]
 
 
 def files(folder):

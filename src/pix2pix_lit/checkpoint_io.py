@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.replacement import replacement_of
+from pix2pix_lit.replacement import replacement_of, temporary_path_in
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The file that a run goes on from, and the one that was so before it."""
@@ -44,8 +43,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        for stale in path.parent.glob(f".{path.name}.*.tmp"):  # left by a process that was killed while writing
-            stale.unlink(missing_ok=True)
         try:
             with replacement_of(path) as temporary:
                 with open(temporary, "wb") as file:
@@ -105,9 +102,9 @@ def check_room(folder: Path, model: nn.Module) -> None:
         UserError: if nothing can be written there, or the disk has less room than last.ckpt, previous.ckpt, best.ckpt
             and one that is being written will take beyond what is there already.
     """
-    probe = folder / f".{uuid.uuid4().hex[:8]}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        probe = temporary_path_in(folder)
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -128,13 +125,11 @@ def check_room(folder: Path, model: nn.Module) -> None:
 
 def _keep(path: Path, kept: Path) -> None:
     """Make ``kept`` the file that is at ``path``, which stays there too."""
-    link = kept.with_name(f".{kept.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        os.link(path, link)
+        with replacement_of(kept) as link:
+            os.link(path, link)
     except OSError:  # a file system without hard links
         os.replace(path, kept)
-    else:
-        os.replace(link, kept)
 
 
 def _is_full(error: BaseException | None) -> bool:

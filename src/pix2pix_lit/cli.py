@@ -19,6 +19,7 @@ from omegaconf.errors import MissingMandatoryValue
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.ranks import is_first_rank, started_by_first_rank, world_size_from_outside
+from pix2pix_lit.replacement import replacement_of
 from pix2pix_lit.run_folder import run_folder
 
 log = logging.getLogger(__name__)
@@ -137,8 +138,8 @@ OmegaConf.register_new_resolver("run_folder", _run_folder)
 def leave_message(message: str) -> None:
     """Tell the process that started this one why it ends, in a file that ``message_of_rank`` reads."""
     path = message_file(HydraConfig.get().runtime.output_dir, int(os.environ["LOCAL_RANK"]))
-    path.with_suffix(".tmp").write_text(message)
-    path.with_suffix(".tmp").replace(path)
+    with replacement_of(path) as temporary:
+        temporary.write_text(message)
 
 
 def message_file(folder: str, local_rank: int) -> Path:

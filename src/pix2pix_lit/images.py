@@ -2,9 +2,7 @@
 
 import io
 import os
-import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import imagecodecs
@@ -17,6 +15,7 @@ from pix2pix_lit.image_decoders import Decoded, decode
 from pix2pix_lit.image_fit import fit
 from pix2pix_lit.image_metadata import NO_METADATA, ImageMetadata
 from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.replacement import replacement_of
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 """File name endings that count as images, compared without regard to case."""
@@ -91,19 +90,15 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
     if not _can_hold(suffix, channels, dtype):
         others = ", ".join(other for other in SUFFIXES if _can_hold(other, channels, dtype))
         raise UserError(f"{path} cannot hold {channels} channels of {dtype}; expected one of {others or 'no file'}")
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}{suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_encode(image, suffix, metadata))
-        temporary.replace(path)
+        with replacement_of(path) as temporary:
+            temporary.write_bytes(_encode(image, suffix, metadata))
     except (OSError, ValueError) as error:  # Pillow has ValueError for sides that a format has no numbers for
         raise UserError(
             f"{path} cannot be written ({error}); expected a folder with room that you may write to, and sides that "
             f"the format allows"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def suffix_for(suffix: str, image_type: ImageType) -> str:

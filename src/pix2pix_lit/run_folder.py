@@ -6,11 +6,10 @@ import itertools
 import json
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.ranks import is_first_rank, started_by_srun
-from pix2pix_lit.replacement import replacement_of
+from pix2pix_lit.replacement import replacement_of, temporary_folder_in
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +56,9 @@ def run_folder(name: str, ckpt_path: str | None) -> str:
         job, step = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_STEP_ID", "0")
         return str(runs / f"job_{job}_{step}")
     if not is_first_rank():
-        folder = tempfile.mkdtemp(prefix="pix2pix-lit-rank-")  # the first rank's name holds the time; nothing is
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # written to this one
-        return folder
+        temporary = ExitStack()  # the first rank's name holds the time; nothing is written to this one
+        atexit.register(temporary.close)
+        return str(temporary.enter_context(temporary_folder_in(Path(tempfile.gettempdir()))))
     try:
         return str(_new_folder(runs, time.strftime("%Y-%m-%d_%H-%M-%S")))
     except OSError as error:

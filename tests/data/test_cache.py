@@ -143,14 +143,14 @@ def test_a_killed_build_leaves_nothing_that_counts(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=_build, args=(str(tmp_path), 0.05))
     process.start()
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*.partial/a.npy")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".pix2pix-lit.*.tmp/a.npy")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert list(tmp_path.glob("*.partial"))
+    assert list(tmp_path.glob(".pix2pix-lit.*.tmp"))
     assert not list(tmp_path.glob("*/about.json"))
     assert_equal(cache_on_disk(pairs(), tmp_path, 0, "train"), pairs())
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".pix2pix-lit.*.tmp"))
 
 
 def test_one_process_makes_a_cache_while_others_wait(tmp_path):

@@ -236,10 +236,11 @@ def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkp
     (tmp_path / "in/broken.mp4").write_bytes(b"no video")
     settings = ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "gallery=true"]
     with started(tmp_path, *settings) as process:
-        wait_for(".clip.mp4.*.tmp", tmp_path / "out", process)
+        wait_for("[!.]*.png", tmp_path / "out", process, 2)
+        wait_for(".pix2pix-lit.*.tmp", tmp_path / "out", process)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "out/clip.mp4").exists()
-    assert list((tmp_path / "out").glob(".clip.mp4.*.tmp"))
+    assert list((tmp_path / "out").glob(".pix2pix-lit.*.tmp"))
     ((status, printed),) = run_together(tmp_path, settings)
     assert status == 1
     assert "2 of 4 are in out already" in printed

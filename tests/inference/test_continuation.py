@@ -75,17 +75,6 @@ def test_skip_leaves_whatever_is_there_and_overwrite_leaves_nothing(tmp_path, ta
     assert remaining_tasks(tasks, tmp_path / "out", SETTINGS, "overwrite") == tasks
 
 
-def test_what_a_killed_process_was_writing_is_removed(tmp_path, tasks):
-    make(tasks[0])
-    folder = tasks[0].target.parent
-    for name in (".0123abcd.png", ".video.mp4.0123abcd.tmp"):
-        (folder / name).touch()
-    for name in (".hidden.png", ".0123abcx.png", "x.0123abcd.png"):
-        (folder / name).touch()
-    remaining_tasks(tasks, tmp_path / "out", SETTINGS)
-    assert {path.name for path in folder.iterdir()} == {"a.png", ".hidden.png", ".0123abcx.png", "x.0123abcd.png"}
-
-
 def test_a_damaged_record_is_as_none(tmp_path, tasks):
     remaining_tasks(tasks, tmp_path / "out", SETTINGS)
     make(tasks[0])

@@ -231,8 +231,6 @@ def test_page_appears_only_when_closed_and_nothing_temporary_stays(tmp_path):
 def test_another_run_leaves_the_page_intact_until_it_replaces_it_with_its_thumbnails(tmp_path):
     first = write_gallery(tmp_path, ["a.png", "b.png", "c.png"])
     (tmp_path / "thumbnails" / "notes.txt").write_text("not ours")
-    (tmp_path / "thumbnails" / ("." + "0" * 24 + ".jpg.12345678.tmp")).write_text("left by a killed process")
-    (tmp_path / ".index.html.12345678.tmp").write_text("left by a killed process")
     second = Gallery(tmp_path, "x")
     second.add("a.png", {"input": noise(8, 8, 0)}, {})  # as before
     second.add("d.png", {"input": noise(8, 8, 77)}, {})

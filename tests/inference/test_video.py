@@ -380,7 +380,7 @@ def test_content_tells_the_format(tmp_path):
     assert translate_video(source, tmp_path / "out.mp4", same, 4) == 3
 
 
-@pytest.mark.parametrize("name", ["a:b.mp4", "%d [1].mp4", "ü ~.mp4", "UPPER.MP4"])
+@pytest.mark.parametrize("name", ["a:b.mp4", "%d [1].mp4", "ü ~.mp4", "UPPER.MP4", "x" * 251 + ".mp4"])
 def test_odd_names_are_as_good(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "in.mp4", counting(2)).rename(tmp_path / name)

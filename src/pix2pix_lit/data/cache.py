@@ -20,6 +20,7 @@ from pix2pix_lit.data.pair import Pair
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.replacement import remove_leftovers, temporary_folder_in
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +150,7 @@ def _load(pairs: ResizedPairs, cache: Path) -> CachedPairs:
 
 
 def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_workers: int, title: str) -> None:
-    partial = cache.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # a killed process left it
+    remove_leftovers(cache.parent)  # half a cache of a killed process takes room
     shutil.rmtree(cache, ignore_errors=True)  # somebody deleted a part of it
     needed, free = _bytes(pairs), shutil.disk_usage(cache.parent).free
     if free < needed:
@@ -158,8 +158,7 @@ def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_w
             f"data.cache=disk needs {_mib(needed)} for {title}, and {_mib(free)} are free in {cache.parent}; expected "
             f"more: make room, set data.cache_dir to another disk, or data.cache=none"
         )
-    partial.mkdir()
-    try:
+    with temporary_folder_in(cache.parent) as partial:
         a_images, b_images = (
             np.lib.format.open_memmap(partial / name, "w+", np.dtype(dtype), shape)
             for name, (shape, dtype) in zip(("a.npy", "b.npy"), _layout(pairs), strict=True)
@@ -169,8 +168,6 @@ def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_w
         b_images.flush()
         (partial / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True))
         partial.rename(cache)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     log.info("%s: %d pairs are kept in %s (%s)", title, len(pairs), cache, _mib(needed))
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from pix2pix_lit.cli import CONFIG_DIR, command
 from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import list_images
+from pix2pix_lit.replacement import remove_leftovers, temporary_folder_in
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +122,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
             f"{root} exists, and was not made by this command; expected a new folder: rename it, or choose another "
             f"one with data.root=PATH. If it holds the data set, train on it as it is"
         )
-    unpacking = root.with_name(f".{root.name}.unpacking")
-    if unpacking.exists():
-        shutil.rmtree(unpacking)
+    remove_leftovers(root.parent)  # half a data set of a killed call takes room
     downloaded = root.with_name(f".{root.name}.tar.gz.part")
     path = archive_file or downloaded
     known_hash = _known_hash(root)
@@ -141,19 +139,18 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
         raise
     require_space(root.parent, size, f"for the contents of {path}")
     try:
-        with tqdm(total=size, unit="B", unit_scale=True, desc="unpacking") as progress:
-            for tar, member in _members(path):
-                _extract(path, tar, member, unpacking)
-                progress.update(member.size)
-        (unpacking / top / MARKER).write_text(facts, encoding="utf-8")
-        _record_path(root).write_text(facts, encoding="utf-8")
-        (unpacking / top).rename(root)  # which may be an empty folder
+        with temporary_folder_in(root.parent) as unpacking:
+            with tqdm(total=size, unit="B", unit_scale=True, desc="unpacking") as progress:
+                for tar, member in _members(path):
+                    _extract(path, tar, member, unpacking)
+                    progress.update(member.size)
+            (unpacking / top / MARKER).write_text(facts, encoding="utf-8")
+            _record_path(root).write_text(facts, encoding="utf-8")
+            (unpacking / top).rename(root)  # which may be an empty folder
     except UserError:
         if archive_file is None:
             _remove(downloaded)
         raise
-    finally:
-        shutil.rmtree(unpacking, ignore_errors=True)
     _remove(downloaded)
 
 

@@ -4,8 +4,6 @@ import json
 import logging
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.replacement import temporary_folder_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,16 +135,12 @@ def export(config: DictConfig) -> None:
 @contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
     """Within: a folder on the same disk, which goes in the end; errors of the disk are a ``UserError``."""
-    folder: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-        yield Path(folder)
+        with temporary_folder_in(target.parent) as folder:
+            yield folder
     except OSError as error:
         raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _inputs(config: DictConfig, description: Any) -> "tuple[list[np.ndarray], list[np.ndarray], str]":

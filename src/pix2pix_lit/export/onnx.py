@@ -1,6 +1,5 @@
 """ONNX (opset 18 or newer): for ONNX Runtime, in Python, C++, C#, Java, browsers and phones."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pix2pix_lit.description import METADATA_KEY
 from pix2pix_lit.export.graph import INPUT, OUTPUT, program_of, quiet
 from pix2pix_lit.export.job import Job
 from pix2pix_lit.export.quantization import calibration_inputs
+from pix2pix_lit.replacement import temporary_folder_in
 
 SUFFIX = ".onnx"
 PRECISIONS = ("fp32", "fp16", "int8")  # ONNX Runtime has no convolutions in bf16
@@ -53,8 +53,8 @@ class _Images(CalibrationDataReader):
 
 def _quantize(job: Job, path: Path) -> None:
     """Weights and inputs of convolutions become int8, each with a scale: of a channel's weights, of all its inputs."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, quiet():
-        prepared = Path(folder) / "prepared.onnx"
+    with temporary_folder_in(path.parent) as folder, quiet():
+        prepared = folder / "prepared.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         options: dict[str, Any] = {"ActivationSymmetric": False, "WeightSymmetric": True}
         quantize_static(

@@ -1,8 +1,7 @@
 """Going on with translations that were interrupted: which files are there already, from the same command."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +13,6 @@ Existing = Literal["continue", "skip", "overwrite"]
 
 RECORD = ".predict.json"
 """The file in the output folder that says what its translations were made by, and from when on."""
-
-_TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.\w+|\..+\.[0-9a-f]{8}\.tmp")
 
 
 def remaining_tasks(
@@ -50,19 +47,9 @@ def remaining_tasks(
         ) from error
     if existing == "overwrite":
         return tasks
-    remove_temporary_files({task.target.parent for task in tasks})
     if existing == "skip":
         return [task for task in tasks if not task.target.exists()]
     return [task for task in tasks if not (is_same and _is_done(task, since))]
-
-
-def remove_temporary_files(folders: Iterable[Path]) -> None:
-    """Remove what a process that was killed has left of files that it was writing."""
-    for folder in folders:
-        if folder.is_dir():
-            for path in folder.iterdir():
-                if _TEMPORARY.fullmatch(path.name) and path.is_file():
-                    path.unlink(missing_ok=True)
 
 
 def _made_by(record: Path) -> Any:

@@ -21,8 +21,7 @@ from pix2pix_lit.replacement import replacement_of
 
 _LONGEST = 256  # pixels of a thumbnail's longer side
 _FOLDER = "thumbnails"
-# What earlier runs have left: thumbnails, and unfinished files of killed processes.
-_OURS = re.compile(r"[0-9a-f]{24}\.jpg|\.([0-9a-f]{24}\.jpg|index\.html)\.[0-9a-f]{8}\.tmp")
+_THUMBNAIL = re.compile(r"[0-9a-f]{24}\.jpg")
 _BROWSER_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _ESCAPED = "\\u003c"  # "<" within JSON, where it cannot end the element
 _STYLE = (Path(__file__).parent / "gallery.css").read_text("utf-8")
@@ -81,8 +80,8 @@ class Gallery:
         """
         # File names that are not UTF-8 have lone surrogates in place of some bytes.
         _write(self.folder / "index.html", self._page().encode("utf-8", "replace"))
-        for path in [*(self.folder / _FOLDER).glob("*"), *self.folder.glob(".index.html.*.tmp")]:
-            if path.name not in self._thumbnails and _OURS.fullmatch(path.name):
+        for path in (self.folder / _FOLDER).glob("*"):
+            if path.name not in self._thumbnails and _THUMBNAIL.fullmatch(path.name):
                 with suppress(OSError):  # what stays does no harm
                     path.unlink()
 
