@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import resource
 
 import pytest
+import safetensors.torch
 import torch
 
 from pix2pix_lit.checkpoint import load_generator, read_checkpoint
@@ -120,7 +122,7 @@ def test_missing_folder_torn_and_foreign_files_are_told_apart(tmp_path):
         (tmp_path / "flipped.ckpt").write_bytes(flipped)
         with pytest.raises(UserError, match="flipped.ckpt (cannot be read|is refused)"):
             read_checkpoint(tmp_path / "flipped.ckpt")
-    assert read_checkpoint(tmp_path / "whole.ckpt", on_disk=True).keys() == {"hyper_parameters", "state_dict"}
+    assert read_checkpoint(tmp_path / "whole.ckpt").keys() == {"hyper_parameters", "state_dict"}
 
     for foreign in ({"state_dict": {}}, {"model": torch.zeros(1)}, {"hyper_parameters": {}}, {"hyper_parameters": 3}):
         torch.save(foreign, tmp_path / "foreign.ckpt")
@@ -137,3 +139,131 @@ def test_weights_that_do_not_fit_their_description_are_refused(tmp_path, change)
     torch.save(checkpoint_of(UNET | change, network), tmp_path / "x.ckpt")
     with pytest.raises(UserError, match="x.ckpt does not fit"):
         load_generator(tmp_path / "x.ckpt")
+
+
+BIASED = UNET | {"norm": "none"}
+
+
+def network_of(spec):
+    kind = UNetGenerator if spec["_target_"].endswith("UNetGenerator") else ResNetGenerator
+    return kind(**{key: value for key, value in spec.items() if key != "_target_"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "claim"),
+    [
+        (UNET, {"width": 2000}),
+        (UNET, {"width": 2**40}),
+        (UNET, {"depth": 10**9}),
+        (RESNET, {"blocks": 10**9}),
+        (RESNET, {"width": 10**6}),
+        (UNET, {"depth": 10**18, "dropout_blocks": []}),
+    ],
+)
+def test_a_network_larger_than_its_weights_is_refused_before_it_is_built(tmp_path, spec, claim):
+    torch.save(checkpoint_of(spec | claim, network_of(spec)), tmp_path / "x.ckpt")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match="x.ckpt does not fit the .* that it describes"):
+        load_generator(tmp_path / "x.ckpt")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
+
+
+def weights_as(change):
+    """The state dict of a U-Net with another tensor for its innermost weights."""
+    state = network_of(UNET).state_dict()
+    return state | {"encoder.3.conv.weight": change(state["encoder.3.conv.weight"])}
+
+
+def with_one(value):
+    def change(weight):
+        weight = weight.clone()
+        weight[0, 1, 2, 3] = value
+        return weight
+
+    return change
+
+
+NUMBERS_THAT_ARE_NONE = {
+    "nan": (with_one(float("nan")), "NaN or infinity in .*encoder.3.conv.weight"),
+    "inf": (with_one(float("-inf")), "NaN or infinity in .*encoder.3.conv.weight"),
+    "too large for 32 bits": (lambda weight: with_one(1e300)(weight.double()), "NaN or infinity in"),
+    "integers": (lambda weight: weight.int(), "encoder.3.conv.weight of int32; expected floating-point"),
+    "bytes": (lambda weight: weight.byte(), "of uint8"),
+    "truth values": (lambda weight: weight.bool(), "of bool"),
+    "complex": (lambda weight: weight.to(torch.complex64), "of complex64"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS_THAT_ARE_NONE)
+@pytest.mark.parametrize("kind", ["checkpoint", "safetensors"])
+def test_weights_that_are_no_finite_floating_point_numbers_are_refused(tmp_path, name, kind):
+    change, message = NUMBERS_THAT_ARE_NONE[name]
+    state = weights_as(change)
+    if kind == "checkpoint":
+        path = tmp_path / "x.ckpt"
+        content = checkpoint_of(UNET, torch.nn.Identity())
+        content["state_dict"] = {f"generator.{key}": value for key, value in state.items()}
+        torch.save(content, path)
+    else:
+        path = tmp_path / "x.safetensors"
+        description = load_description(tmp_path)
+        safetensors.torch.save_file(state, path, {"pix2pix_lit": description.to_json()})
+    with pytest.raises(UserError, match=message):
+        load_generator(path)
+
+
+def load_description(tmp_path):
+    torch.save(checkpoint_of(UNET, network_of(UNET)), tmp_path / "fine.ckpt")
+    return load_generator(tmp_path / "fine.ckpt").description
+
+
+def test_weights_of_other_precisions_and_large_finite_ones_are_taken(tmp_path):
+    for number, change in enumerate((lambda it: it.half(), lambda it: it.double(), lambda it: it * 0 + 1e38)):
+        content = checkpoint_of(UNET, torch.nn.Identity())
+        content["state_dict"] = {f"generator.{key}": value for key, value in weights_as(change).items()}
+        torch.save(content, tmp_path / f"{number}.ckpt")
+        weight = load_generator(tmp_path / f"{number}.ckpt").network.encoder[3].conv.weight
+        assert torch.equal(weight, content["state_dict"]["generator.encoder.3.conv.weight"].float())
+
+
+@pytest.mark.parametrize("place", ["hyper_parameters", "generator", "input", "width", "state_dict", "a weight", "data"])
+@pytest.mark.parametrize("value", [torch.ones(3), "text", 7, [1, 2], 2**63, None, {}, float("nan")])
+def test_a_checkpoint_with_something_else_in_its_place_is_refused(tmp_path, place, value):
+    content = checkpoint_of(dict(UNET), network_of(UNET))
+    if place in ("hyper_parameters", "state_dict", "data"):
+        content[place] = value
+    elif place == "a weight":
+        content["state_dict"]["generator.encoder.0.conv.weight"] = value
+    elif place == "width":
+        content["hyper_parameters"]["generator"]["width"] = value
+    else:
+        content["hyper_parameters"][place] = value
+    torch.save(content, tmp_path / "x.ckpt")
+    is_fine = (place == "data" and not isinstance(value, torch.Tensor)) or (place == "input" and value == {})
+    if is_fine:
+        assert load_generator(tmp_path / "x.ckpt").description.to_json()
+    else:
+        with pytest.raises(UserError, match="x.ckpt (does not|has tensors|asks for)"):
+            load_generator(tmp_path / "x.ckpt")
+
+
+@pytest.mark.parametrize("dropout", [float("nan"), -0.1, 1.5, "much"])
+@pytest.mark.parametrize("spec", [UNET, RESNET])
+def test_dropout_that_is_no_probability_is_refused(tmp_path, spec, dropout):
+    torch.save(checkpoint_of(spec | {"dropout": dropout}, network_of(spec)), tmp_path / "x.ckpt")
+    with pytest.raises(UserError, match="x.ckpt does not fit"):
+        load_generator(tmp_path / "x.ckpt")
+
+
+def test_metadata_nested_too_deep_is_refused(tmp_path):
+    text = '{"generator": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    safetensors.torch.save_file(network_of(UNET).state_dict(), tmp_path / "x.safetensors", {"pix2pix_lit": text})
+    with pytest.raises(UserError, match=r"describes itself in a way .*RecursionError"):
+        load_generator(tmp_path / "x.safetensors")
+
+
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
+    for name in ("x.ckpt", "x.safetensors", "x.onnx"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(UserError, match=f"{name} cannot be read .* a FIFO"):
+            load_generator(tmp_path / name)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
+from pix2pix_lit import torch_file
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.replacement import replacement_of, temporary_path_in
@@ -46,7 +46,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             with replacement_of(path) as temporary:
                 with open(temporary, "wb") as file:
-                    torch.save(checkpoint, file)
+                    torch_file.save(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
                 if path.name == LAST and path in self._whole:

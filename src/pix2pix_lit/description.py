@@ -80,12 +80,14 @@ class Description:
                 raise ValueError(f"precision={description.precision} generator={description.generator}")
             if not isinstance(description.training, dict) or not isinstance(description.license, str | None):
                 raise ValueError(f"training={description.training} license={description.license}")
+            if type(description.takes_images) is not bool or not isinstance(description.version, str):
+                raise ValueError(f"takes_images={description.takes_images} version={description.version}")
             _ = description.norm_inference  # of a norm that is known
             for name in ("size_multiple", "smallest_side"):
                 if type(getattr(description, name)) is not int or not 1 <= getattr(description, name) <= 2**16:
                     raise ValueError(f"{name}={getattr(description, name)}")
             return description
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path} describes itself in a way that this version of pix2pix-lit does not know "
                 f"({type(error).__name__}: {error}); expected a file of version {pix2pix_lit.__version__}: export it "

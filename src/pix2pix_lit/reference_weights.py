@@ -76,7 +76,7 @@ def from_reference(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Re
         # PyTorch before 0.4.1 did not count them, and a later one that reads its files starts from 0.
         count = next(iter(tensors.values())).new_zeros((), dtype=torch.long)
         tensors |= {name: count.clone() for name in table if name.endswith("num_batches_tracked")}
-    faults = _faults(tensors, {name: tensor.shape for name, tensor in table.items()})
+    faults = faults_of(tensors, {name: tensor.shape for name, tensor in table.items()})
     if faults:
         raise UserError(
             f"{path} looks like a {network} of pytorch-CycleGAN-and-pix2pix, but {faults}; expected all tensors of "
@@ -136,7 +136,7 @@ def to_reference(spec: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict
     table = _table(network)
     has_biases = not is_instance or settings["bias_before_norm"]
     expected = {it.name: it.shape for it in table.values() if has_biases or not it.is_bias_before_norm}
-    faults = _faults(weights, expected)
+    faults = faults_of(weights, expected)
     if faults:
         raise UserError(
             f"the generator's specification describes a {network}, but its state dict {faults}; expected the two of "
@@ -265,7 +265,7 @@ def _resnet_layers(network: _Network) -> Iterator[_Layer]:
 
 
 def _recognised(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> _Network:
-    """Which network this is if it is one; whether it is one is for ``_faults`` to say."""
+    """Which network this is if it is one; whether it is one is for ``faults_of`` to say."""
     is_unet = "model.model.0.weight" in tensors
     # One deeper block is one ".model." more; every residual block has a number of its own.
     levels = {name.count(".model.") for name in tensors if name.startswith("model.model.")}
@@ -294,8 +294,8 @@ def _recognised(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> 
     return network.with_channels(tensors[first], tensors.get(last))
 
 
-def _faults(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
-    """What keeps these tensors from being the expected ones, in words; empty if nothing does."""
+def faults_of(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """What keeps tensors from having the expected names and shapes, in words; empty if nothing does."""
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]
     if missing or unknown:

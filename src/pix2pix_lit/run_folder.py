@@ -104,7 +104,7 @@ def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> Path | None
         raise UserError(f"ckpt_path=last, but {folder} has no checkpoints/last.ckpt; expected one to go on from")
     for path in found:
         try:
-            checkpoint = read_checkpoint(path, on_disk=True)
+            checkpoint = read_checkpoint(path)
         except UserError as error:
             if path == found[-1]:
                 raise

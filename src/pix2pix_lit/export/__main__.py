@@ -37,6 +37,7 @@ def export(config: DictConfig) -> None:
     import torch
 
     from pix2pix_lit.checkpoint import load_generator
+    from pix2pix_lit.checksums import SHA256, checksums_of, json_beside
     from pix2pix_lit.export import format_named
     from pix2pix_lit.export.card import model_card
     from pix2pix_lit.export.job import Job
@@ -122,8 +123,12 @@ def export(config: DictConfig) -> None:
             "file_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
             "environment": _environment(config.device),
         }
-        metadata = json.loads(description.to_json()) | {"format": config.format, "report": report}
-        (folder / f"{target.name}.json").write_text(json.dumps(metadata, indent=2))
+        metadata = json.loads(description.to_json()) | {
+            "format": config.format,
+            SHA256: checksums_of(folder.iterdir()),
+            "report": report,
+        }
+        json_beside(written).write_text(json.dumps(metadata, indent=2))
         (folder / f"{target.name}.md").write_text(model_card(target.name, config.format, description, report))
         # What the file needs to work comes first, itself last.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):

@@ -1,7 +1,6 @@
 """A checkpoint of this project with the generator alone: for predict.py, and for warm starts of training."""
 
-import torch
-
+from pix2pix_lit import torch_file
 from pix2pix_lit.checkpoint import checkpoint_of
 from pix2pix_lit.export.job import Job
 
@@ -12,4 +11,5 @@ IS_GRAPH = False
 
 def write(job: Job, path: str) -> None:
     """What the moving average was, if there was one, is the generator; there is no training to go on with."""
-    torch.save(checkpoint_of(job.network, job.description), path)
+    with open(path, "wb") as file:
+        torch_file.save(checkpoint_of(job.network, job.description), file)

@@ -1,7 +1,6 @@
 """A generator file of the reference implementation, junyanz/pytorch-CycleGAN-and-pix2pix (``latest_net_G.pth``)."""
 
-import torch
-
+from pix2pix_lit import torch_file
 from pix2pix_lit.export.job import Job
 from pix2pix_lit.reference_weights import to_reference
 
@@ -12,4 +11,5 @@ IS_GRAPH = False
 
 def write(job: Job, path: str) -> None:
     """The weights under the reference's names; its format has no place for the description."""
-    torch.save(to_reference(job.description.generator, job.network.state_dict()), path)
+    with open(path, "wb") as file:
+        torch_file.save(to_reference(job.description.generator, job.network.state_dict()), file)

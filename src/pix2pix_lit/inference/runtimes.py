@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pix2pix_lit.checksums import verify_export
 from pix2pix_lit.description import METADATA_KEY, Description
 from pix2pix_lit.errors import UserError
 
@@ -57,13 +58,14 @@ def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bo
         trusted: whether files may be opened that can run code.
 
     Raises:
-        UserError: if the file is damaged, was not exported by this project, or is not ``trusted`` but must be; and
-            if its runtime is not installed.
+        UserError: if the file is damaged, differs from what the JSON beside it says, was not exported by this project,
+            or is not ``trusted`` but must be; and if its runtime is not installed.
     """
     path = Path(path)
     kind = _kind_of(path)
     if kind is None:
         return None
+    verify_export(path)
     if kind in ("onnx", "openvino"):
         module = _runtime_module(kind, path)
     elif not trusted:
@@ -97,6 +99,8 @@ def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bo
 def _kind_of(path: Path) -> str | None:
     if path.suffix.lower() == ".onnx" and path.is_file():
         return "onnx"
+    if not path.is_file():  # such as a FIFO, which to open is to wait
+        return None
     try:
         with open(path, "rb") as file:
             start = file.read(512)

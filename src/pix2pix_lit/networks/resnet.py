@@ -41,6 +41,9 @@ class ResNetGenerator(nn.Module):
             implementation has them with instance norm.
         recompute: whether training runs every block again in the backward pass instead of keeping its activations
             (Chen et al. 2016): less memory, more time, the same numbers.
+
+    Raises:
+        UserError: for a value that none of the above describes.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class ResNetGenerator(nn.Module):
         recompute: bool = False,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout <= 1:
+            raise UserError(f"dropout is {dropout}; expected a probability from 0 to 1")
         bias = norm == "none" or bias_before_norm  # a norm takes the mean away, and a bias with it
 
         def normed(channels: int) -> nn.Module:

@@ -112,6 +112,8 @@ class UNetGenerator(nn.Module):
                 f"dropout_blocks is {list(dropout_blocks)}; a U-Net of depth {depth} has dropout only on its "
                 f"decoder blocks 0 to {depth - 2}"
             )
+        if not 0 <= dropout <= 1:
+            raise UserError(f"dropout is {dropout}; expected a probability from 0 to 1")
         channels = [min(width * 2**level, width * 8) for level in range(depth)]
         # A convolution before a norm needs no bias. The reference has none on the un-normalised ones either when
         # the norm is BatchNorm; kept, so that parameter counts and its weight files agree with ours.
