@@ -165,8 +165,10 @@ def refused(source: Path, target: Path, message: str, translate: Callable[[np.nd
 def test_every_frame_is_translated_once_and_in_order(tmp_path, suffix):
     source = write_video(tmp_path / f"in{suffix}", counting(20))
     recorder, progress = Recorder(), []
-    assert translate_video(source, tmp_path / f"out{suffix}", recorder, 7, progress.append) == 20
-    assert [len(batch) for batch in recorder.batches] == progress == [7, 7, 6]
+    target = tmp_path / f"out{suffix}"
+    assert translate_video(source, target, recorder, 7, lambda *counts: progress.append(counts)) == 20
+    assert [len(batch) for batch in recorder.batches] == [count for count, _ in progress] == [7, 7, 6]
+    assert {expected for _, expected in progress} == {20}
     assert recorder.batches[0].shape == (7, 48, 64, 3)
     assert recorder.batches[0].dtype == np.uint8
     assert numbers(recorder.frames) == list(range(20))

@@ -13,7 +13,6 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import UserError
@@ -22,6 +21,7 @@ from pix2pix_lit.images import write_image
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
 from pix2pix_lit.inference.painters import NetworkPainter
+from pix2pix_lit.inference.progress import Progress
 from pix2pix_lit.inference.translator import Draws, Translator
 from pix2pix_lit.inference.video import translate_video
 from pix2pix_lit.out_of_memory import explain_out_of_memory
@@ -111,6 +111,7 @@ class Prediction(L.LightningModule):
         self.tasks = tasks
         self.settings = settings
         self.outcome = Outcome()
+        self.progress = Progress(0, is_shown=False)
         if isinstance(translator.painter, NetworkPainter):
             self.network = translator.painter.network  # so that it is moved
 
@@ -119,7 +120,7 @@ class Prediction(L.LightningModule):
         everything: list[Task] = self.trainer.strategy.broadcast(self.tasks)
         own = everything[self.trainer.global_rank :: self.trainer.world_size]
         self._count = len(own)
-        self.progress = tqdm(total=len(own), unit="file", disable=not self.trainer.is_global_zero)
+        self.progress = Progress(len(own), self.trainer.is_global_zero)
         return _Stream(own, self.translator, self.settings)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -144,7 +145,6 @@ class Prediction(L.LightningModule):
     def on_predict_end(self) -> None:
         """Wait for the last files, and let all processes know what became of all tasks."""
         self.writer.close()
-        self.progress.close()
         self.outcome.done = self._count - len(self.outcome.failures)
         outcomes = gathered(self.outcome)
         self.outcome = Outcome(
@@ -193,7 +193,7 @@ class Prediction(L.LightningModule):
                     raise
                 self._fail(task, str(error))
             else:
-                self.progress.update()
+                self.progress.file_done()
 
         self.writer.submit(attempt)
 
@@ -224,15 +224,14 @@ class Prediction(L.LightningModule):
                 )
             if self.settings.half is not None or self.settings.samples:
                 raise UserError(f"{task.source} is a video; expected images for half or samples: leave them unset")
-            translate_video(task.source, task.target, translate, self.settings.batch_size)
+            translate_video(task.source, task.target, translate, self.settings.batch_size, self.progress.frames_done)
         except UserError as error:
-            self._fail(task, str(error))
-        else:
-            self.progress.update()
+            self.outcome.failures.append(Failure(task, str(error)))
+        self.progress.video_done()
 
     def _fail(self, task: Task, message: str) -> None:
         self.outcome.failures.append(Failure(task, message))
-        self.progress.update()
+        self.progress.file_done()
 
 
 class _Stream:

@@ -24,7 +24,7 @@ def translate_video(
     target: Path,
     translate: Callable[[np.ndarray], np.ndarray],
     batch_size: int,
-    on_frames: Callable[[int], None] | None = None,
+    on_frames: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write a video whose frames are translations of another's, shown when those are, with the same sound.
 
@@ -45,7 +45,7 @@ def translate_video(
         translate: (N, H, W, 3) uint8 RGB -> (N, H', W', 3) uint8 RGB, N from 1 to ``batch_size``. Called in this
             thread, while the batch after is read and the batch before is written in others.
         batch_size: most frames in a batch.
-        on_frames: called with the number of frames in a batch when that is translated.
+        on_frames: called when a batch is translated: with the number of its frames, and of all as far as the file says.
 
     Returns:
         The number of frames.
@@ -73,7 +73,7 @@ def translate_video(
                 reader.batches(batch_size),
                 translate,
                 lambda size: VideoWriter(target, temporary, output, reader, size),
-                on_frames,
+                None if on_frames is None else lambda count: on_frames(count, reader.expected_frames),
             )
 
 

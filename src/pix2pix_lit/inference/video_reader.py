@@ -120,6 +120,7 @@ class VideoReader:
         rate: frames in a second, on average.
         pace: the same without frames that are left out, such as those of a camera in the dark.
         time_base: seconds in a unit of time.
+        expected_frames: their number as far as the file says, 0 if it does not.
         look: of all frames; known from the first batch on.
     """
 
@@ -142,6 +143,8 @@ class VideoReader:
         self.rate = self._video.average_rate or self._video.guessed_rate or Fraction(25)
         self.pace = self._video.guessed_rate or self.rate
         self.time_base = self._video.time_base
+        seconds = (container.duration or 0) / 1_000_000  # FFmpeg's AV_TIME_BASE
+        self.expected_frames = self._video.frames or round(seconds * self.rate)
         self._size = (0, 0)
         self._turn: tuple[int, int, int, int] | None = None
         self._last_start: int | None = None
