@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.ranks import is_first_rank, started_by_srun
 from pix2pix_lit.replacement import replacement_of, temporary_folder_in
 
@@ -78,6 +78,32 @@ def _new_folder(parent: Path, name: str) -> Path:
     raise AssertionError
 
 
+def checkpoint_in(path: str | os.PathLike[str]) -> Path:
+    """The checkpoint that is meant: a file itself, or the last one of a run's folder or of its ``checkpoints`` folder.
+
+    Raises:
+        UserError: for a folder that has none, naming what it has instead.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    for checkpoints in (path / "checkpoints", path):
+        last = checkpoints / "last.ckpt"
+        if last.is_file():
+            return last
+    others = sorted([*path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
+    runs = sorted(path.glob("*/checkpoints/last.ckpt"), key=lambda run: run.stat().st_mtime_ns)
+    if others:
+        found = f"which has {first_few(others)}: name the file"
+    elif runs:
+        found = f"which has {len(runs)} runs, of which {runs[-1].parents[1]} is the newest: name one"
+    else:
+        found = "which has none: check the path"
+    raise UserError(
+        f"{path} is a folder; expected a checkpoint, or a run's folder with a checkpoints/last.ckpt, {found}"
+    )
+
+
 def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> Path | None:
     """The checkpoint that a run in ``folder`` starts from, verified; None for a run from the start.
 
@@ -97,7 +123,7 @@ def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> Path | None
     checkpoints = folder / "checkpoints"
     found = [checkpoints / name for name in (LAST, PREVIOUS) if (checkpoints / name).exists()]
     if ckpt_path is not None and ckpt_path != "last":
-        asked = Path(ckpt_path)
+        asked = checkpoint_in(ckpt_path)
         if not found or asked.absolute().parent == checkpoints.absolute():
             found = [asked]
     if ckpt_path == "last" and not found:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError, first_few
+from pix2pix_lit.run_folder import checkpoint_in
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +24,12 @@ def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
 
     Args:
         model: the LightningModule to start.
-        path: a checkpoint written by training.
+        path: a checkpoint written by training, or the folder of a run.
 
     Raises:
         UserError: if the file cannot be read (see ``checkpoint.read_checkpoint``) or has no weights for ``model``.
     """
+    path = checkpoint_in(path)
     stored = read_checkpoint(path).get("state_dict")
     if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
         raise UserError(f"warm_start={path} holds no weights under 'state_dict'; expected a checkpoint of train.py")

@@ -46,6 +46,7 @@ def export(config: DictConfig) -> None:
     from pix2pix_lit.inference.painters import in_precision
     from pix2pix_lit.inference.recalibration import recalibrate
     from pix2pix_lit.inference.translator import Translator
+    from pix2pix_lit.run_folder import checkpoint_in
 
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: python -m pix2pix_lit.export ckpt=FILE format=onnx")
@@ -69,7 +70,8 @@ def export(config: DictConfig) -> None:
             f"images is not set; {what} measures on inputs of the kind that the network will see, such as those of its "
             f"training: set images=FOLDER"
         )
-    target = Path(config.output or f"{Path(config.ckpt).with_suffix('')}{module.SUFFIX}")
+    checkpoint = checkpoint_in(config.ckpt)
+    target = Path(config.output or f"{checkpoint.with_suffix('')}{module.SUFFIX}")
     if target.is_dir():
         raise UserError(
             f"output={target} is a folder; expected the name of a file, such as {target / 'model'}{module.SUFFIX}"
@@ -81,13 +83,13 @@ def export(config: DictConfig) -> None:
             f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs know files of "
             f"format={config.format}"
         )
-    if target.resolve() == Path(config.ckpt).resolve():
+    if target.resolve() == checkpoint.resolve():
         raise UserError(f"output={target} would overwrite ckpt; expected another name: set output=FILE{ending}")
     if config.recalibrate and config.norm_inference == "per_image":
         raise UserError(
             "recalibrate is true and norm_inference per_image, which has no use for it; expected one of them"
         )
-    network, description = load_generator(config.ckpt, "running" if config.recalibrate else config.norm_inference)
+    network, description = load_generator(checkpoint, "running" if config.recalibrate else config.norm_inference)
     images, calibration, told = _inputs(config, description)
     if config.recalibrate:
         recalibrate(network, description, calibration)

@@ -20,6 +20,7 @@ from pix2pix_lit.inference.painters import NetworkPainter, Painter, in_precision
 from pix2pix_lit.inference.runtimes import open_runtime
 from pix2pix_lit.inference.tiles import check_tile, default_overlap, paint_in_tiles
 from pix2pix_lit.networks.norm import InferenceStatistics
+from pix2pix_lit.run_folder import checkpoint_in
 
 
 class Draws(NamedTuple):
@@ -75,8 +76,8 @@ class Translator:
         """The translator of a file: the path is all it takes.
 
         Args:
-            path: a checkpoint of training, a generator file of the reference implementation, or whatever
-                ``python -m pix2pix_lit.export`` writes.
+            path: a checkpoint of training or the folder of a run, whose last one is taken, a generator file of the
+                reference implementation, or whatever ``python -m pix2pix_lit.export`` writes.
             device: what torch calls it, such as ``cuda``. OpenVINO and ONNX files run on the CPU.
             precision: ``fp32``, ``fp16`` or ``bf16`` for the arithmetic of a network; None is fp32, and what an
                 exported file was made for.
@@ -89,7 +90,7 @@ class Translator:
             UserError: if the file cannot be read or is none of these (see ``checkpoint.load_generator`` and
                 ``runtimes.open_runtime``), and for what it or the device cannot do.
         """
-        device = _checked(device)
+        device, path = _checked(device), checkpoint_in(path)
         runtime = open_runtime(path, device, trusted)
         if runtime is None:
             network, description = load_generator(path, norm_inference)
