@@ -270,6 +270,114 @@ def test_a_gallery_shows_all_that_is_there_also_after_going_on(tmp_path, checkpo
     assert read_image(tmp_path / "out/sheets/sheet_0001.png").shape[0] > 3 * 12
 
 
+def test_the_folder_of_a_run_stands_for_its_last_checkpoint_and_the_gallery_names_the_run(tmp_path, checkpoint, caplog):
+    last = tmp_path / "runs/my run/2026-01-02_03-04-05/checkpoints/last.ckpt"
+    last.parent.mkdir(parents=True)
+    torch.save(torch.load(checkpoint) | {"global_step": 15000, "epoch": 8}, last)
+    write_inputs(tmp_path, {f"{i}.png": (9, 14) for i in (10, 2, 1)})
+    os.mkdir(os.fsencode(tmp_path / "in") + b"/\xe9")
+    (tmp_path / "in/1.png").rename(os.fsdecode(os.fsencode(tmp_path / "in") + b"/\xe9/1.png"))
+    with caplog.at_level(logging.INFO):
+        predict(config_of(tmp_path, ckpt=f"{last.parents[1]}", gallery=True))
+        predict(config_of(tmp_path, ckpt=f"{last.parent}"))  # the same
+    assert f"Translating with {last}" in caplog.text
+    assert "all 3 are in" in caplog.text
+    page = (tmp_path / "out/gallery/index.html").read_text()
+    assert "<h1>Translations by my run/2026-01-02_03-04-05, last.ckpt (epoch 8, step 15,000)</h1>" in page
+    entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]
+    assert [entry["name"] for entry in entries] == ["2.png", "10.png", "\\xe9/1.png"]
+
+
+def test_a_folder_that_is_no_run_is_told_what_could_be_meant(tmp_path, checkpoint):
+    write_inputs(tmp_path, {"a.png": (9, 14)})
+    (tmp_path / "outputs/x/1/checkpoints").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"outputs is a folder; expected a checkpoint, .* which has none"):
+        predict(config_of(tmp_path, ckpt=f"{tmp_path}/outputs"))
+    (tmp_path / "outputs/x/1/checkpoints/best.ckpt").touch()
+    with pytest.raises(UserError, match=r"which has .*x/1/checkpoints/best\.ckpt: name the file"):
+        predict(config_of(tmp_path, ckpt=f"{tmp_path}/outputs/x/1"))
+    (tmp_path / "outputs/x/1/checkpoints/last.ckpt").touch()
+    with pytest.raises(UserError, match=r"which has 1 runs, of which .*outputs/x/1 is the newest: name one"):
+        predict(config_of(tmp_path, ckpt=f"{tmp_path}/outputs/x"))
+
+
+def test_tiles_of_networks_with_statistics_of_their_own_are_told_with_what_helps(tmp_path, checkpoint, caplog):
+    write_inputs(tmp_path, {"a.png": (9, 14)})
+    predict(config_of(tmp_path, tile=64, norm_inference="running"))
+    assert "visible pattern" not in caplog.text
+    predict(config_of(tmp_path, tile=64))
+    assert "leave a visible pattern. norm_inference=running has none" in caplog.text
+
+
+def test_a_single_translation_may_be_given_the_name_of_its_file(tmp_path, checkpoint, caplog):
+    images = write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
+    expected = translate(checkpoint, images["a.png"])
+    one = {"input": f"{tmp_path}/in/a.png", "output": f"{tmp_path}/new/result.png"}
+    with caplog.at_level(logging.INFO):
+        predict(config_of(tmp_path, **one))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["result.png"]
+    np.testing.assert_array_equal(read_image(tmp_path / "new/result.png"), expected)
+    assert f"1 of 1 images translated into {tmp_path}/new/result.png" in caplog.text
+    write_image(tmp_path / "new/result.png", images["b.png"])
+    predict(config_of(tmp_path, existing="skip", **one))
+    np.testing.assert_array_equal(read_image(tmp_path / "new/result.png"), images["b.png"])
+    predict(config_of(tmp_path, **one))
+    np.testing.assert_array_equal(read_image(tmp_path / "new/result.png"), expected)
+    (tmp_path / "folder.png").mkdir()
+    predict(config_of(tmp_path, **one | {"output": f"{tmp_path}/folder.png"}))
+    assert (tmp_path / "folder.png/a.png").exists()
+
+
+@pytest.mark.usefixtures("checkpoint")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input": "{}/in"}, r"output=.*r\.png is the name of one file, but input=.* means 2 files; expected a folder"),
+        ({"gallery": True}, r"is the name of one file, but gallery=True writes folders"),
+        ({"samples": 2}, r"is the name of one file, but samples=2 writes folders"),
+        ({"naming": "{{stem}}_x"}, r"is the name of a file; expected suffix=null and naming=null"),
+        ({"output": "{}/r.mp4"}, r"a\.png is an image, but output=.*r\.mp4; expected a file ending in"),
+        ({"output": "{}/in/a.png"}, r"would overwrite an input"),
+        ({"bit_depth": 16, "output": "{}/r.jpg"}, r"r\.jpg, but such files cannot hold .* expected .*r\.png"),
+    ],
+)
+def test_a_file_as_output_is_refused_where_more_than_one_would_be_written(tmp_path, changes, message):
+    write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
+    one = {"input": "{}/in/a.png", "output": "{}/r.png"} | changes
+    with pytest.raises(UserError, match=message):
+        predict(
+            config_of(
+                tmp_path,
+                **{key: value.format(tmp_path) if isinstance(value, str) else value for key, value in one.items()},
+            )
+        )
+    assert not list(tmp_path.glob("r.*"))
+
+
+def test_nothing_left_to_do_shows_no_bar_and_still_makes_the_gallery(tmp_path, checkpoint, caplog, capsys):
+    write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
+    predict(config_of(tmp_path))
+    assert "2/2" in capsys.readouterr().err
+    with caplog.at_level(logging.INFO):
+        predict(config_of(tmp_path, gallery=True))
+    assert f"all 2 are in {tmp_path}/out already" in caplog.text
+    assert "images translated" not in caplog.text
+    assert capsys.readouterr().err == ""
+    assert (tmp_path / "out/gallery/index.html").exists()
+
+
+def test_an_error_in_the_middle_leaves_no_open_bar_before_its_message(tmp_path, checkpoint, monkeypatch, capsys):
+    write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
+
+    def fail(*_) -> None:
+        raise UserError("full") from OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", fail)
+    with pytest.raises(UserError, match="full"):
+        predict(config_of(tmp_path))
+    assert capsys.readouterr().err.endswith("\n")
+
+
 def test_own_folders_are_not_mixed_with_translations(tmp_path, checkpoint):
     write_inputs(tmp_path, {"gallery/a.png": (9, 14), "samples/a.png": (9, 14)})
     with pytest.raises(UserError, match="translations would go to .*gallery, where gallery=True writes its own files"):

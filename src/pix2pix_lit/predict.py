@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
-from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.errors import UserError, first_few, shown
+from pix2pix_lit.ranks import is_first_rank, world_size_from_outside
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import lightning as L
 
+    from pix2pix_lit.description import Description
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.files import Task
-    from pix2pix_lit.inference.prediction import Outcome
+    from pix2pix_lit.inference.prediction import Outcome, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +53,9 @@ def predict(config: DictConfig) -> None:
     from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.continuation import remaining_tasks
-    from pix2pix_lit.inference.files import find_tasks
-    from pix2pix_lit.inference.prediction import Prediction, Settings
+    from pix2pix_lit.inference.files import find_tasks, names_one_file
+    from pix2pix_lit.inference.prediction import Outcome, Prediction, Settings
+    from pix2pix_lit.run_folder import checkpoint_in
 
     for key in ("ckpt", "input", "output"):
         if config[key] in (None, ""):
@@ -66,6 +70,13 @@ def predict(config: DictConfig) -> None:
     if type(config.devices) is not int or not 1 <= config.devices <= most:
         raise UserError(f"devices is {config.devices!r}; expected a whole number from 1 to {most}, a process for each")
     output = Path(config.output)
+    if names_one_file(output):
+        for key in ("samples", "sheets", "gallery"):
+            if config[key]:
+                raise UserError(
+                    f"output={output} is the name of one file, but {key}={config[key]} writes folders beside the "
+                    f"translations; expected a folder: choose another output, or leave {key} unset"
+                )
     settings = Settings(
         output=output,
         half=config.half,
@@ -79,16 +90,23 @@ def predict(config: DictConfig) -> None:
     keep_freed_memory()
     # Lightning moves networks to its devices; exported files stay where they were opened.
     device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
-    translator = Translator.load(config.ckpt, device, config.precision, config.norm_inference, config.trusted)
+    checkpoint = checkpoint_in(config.ckpt)
+    if is_first_rank() and checkpoint != Path(config.ckpt):
+        log.info("Translating with %s", shown(checkpoint))
+    translator = Translator.load(checkpoint, device, config.precision, config.norm_inference, config.trusted)
     if config.bit_depth is not None:
         translator = translator.with_bit_depth(config.bit_depth)
     if config.tile is not None:
         translator.overlap_of(config.tile, config.overlap)
-        if translator.description and translator.description.norm_inference == "per_image":
-            log.info(
-                "tile=%d: this network normalises with statistics of what it sees, so that tiles differ somewhat; with "
-                "batch norm, norm_inference=running has none of that",
+        description = translator.description
+        if is_first_rank() and description and description.norm_inference == "per_image":
+            is_batch_norm = description.generator.get("norm", "batch") == "batch"
+            log.warning(
+                "tile=%d: this network normalises with statistics of what it sees, which differ from tile to tile and "
+                "leave a visible pattern. %sA larger tile has less of it, tile=null none",
                 config.tile,
+                "norm_inference=running has none (after an export with recalibrate=true, where colours are off "
+                "otherwise). " * is_batch_norm,
             )
     tasks: list[Task] = []
     remaining: list[Task] = []
@@ -102,25 +120,31 @@ def predict(config: DictConfig) -> None:
             sys.stdin if config.input == "-" else (),
         )
         _refuse_own_folders(config, tasks, output)
-        remaining = remaining_tasks(tasks, output, _made_by(config), config.existing)
-        if len(remaining) < len(tasks):
-            log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), output)
-    outcome = _run(Prediction(translator, remaining, settings), config)
+        remaining = remaining_tasks(tasks, output, _made_by(config, checkpoint), config.existing)
+        if not remaining:
+            log.info("all %d are in %s already", len(tasks), shown(output))
+        elif len(remaining) < len(tasks):
+            log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), shown(output))
+    # Processes that were started from outside wait for each other, whatever is left.
+    is_needed = not is_first_rank() or bool(remaining) or world_size_from_outside() > 1
+    outcome = _run(Prediction(translator, remaining, settings), config) if is_needed else Outcome()
     if not is_first_rank():
         return
     if config.sheets or config.gallery:
-        _show(config, translator, [task for task in tasks if task.target.exists()])
+        _show(config, checkpoint, translator, [task for task in tasks if task.target.exists()])
     for remark, paths in outcome.remarks.items():
         log.warning("%d images %s: %s", len(paths), remark, first_few(paths, 3))
-    log.info("%d of %d images translated into %s", outcome.done, len(remaining), output)
+    if remaining:
+        log.info("%d of %d images translated into %s", outcome.done, len(remaining), shown(output))
     if outcome.failures:
         messages = "\n  ".join(failure.message for failure in outcome.failures)
         raise UserError(f"{len(outcome.failures)} of {len(remaining)} files were left out:\n  {messages}")
 
 
-def _run(prediction: Any, config: DictConfig) -> "Outcome":
+def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
     """Let Lightning's predict loop do the work, on one device or in a process for each."""
     import lightning as L
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
     from pix2pix_lit.ddp_processes import end_ranks, launch_ranks_as_single_jobs
 
@@ -133,9 +157,11 @@ def _run(prediction: Any, config: DictConfig) -> "Outcome":
     failed = True
     try:
         trainer = _trainer(config)
-        trainer.predict(prediction, return_predictions=False)
+        with logging_redirect_tqdm():  # lines that come on the way stand above the bar
+            trainer.predict(prediction, return_predictions=False)
         failed = False
     finally:
+        prediction.progress.close()
         if trainer is not None:
             end_ranks(trainer, failed=failed)
     return prediction.outcome
@@ -164,13 +190,13 @@ def _trainer(config: DictConfig) -> "L.Trainer":
         ) from error
 
 
-def _made_by(config: DictConfig) -> dict[str, Any]:
+def _made_by(config: DictConfig, checkpoint: Path) -> dict[str, Any]:
     """What translations depend on: all other keys, and which file the checkpoint is."""
     import pix2pix_lit
 
-    checkpoint = Path(config.ckpt).stat()
+    status = checkpoint.stat()
     return {str(key): value for key, value in config.items() if key not in _WITHOUT_EFFECT} | {
-        "ckpt": [str(Path(config.ckpt).resolve()), checkpoint.st_size, checkpoint.st_mtime_ns],
+        "ckpt": [str(checkpoint.resolve()), status.st_size, status.st_mtime_ns],
         "version": pix2pix_lit.__version__,
     }
 
@@ -186,7 +212,7 @@ def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -
             )
 
 
-def _show(config: DictConfig, translator: "Translator", tasks: "list[Task]") -> None:
+def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks: "list[Task]") -> None:
     """Write sheets and gallery of all that is there, of this command and of those that it goes on with."""
     from functools import partial
 
@@ -197,11 +223,12 @@ def _show(config: DictConfig, translator: "Translator", tasks: "list[Task]") -> 
 
     output = Path(config.output)
     pages = SheetPages(str(output / "sheets")) if config.sheets else None
-    gallery = Gallery(output / "gallery", f"Translations by {Path(config.ckpt).name}") if config.gallery else None
+    title = f"Translations by {_model_name(checkpoint, translator.description)}"
+    gallery = Gallery(output / "gallery", title) if config.gallery else None
     deviations = output if config.samples else None
     pictures = partial(pictures_of, half=config.half, translator=translator, deviations=deviations)
     for task, row in zip(tasks, read_ahead(pictures, tasks, config.num_workers, ahead=8), strict=True):
-        name = str(task.target.relative_to(output))
+        name = shown(task.target.relative_to(output))
         if gallery is not None and task.is_video:
             gallery.add_video(name, files_of(task, deviations))
         elif row and gallery is not None:
@@ -212,7 +239,22 @@ def _show(config: DictConfig, translator: "Translator", tasks: "list[Task]") -> 
         pages.close()
     if gallery is not None:
         gallery.close()
-        log.info("The gallery is %s", output / "gallery" / "index.html")
+        log.info("The gallery is %s", shown(output / "gallery" / "index.html"))
+
+
+def _model_name(checkpoint: Path, description: "Description | None") -> str:
+    """What to call a model: the run it is from, if that is known, the file, and how long it was trained."""
+    path = checkpoint.resolve()
+    name = path.name
+    if path.parent.name == "checkpoints":  # outputs/<name>/<time>/checkpoints/last.ckpt
+        name = f"{'/'.join(path.parents[1].parts[-2:])}, {name}"
+    training = description.training if description else {}
+    trained = [f"{key.removesuffix('s')} {training[key]:,}" for key in ("epochs", "steps") if _is_count(training, key)]
+    return shown(f"{name} ({', '.join(trained)})" if trained else name)
+
+
+def _is_count(training: "Mapping[str, Any]", key: str) -> bool:
+    return type(training.get(key)) is int and training[key] > 0
 
 
 main = command("predict")(predict)

@@ -88,6 +88,16 @@ def test_an_existing_file_is_never_taken_for_a_pattern(tmp_path, name):
     assert find_tasks(f"{tmp_path}/{name}", f"{tmp_path}/out") == [(tmp_path / name, tmp_path / "out" / name)]
 
 
+def test_files_are_in_the_order_in_which_people_number_them_and_those_of_a_list_in_its_own(tmp_path):
+    names = ["1/b.png", "2/a.png", "10/a.png", "x1.png", "x2 (3).png", "x2 (20).png", "x10.png"]
+    touch(tmp_path / "in", *names)
+    for input in ("in", "in/**/*.png"):
+        tasks = find_tasks(f"{tmp_path}/{input}", f"{tmp_path}/out")
+        assert [str(task.target.relative_to(tmp_path / "out")) for task in tasks] == names
+    listed = [f"{tmp_path}/in/{name}" for name in ("x10.png", "x1.png", "10/a.png")]
+    assert [str(task.source) for task in find_tasks("-", f"{tmp_path}/out", standard_input=listed)] == listed
+
+
 def test_translations_may_get_another_ending(tmp_path):
     touch(tmp_path, "in/x.1.jpg", "in/sub/y.PNG")
     tasks = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".webp")
@@ -153,9 +163,11 @@ def test_a_single_file_that_is_no_image_is_refused(tmp_path):
 
 
 def test_a_file_as_output_is_refused(tmp_path):
-    touch(tmp_path, "in/x.png", "out.png")
-    with pytest.raises(UserError, match=r"out\.png is a file; expected a folder"):
-        find_tasks(f"{tmp_path}/in/x.png", f"{tmp_path}/out.png")
+    touch(tmp_path, "in/x.png", "in/y.png", "out", "out.png")
+    with pytest.raises(UserError, match=r"out is a file; expected a folder"):
+        find_tasks(f"{tmp_path}/in/x.png", f"{tmp_path}/out")
+    with pytest.raises(UserError, match=r"out\.png is the name of one file, but input=.* means 2 files"):
+        find_tasks(f"{tmp_path}/in", f"{tmp_path}/out.png")
 
 
 def written(root: Path, sizes: list[tuple[int, int]]) -> list[Task]:

@@ -22,7 +22,8 @@ def remaining_tasks(
 
     Args:
         tasks: all of a command.
-        output: the folder that translations go to; made, with a record of what they are made by.
+        output: the folder that translations go to; made, with a record of what they are made by. If it is the file of
+            the only task, that is done again each time.
         made_by: plain values that translations depend on.
         existing: ``continue`` leaves out translations that are newer than their source and were made since the first
             command of the same ``made_by``; ``skip`` leaves out all that are there; ``overwrite`` leaves out none.
@@ -33,6 +34,8 @@ def remaining_tasks(
     if existing not in ("continue", "skip", "overwrite"):
         raise UserError(f"existing is {existing!r}; expected continue, skip or overwrite")
     record = output / RECORD
+    if [task.target for task in tasks] == [output]:  # a file alone, beside which nothing is kept
+        return [] if existing == "skip" and output.exists() else tasks
     try:
         output.mkdir(parents=True, exist_ok=True)
         is_same = existing != "overwrite" and _made_by(record) == json.loads(json.dumps(made_by))

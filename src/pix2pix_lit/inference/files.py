@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from pix2pix_lit.inference.video import VIDEO_SUFFIXES
 Half = Literal["left", "right"]
 
 _ACCEPTED = SUFFIXES + VIDEO_SUFFIXES
+_NUMBER = re.compile(r"(\d+)")
 
 
 class Task(NamedTuple):
@@ -80,13 +82,16 @@ def find_tasks(
         input: an image or video file; a folder (searched with its sub-folders); a pattern with ``*``, ``?``, ``[...]``
             or ``**``; a ``.txt`` file with a path on each line; or ``-`` for such lines on the standard input. What
             exists under exactly this name is never taken for a pattern, nor are folders above it.
-        output: the folder for the translations.
+        output: the folder for the translations; or the file for the only one, see ``names_one_file``.
         suffix: ending that translations get, such as ``.png``; None keeps each input's own, if such a file can hold
             translations, else takes one that can. Videos keep their own.
         target_type: what translations are.
         naming: what translations are called, with ``{stem}`` for the name of the input without its ending; None is
             ``{stem}``.
         standard_input: the lines of ``-``.
+
+    Returns:
+        The tasks, in the order of their names with 2 before 10; those of a list in its order.
 
     Raises:
         UserError: if there is no image, if two translations would get one name, if one would overwrite an input,
@@ -105,9 +110,13 @@ def find_tasks(
             f"naming is {naming!r}; expected a file name with {{stem}} in it, which stands for the input's, and no "
             f"folder"
         )
-    if Path(output).is_file():
+    if Path(output).is_file() and not names_one_file(output):
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
     base, sources = _find_sources(input, standard_input)
+    if names_one_file(output):
+        tasks = [_only_task(input, output, sources, suffix or naming, target_type)]
+        _refuse_clashes(tasks)
+        return tasks
     earlier = Path(output).resolve()
     if earlier != base.resolve():  # translations of an earlier run, where the output lies within the input
         outside = [source for source in sources if not source.resolve().is_relative_to(earlier)]
@@ -122,13 +131,41 @@ def find_tasks(
     return tasks
 
 
+def names_one_file(output: str | os.PathLike[str]) -> bool:
+    """Whether ``output`` is no folder but the file that a single translation goes to, such as ``result.png``."""
+    return Path(output).suffix.lower() in _ACCEPTED and not Path(output).is_dir()
+
+
+def _only_task(input: str, output: str, sources: list[Path], other_name: str | None, target_type: ImageType) -> Task:
+    task = Task(sources[0], Path(output))
+    if len(sources) > 1:
+        raise UserError(
+            f"output={output} is the name of one file, but input={input} means {len(sources)} files; expected a folder "
+            f"for their translations: choose another output, or make this folder first"
+        )
+    if other_name is not None:
+        raise UserError(f"output={output} is the name of a file; expected suffix=null and naming=null beside it")
+    is_video = task.target.suffix.lower() in VIDEO_SUFFIXES
+    if task.is_video != is_video:
+        kinds = ("a video", VIDEO_SUFFIXES) if task.is_video else ("an image", SUFFIXES)
+        raise UserError(
+            f"{task.source} is {kinds[0]}, but output={output}; expected a file ending in {'|'.join(kinds[1])}"
+        )
+    if not is_video and (best := suffix_for(task.target.suffix, target_type)) != task.target.suffix:
+        raise UserError(
+            f"output={output}, but such files cannot hold what this model paints ({target_type.describe()}) exactly; "
+            f"expected {task.target.with_suffix(best)}"
+        )
+    return task
+
+
 def _find_sources(input: str, standard_input: Iterable[str]) -> tuple[Path, list[Path]]:
     """The files that are meant, and the folder below which their paths are kept."""
     path = Path(input)
     if input == "-":
         return _listed(standard_input, "input=- (the standard input)")
     if path.is_dir():
-        return path, list_images(path, recursive=True, suffixes=_ACCEPTED)
+        return path, sorted(list_images(path, recursive=True, suffixes=_ACCEPTED), key=_natural_order)
     if path.exists():
         if path.suffix.lower() == ".txt":
             return _listed(path.read_text().splitlines(), f"input={input}")
@@ -143,10 +180,16 @@ def _find_sources(input: str, standard_input: Iterable[str]) -> tuple[Path, list
     # Path.glob would take in hidden files.
     found = glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)
     matches = {base / name for name in found}  # "**" may give one name twice
-    sources = sorted(match for match in matches if match.suffix.lower() in _ACCEPTED and match.is_file())
+    accepted = (match for match in matches if match.suffix.lower() in _ACCEPTED and match.is_file())
+    sources = sorted(accepted, key=_natural_order)
     if not sources:
         raise UserError(f"input={input} matches no image; expected files ending in {', '.join(_ACCEPTED)}")
     return base, sources
+
+
+def _natural_order(path: Path) -> tuple[list[str | int], ...]:
+    """By which files are sorted as people number them: 1, 2, 10."""
+    return tuple([int(part) if part.isdecimal() else part for part in _NUMBER.split(name)] for name in path.parts)
 
 
 def _listed(lines: Iterable[str], name: str) -> tuple[Path, list[Path]]:
