@@ -136,7 +136,7 @@ def run_ours(settings: Settings, connection: Connection) -> None:
     from pix2pix_lit.cli import CONFIG_DIR
     from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference import Translator
-    from pix2pix_lit.inference.files import find_tasks
+    from pix2pix_lit.inference.files import find_inputs
     from pix2pix_lit.inference.prediction import Prediction
     from pix2pix_lit.inference.prediction import Settings as Predicting
     from pix2pix_lit.predict import _run
@@ -148,7 +148,7 @@ def run_ours(settings: Settings, connection: Connection) -> None:
     with tempfile.TemporaryDirectory() as output:
         predicting = Predicting(Path(output), half="right", batch_size=settings.batch_size)
         while connection.recv():
-            tasks = find_tasks(str(settings.folder / "pairs" / "val"), output, ".png")
+            tasks = find_inputs(str(settings.folder / "pairs" / "val"), output, ".png").tasks
             start = time.perf_counter()
             with contextlib.redirect_stderr(io.StringIO()):  # the progress bar
                 outcome = _run(Prediction(translator, tasks, predicting), config)

@@ -18,12 +18,14 @@ import tifffile
 from PIL import Image, ImageOps
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_decoders import HAS_AVIF, HAS_HEIF
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import read_image
 
 GRAY, GRAY16, BANDS = ImageType(channels=1), ImageType(channels=1, dtype="uint16"), ImageType(channels=5)
 FLOATS = ImageType(channels=1, dtype="float32", range=(0, 255))
 IDS = ImageType(kind="ids", channels=1, classes=16)
+NO_HEIF = pytest.mark.skipif(HAS_HEIF, reason="a plug-in that reads it is installed")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are as Linux knows them")
 
 
@@ -102,6 +104,18 @@ FILES: dict[str, tuple[Callable[[], bytes], ImageType]] = {
     "tiff planes": (lambda: tiff(PLANES, photometric="minisblack", planarconfig="separate", compression="zlib"), BANDS),
     "tiff palette": (lambda: pillow(indexed(), "TIFF"), IDS),
     "tiff 1 bit": (lambda: pillow(one_bit(), "TIFF"), GRAY),
+    "gif": (lambda: pillow(indexed(), "GIF"), RGB),
+    "tga": (lambda: pillow(noise(3), "TGA"), RGB),
+    "tga packed": (lambda: pillow(smooth(), "TGA", compression="tga_rle"), RGB),
+    "tga palette": (lambda: pillow(indexed(), "TGA"), IDS),
+    "netpbm": (lambda: b"P6 9 11 255\n" + noise(3).tobytes(), RGB),
+    "netpbm 16 bits": (lambda: b"P5\n#\n9 11 65535\n" + noise(1, "uint16").astype(">u2").tobytes(), GRAY16),
+    "netpbm bitmap": (lambda: pillow(one_bit(), "PPM"), GRAY),
+    "jp2": (lambda: pillow(noise(3), "JPEG2000"), RGB),
+    "jp2 lossy": (lambda: pillow(smooth(), "JPEG2000", quality_layers=[20], irreversible=True), RGB),
+    "jp2 16 bits": (lambda: pillow(Image.fromarray(noise(1, "uint16")[..., 0]), "JPEG2000"), GRAY16),
+    "j2k": (lambda: pillow(noise(1), "JPEG2000", no_jp2=True), GRAY),
+    **({"avif turned": (lambda: pillow(smooth(), "AVIF", exif=turned()), RGB)} if HAS_AVIF else {}),
     "npy": (lambda: npy(noise(3)), RGB),
     "npy floats": (lambda: npy(noise(1).astype(np.float64)), FLOATS),
 }
@@ -116,6 +130,10 @@ def outcome(path: Path, content: bytes, image_type: ImageType) -> np.ndarray | N
         if not str(error).startswith(f"{path} "):
             raise
         return None
+
+
+def path_of(folder: Path, name: str) -> Path:
+    return folder / ("x.tga" if name.startswith("tga") else "x")  # whose content does not tell its format
 
 
 def other_programs(content: bytes) -> Iterator[np.ndarray]:
@@ -148,15 +166,16 @@ def is_seen_by_others(pixels: np.ndarray, content: bytes) -> bool:
 def test_a_file_cut_anywhere_is_an_error_unless_all_pixels_are_there(tmp_path, name, capfd):
     write, image_type = FILES[name]
     intact = write()
-    expected = outcome(tmp_path / "x", intact, image_type)
+    expected = outcome(path_of(tmp_path, name), intact, image_type)
     assert expected is not None
     errors, lengths = 0, range(0, len(intact), 1 + len(intact) // 800)
     for length in lengths:
-        found = outcome(tmp_path / "x", intact[:length], image_type)
+        found = outcome(path_of(tmp_path, name), intact[:length], image_type)
         errors += found is None
         if found is not None:
             np.testing.assert_array_equal(found, expected)
-    assert errors >= len(lengths) - 16  # a TIFF ends in tags that are not about pixels
+    beyond_pixels = 26 if name.startswith("tga") else 16  # TGA ends in a mark, TIFF in tags that are not about pixels
+    assert errors >= len(lengths) - beyond_pixels
     assert capfd.readouterr().err == ""
 
 
@@ -166,7 +185,7 @@ def test_a_damaged_file_is_an_error_or_what_other_programs_see(tmp_path, name, c
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)  # or a damaged header asks for seconds of zeros
     write, image_type = FILES[name]
     intact = write()
-    expected = outcome(tmp_path / "x", intact, image_type)
+    expected = outcome(path_of(tmp_path, name), intact, image_type)
     rng = np.random.default_rng(len(name))
     for _ in range(250):
         damaged = bytearray(intact)
@@ -178,7 +197,7 @@ def test_a_damaged_file_is_an_error_or_what_other_programs_see(tmp_path, name, c
                 damaged[position] = int(rng.integers(256))
             case 2:
                 damaged[position:position] = rng.bytes(int(rng.integers(1, 5)))
-        found = outcome(tmp_path / "x", bytes(damaged), image_type)
+        found = outcome(path_of(tmp_path, name), bytes(damaged), image_type)
         err = capfd.readouterr().err
         assert err == ""
         if found is not None and not np.array_equal(found, expected):
@@ -228,6 +247,17 @@ def with_webp_size(width: int, height: int) -> bytes:
     return content[:24] + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little") + content[30:]
 
 
+def with_jp2_size(width: int, height: int, tile: int | None = None) -> bytes:
+    content = pillow(noise(3), "JPEG2000", no_jp2=True)
+    content = patched(content, 8, ">II", width, height)
+    return content if tile is None else patched(content, 24, ">II", tile, tile)
+
+
+def with_avif_size(width: int, height: int) -> bytes:
+    content = pillow(smooth(), "AVIF")
+    return patched(content, content.index(b"ispe") + 8, ">II", width, height)
+
+
 def liars() -> dict[str, bytes]:
     """Files of a few hundred bytes whose headers speak of gigabytes."""
     plain, packed = tiff(noise(3), photometric="rgb"), tiff(noise(1)[..., 0], compression="zlib")
@@ -239,6 +269,19 @@ def liars() -> dict[str, bytes]:
         "png text": png(png_header(1, 1), (b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 28))), (b"IDAT", b"")),
         "bmp": patched(pillow(noise(3), "BMP"), 18, "<ii", big, big),
         "webp": with_webp_size(16_000, 16_000),
+        "gif": patched(patched(pillow(indexed(), "GIF"), 6, "<HH", 65535, 65535), 13 + 48 + 5, "<HH", 65535, 65535),
+        "gif screen": patched(pillow(indexed(), "GIF"), 6, "<HH", 65535, 65535),
+        "x.tga": patched(pillow(noise(3), "TGA"), 12, "<HH", 65535, 65535),
+        "packed.tga": patched(pillow(smooth(), "TGA", compression="tga_rle"), 12, "<HH", 65535, 65535),
+        "netpbm": b"P6 99999 99999 255\n" + bytes(64),
+        "netpbm plain": b"P2 9999 9999 255\n" + b"1 " * 64,
+        "netpbm digits": b"P6 999999999 999999999 65535\n",
+        "netpbm comment": b"P6\n" + b"#" * 10**6,
+        "jp2": with_jp2_size(60_000, 60_000),
+        "jp2 tiles": with_jp2_size(16_000, 11_000, tile=1),
+        "jp2 one tile": with_jp2_size(16_000, 11_000, tile=16_000),
+        "jp2 channels": patched(pillow(noise(3), "JPEG2000", no_jp2=True), 40, ">H", 16_384),
+        **({"avif": with_avif_size(60_000, 60_000)} if HAS_AVIF else {}),
         "tiff": tiff_tag(tiff_tag(plain, 256, value=big), 257, value=big),
         "tiff packed": tiff_tag(tiff_tag(packed, 256, value=big), 257, value=big),
         "tiff samples": tiff_tag(tiff_tag(plain, 277, value=65_535), 257, value=big),
@@ -255,6 +298,7 @@ READ_ALL_IN_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_decoders import HAS_AVIF, HAS_HEIF
 from pix2pix_lit.images import read_image
 in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (in_use + 200 * 2**20,) * 2)
@@ -369,6 +413,70 @@ def test_an_archive_of_arrays_is_no_array(tmp_path):
 )
 def test_unusual_tiffs_are_refused_by_name(tmp_path, content, message):
     refused(tmp_path / "x.tif", content, rf"x\.tif .*{message}")
+
+
+HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(HEIC, "HEIC file, .*not read: pip install pillow-heif, or convert", marks=NO_HEIF),
+        (b"\xff\n" + bytes(64), "a JPEG XL file, which is not read: convert it to PNG or TIFF"),
+        (b"8BPS\0\1" + bytes(64), "a Photoshop file, which is not read"),
+        (
+            patched(pillow(noise(3), "JPEG2000", no_jp2=True), 42, "B", 3),
+            "JPEG 2000 file of signed or subsampled channels",
+        ),
+        (
+            patched(pillow(noise(3), "JPEG2000", no_jp2=True), 43, "B", 2),
+            "JPEG 2000 file of signed or subsampled channels",
+        ),
+        (
+            pillow(indexed().convert("RGB"), "JPEG2000").replace(b"colr\1\0\0\0\0\0\x10", b"colr\1\0\0\0\0\0\x12"),
+            "colour space",
+        ),
+    ],
+    ids=["heic", "jxl", "psd", "jp2 4 bits", "jp2 subsampled", "jp2 sycc"],
+)
+def test_formats_that_are_not_read_are_named_whatever_the_file_is_called(tmp_path, content, message):
+    refused(tmp_path / "x.jpg", content, rf"x\.jpg is .*{message}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"P6",
+        b"P6\n3 2\n",
+        b"P5 2 2 255\n123",
+        b"P5 2 2 255\n1234and more",
+        b"P5 2 2 0\n\0\0\0\0",
+        b"P5 2 2 65536\n\0\0\0\0",
+        b"P5 0 2 255\n",
+        b"P5 -2 2 255\n1234",
+        b"P5 2 2 3\n\0\1\2\4",
+        b"P2 2 2 255\n1 2 3",
+        b"P2 2 2 255\n1 2 3 4 5",
+        b"P2 2 2 255\n1 2 3 256",
+        b"P2 2 2 255\n1 2 3 -4",
+        b"P2 2 2 255\n1 2 3 x",
+        b"P2 2 2 255\n1 2 3 99999999999999999999",
+        b"P1 2 2\n012 1",
+        b"P1 2 2\n01",
+        b"P5 2 2 255",
+        b"P6 2 2 255#",
+    ],
+)
+def test_malformed_netpbm_files_are_named(tmp_path, content):
+    refused(tmp_path / "x.pnm", content, r"x\.pnm cannot be read as an image", GRAY)
+
+
+def test_a_device_or_a_pipe_is_not_waited_for(tmp_path):
+    if sys.platform == "win32":
+        pytest.skip("no named pipes there")
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(UserError, match=r"x\.png cannot be read as an image \(it is a device or a pipe\)"):
+        read_image(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])

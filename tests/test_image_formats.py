@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -14,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from pix2pix_lit.image_decoders import HAS_AVIF
 from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import SUFFIXES, read_image, suffix_for, write_image
+from pix2pix_lit.images import WRITTEN_SUFFIXES, read_image, suffix_for, write_image
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -123,6 +125,16 @@ CASES: list[tuple[str, str, Callable[[Path, np.ndarray], None], tuple[int, ...],
     ("tifffile planes", ".tif", planes, (2, 5), ("uint8", "uint16", "float32")),
     ("tifffile pages", ".tif", pages, (2, 4, 9), ("uint8", "uint16", "float32")),
     ("tifffile pages", ".tif", with_options(pages, compression="zlib"), (5,), ("uint16",)),
+    ("Pillow", ".ppm", pillow, (1, 3), ("uint8",)),
+    ("Pillow", ".pgm", pillow, (1,), ("uint16",)),
+    ("OpenCV", ".ppm", opencv, (3,), ("uint8", "uint16")),
+    ("OpenCV", ".pgm", opencv, (1,), ("uint8", "uint16")),
+    ("Pillow", ".tga", pillow, (1, 2, 3, 4), ("uint8",)),
+    ("Pillow packed", ".tga", with_options(pillow, compression="tga_rle"), (1, 3, 4), ("uint8",)),
+    ("Pillow", ".jp2", pillow, (1, 2, 3, 4), ("uint8",)),
+    ("Pillow", ".jp2", pillow, (1,), ("uint16",)),
+    ("Pillow", ".j2k", pillow, (1, 3), ("uint8",)),
+    ("Pillow", ".gif", pillow, (1,), ("uint8",)),
     ("numpy", ".npy", numpy, (1, 2, 3, 4, 11), ("uint8", "uint16", "float32")),
     ("numpy, columns first", ".npy", numpy_columns, (1, 3), ("uint8", "uint16", "float32")),
     ("numpy big endian", ".npy", numpy_big_endian, (1, 3), ("uint16", "float32")),
@@ -197,7 +209,7 @@ def test_other_programs_read_sixteen_bit_colour_that_we_write(tmp_path):
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)[..., ::-1], image)
 
 
-@pytest.mark.parametrize("suffix", [*SUFFIXES, ".JPG", ".gif"])
+@pytest.mark.parametrize("suffix", [*WRITTEN_SUFFIXES, ".JPG", ".gif"])
 @pytest.mark.parametrize(
     "image_type",
     [
@@ -366,6 +378,97 @@ def test_a_phones_jpeg_with_a_second_picture_for_its_viewer_is_its_first(tmp_pat
     np.testing.assert_array_equal(read_image(tmp_path / "x.jpg"), read_image(tmp_path / "first.jpg"))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_2000_has_opencvs_pixels_in_their_own_depth(tmp_path, channels, dtype):
+    image = noise(19, 35, channels, dtype, 0)
+    (tmp_path / "x.jp2").write_bytes(imagecodecs.jpeg2k_encode(flat(image), level=30))
+    expected = cv2.imread(str(tmp_path / "x.jp2"), cv2.IMREAD_UNCHANGED).reshape(19, 35, channels)[..., ::-1]
+    found = read_image(tmp_path / "x.jp2", ImageType(channels=channels, dtype=dtype))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_twelve_bit_jpeg_2000_has_the_numbers_that_are_in_it(tmp_path):
+    image = noise(9, 8, 1, "uint16", 0) // 16
+    (tmp_path / "x.jp2").write_bytes(imagecodecs.jpeg2k_encode(image[..., 0], level=0, bitspersample=12))
+    np.testing.assert_array_equal(read_image(tmp_path / "x.jp2", ImageType(channels=1, dtype="uint16")), image)
+
+
+@pytest.mark.skipif(not HAS_AVIF, reason="this Pillow cannot read it")
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_avif_has_the_pixels_of_libavif(tmp_path, mode, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(noise(9, 14, len(mode), "uint8", 0)).save(tmp_path / "x.avif", exif=exif)
+    expected = imagecodecs.avif_decode((tmp_path / "x.avif").read_bytes())
+    expected = expected if orientation == 1 else np.rot90(expected, -1)
+    np.testing.assert_array_equal(read_image(tmp_path / "x.avif", ImageType(channels=len(mode))), expected)
+
+
+def test_of_an_animated_gif_the_first_picture_is_read(tmp_path):
+    frames = [Image.fromarray(noise(9, 14, 1, "uint8", seed)[..., 0]) for seed in range(3)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(read_image(tmp_path / "x.gif", ImageType(channels=1))[..., 0], np.asarray(frames[0]))
+    expected = imagecodecs.gif_decode((tmp_path / "x.gif").read_bytes(), index=0)
+    np.testing.assert_array_equal(read_image(tmp_path / "x.gif"), expected[..., :3])
+
+
+@pytest.mark.parametrize(("plain", "white"), [(True, 255), (False, 255), (True, 65535), (True, 9), (False, 9)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_netpbm_files_have_pillows_pixels_also_in_ascii_and_with_another_white(tmp_path, channels, plain, white):
+    values = (noise(5, 6, channels, "uint16", 0) % np.uint32(white + 1)).astype("u2")
+    kind = {1: 2, 3: 3}[channels] + 3 * (not plain)
+    raster = " ".join(map(str, values.ravel())).encode() if plain else values.astype("u1").tobytes()
+    path = tmp_path / "x.pnm"
+    path.write_bytes(b"P%d # a comment\n6 # 5\n 5\t%d\n" % (kind, white) + raster + b"\n" * plain)
+    deep = white > 255
+    found = read_image(path, ImageType(channels=channels, dtype="uint16" if deep else "uint8"))
+    expected = values if deep else np.asarray(Image.open(path)).reshape(values.shape)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_small_numbers_of_a_pgm_are_shades_or_classes(tmp_path):
+    (tmp_path / "x.pgm").write_bytes(b"P5 3 1 4\n\0\1\4")
+    assert read_image(tmp_path / "x.pgm", ImageType(channels=1)).ravel().tolist() == [0, 64, 255]
+    ids = ImageType(kind="ids", channels=1, classes=5)
+    assert read_image(tmp_path / "x.pgm", ids).ravel().tolist() == [0, 1, 4]
+
+
+@pytest.mark.parametrize("content", [b"P1 3 2 0 1 1\n101 # the end", b"P4\n3 2\n\x60\xa0"])
+def test_a_pbm_is_black_where_it_has_ones(tmp_path, content):
+    (tmp_path / "x.pbm").write_bytes(content)
+    expected = np.asarray(Image.open(tmp_path / "x.pbm").convert("L")).ravel().tolist()
+    found = read_image(tmp_path / "x.pbm", ImageType(channels=1)).ravel().tolist()
+    assert found == expected == [255, 0, 0, 0, 255, 0]
+
+
+@pytest.mark.parametrize("top_first", [True, False])
+def test_a_tga_made_by_hand_is_read_from_either_end_whatever_it_is_packed_by(tmp_path, top_first):
+    image = noise(5, 4, 3, "uint8", 0)
+    rows = (image if top_first else image[::-1])[..., ::-1]
+    image_type, descriptor = (10, 0x20) if top_first else (2, 0)
+    header = struct.pack("<BBB5xHHHHBB", 0, 0, image_type, 0, 0, 4, 5, 24, descriptor)
+    packets = b"".join(b"\3" + row.tobytes() for row in rows)  # of four pixels that are not repeated
+    (tmp_path / "x.TGA").write_bytes(header + (packets if image_type == 10 else rows.tobytes()))
+    np.testing.assert_array_equal(read_image(tmp_path / "x.TGA"), image)
+
+
+def test_bits_of_a_tga_that_are_not_said_to_be_alpha_are_none(tmp_path):
+    image = noise(5, 4, 4, "uint8", 0)
+    image[..., 3] = 0
+    header = struct.pack("<BBB5xHHHHBB", 0, 0, 2, 0, 0, 4, 5, 32, 0x20)
+    (tmp_path / "x.tga").write_bytes(header + image[..., [2, 1, 0, 3]].tobytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "x.tga"), image[..., :3])
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".jif"])
+def test_jpegs_have_many_endings(tmp_path, suffix):
+    Image.fromarray(noise(8, 8, 3, "uint8", 0)).save(tmp_path / "x.jpg")
+    (tmp_path / f"x{suffix}").write_bytes((tmp_path / "x.jpg").read_bytes())
+    np.testing.assert_array_equal(read_image(tmp_path / f"x{suffix}"), read_image(tmp_path / "x.jpg"))
+
+
 def test_contents_tell_the_format_whatever_a_file_is_called(tmp_path):
     image = noise(4, 5, 3, "uint8", 0)
     for suffix in (".png", ".bmp", ".tif", ".webp", ".npy"):
@@ -375,7 +478,7 @@ def test_contents_tell_the_format_whatever_a_file_is_called(tmp_path):
 
 
 def test_images_can_be_written_to(tmp_path):
-    for suffix in SUFFIXES:
+    for suffix in WRITTEN_SUFFIXES:
         write_image(tmp_path / f"x{suffix}", noise(4, 5, 3, "uint8", 0))
         image = read_image(tmp_path / f"x{suffix}")
         image[0] = 7

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import SUFFIXES, list_images, read_image, write_image
+from pix2pix_lit.image_listing import SUFFIXES, find_images
+from pix2pix_lit.images import read_image, write_image
 
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 KINDS = (".jpg", ".png", ".bmp", ".tif", ".webp", ".npy")
@@ -143,8 +144,8 @@ def test_a_jpegs_orientation_is_respected(tmp_path, orientation):
 
 
 def test_other_formats_are_not_decoded_whatever_a_file_is_called(tmp_path):
-    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(tmp_path / "x.ppm")
-    (tmp_path / "x.ppm").rename(tmp_path / "x.png")  # a stand-in for EPS, whose decoder starts another program
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(tmp_path / "x.pcx")
+    (tmp_path / "x.pcx").rename(tmp_path / "x.png")  # a stand-in for EPS, whose decoder starts another program
     with pytest.raises(UserError, match=r"x\.png cannot be read as an image"):
         read_image(tmp_path / "x.png")
 
@@ -188,9 +189,9 @@ def test_listed_are_images_in_order_and_nothing_hidden(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    names = [path.name for path in list_images(tmp_path)]
+    names = [path.name for path in find_images(tmp_path).paths]
     assert names == ["a.JPG", "b.png", "c.npy"]
-    names = [path.name for path in list_images(tmp_path, recursive=True)]
+    names = [path.name for path in find_images(tmp_path, recursive=True).paths]
     assert names == ["a.JPG", "b.png", "c.npy", "d.webp"]
 
 
@@ -201,7 +202,7 @@ def test_images_in_linked_folders_are_listed_by_the_name_of_the_link(tmp_path):
     for link in ("a", "z", ".hidden"):
         (tmp_path / "data" / link).symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data" / "broken").symlink_to(tmp_path / "nowhere")
-    listed = list_images(tmp_path / "data", recursive=True)
+    listed = find_images(tmp_path / "data", recursive=True).paths
     assert listed == [tmp_path / "data" / name for name in ("a/deep/x.png", "m.png", "z/deep/x.png")]
 
 
@@ -221,20 +222,20 @@ def test_links_that_lead_back_are_not_followed(tmp_path, monkeypatch):
     for link, target in links.items():
         (tmp_path / link).symlink_to(target)
     monkeypatch.chdir(tmp_path / "top")
-    names = [str(path) for path in list_images("data", recursive=True)]
+    names = [str(path) for path in find_images("data", recursive=True).paths]
     assert names == ["data/away/y.png", "data/sub/x.png"]
 
 
 def test_a_hidden_folder_itself_can_be_listed(tmp_path):
     write_image(tmp_path / ".here/x.png", noise(2, 2))
-    assert [path.name for path in list_images(tmp_path / ".here", recursive=True)] == ["x.png"]
+    assert [path.name for path in find_images(tmp_path / ".here", recursive=True).paths] == ["x.png"]
 
 
 def test_a_folder_without_images_is_named(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(UserError, match=rf"{tmp_path} holds no image"):
-        list_images(tmp_path)
+        find_images(tmp_path)
     with pytest.raises(UserError, match=r"notes\.txt is a file; expected a folder"):
-        list_images(tmp_path / "notes.txt")
+        find_images(tmp_path / "notes.txt")
     with pytest.raises(UserError, match="nowhere does not exist; expected a folder"):
-        list_images(tmp_path / "nowhere")
+        find_images(tmp_path / "nowhere")

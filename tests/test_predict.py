@@ -186,10 +186,31 @@ def test_files_of_a_list_and_of_the_standard_input_are_translated(tmp_path, chec
     (tmp_path / "list.txt").write_text(lines)
     predict(config_of(tmp_path, input=f"{tmp_path}/list.txt"))
     assert files_below(tmp_path / "out") == ["a.png", "b/c.png", "b/d/e.png"]
-    monkeypatch.setattr("sys.stdin", io.StringIO(lines + f"{tmp_path}/in/missing.png\n"))
+    piped = io.BytesIO(f"{lines}{tmp_path}/in/missing.png\n".encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(piped))
     with pytest.raises(UserError, match=r"1 of 4 files were left out:\n.*missing\.png does not exist"):
         predict(config_of(tmp_path, input="-", output=f"{tmp_path}/piped"))
     assert files_below(tmp_path / "piped") == ["a.png", "b/c.png", "b/d/e.png"]
+
+
+def test_images_that_cannot_be_read_are_counted_and_named_with_all_others_translated(tmp_path, checkpoint, caplog):
+    write_inputs(tmp_path, {"a.png": (9, 14), "b/c.png": (9, 14)})
+    (tmp_path / "in/b/d.svg").touch()
+    (tmp_path / "in/e.jpg").symlink_to("gone.jpg")
+    (tmp_path / "in/notes.txt").touch()
+    caplog.set_level("INFO")
+    with pytest.raises(
+        UserError, match=r"2 of 4 files were left out:\n  .*b/d\.svg: SVG, .*\n  .*in/e\.jpg: a link to"
+    ):
+        predict(config_of(tmp_path))
+    assert files_below(tmp_path / "out") == ["a.png", "b/c.png"]
+    assert any(message.startswith("2 of 4 images translated") for message in caplog.messages)
+
+
+def test_a_closed_standard_input_is_named(tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UserError, match="input=- means the standard input, which is closed; expected a path on each"):
+        predict(config_of(tmp_path, input="-"))
 
 
 def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkpoint, monkeypatch, caplog):

@@ -1,5 +1,6 @@
 """From the bytes of an image file to an array of the file's own depth, for the accepted formats and no others."""
 
+import importlib.util
 import io
 import logging
 import math
@@ -12,9 +13,16 @@ import imagecodecs
 import numpy as np
 import simplejpeg
 import tifffile
-from PIL import Image
+from PIL import Image, features
 
+from pix2pix_lit import netpbm
 from pix2pix_lit.errors import UserError
+
+HAS_AVIF = features.check("avif")
+"""Whether the installed Pillow reads AVIF."""
+
+HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
+"""Whether pillow-heif is installed, Pillow's plug-in for HEIC."""
 
 Image.init()  # or Pillow does not know all formats by name yet
 # What matters of its warnings is an error here, as it cannot be for a log that few read.
@@ -25,6 +33,9 @@ _EXIF_KEYS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # wh
 _TIFF_COMPRESSIONS = {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits"}
 _TIFF_REQUIRED = (256, 257, 259, 262)  # tags of size, compression and photometric interpretation
 _TIFF_SUBSTITUTES = 0b1  # the flag of pages that are smaller versions of another
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # ISO/IEC 23008-12, annex B
+_JP2_MAGIC, _J2K_MAGIC = b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
+_JP2_COLORS = (16, 17)  # sRGB and gray (ISO/IEC 15444-1, table I.10)
 
 
 class Decoded(NamedTuple):
@@ -46,19 +57,29 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes, path: str) -> Decoded:
-    """Decode a file's contents, which alone tell the format; ``path`` is for messages.
+    """Decode a file's contents, which alone tell the format, but that of TGA, which has no mark; ``path`` is for
+    messages.
 
     Raises:
         UserError: for what a file of an accepted format may hold, but ours may not.
         Exception: of any type for files that are damaged or of another format.
     """
-    for magic, decoder in _DECODERS.items():
-        if data.startswith(magic):
-            try:
-                return decoder(data, path)
-            except struct.error as error:
-                raise ValueError("cut short") from error
-    raise ValueError("unknown format")
+    decoder = next((decoder for magic, decoder in _DECODERS.items() if data.startswith(magic)), None)
+    if decoder is None and data[4:8] == b"ftyp":
+        decoder = _avif_or_heif
+    if decoder is None and (path.lower().endswith(".tga") or data.endswith(b"TRUEVISION-XFILE.\0")):
+        decoder = _tga
+    if decoder is None:
+        raise ValueError("unknown format")
+    try:
+        return decoder(data, path)
+    except struct.error as error:
+        raise ValueError("cut short") from error
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Whether the first bytes of a file are the mark of an image; marks of two letters are not trusted."""
+    return head[4:8] == b"ftyp" or any(head.startswith(magic) for magic in _DECODERS if len(magic) > 2)
 
 
 def _jpeg(data: bytes, path: str) -> Decoded:
@@ -279,6 +300,95 @@ def _npy(data: bytes, path: str) -> Decoded:
     return Decoded(pixels.astype(dtype.newbyteorder("="), copy=False))
 
 
+def _netpbm(data: bytes, path: str) -> Decoded:
+    pixels, white = netpbm.read(data)
+    if white in (255, 65535):
+        return Decoded(pixels)
+    top = 255 if white < 256 else 65535
+    shades = np.round(np.arange(white + 1) * (top / white)).astype(pixels.dtype)
+    if white < 256 and pixels.shape[-1] == 1:
+        return Decoded(pixels, shades[:, None])
+    return Decoded(shades.take(pixels))
+
+
+def _gif(data: bytes, path: str) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=("GIF",)) as image:
+        return _from_pillow(image)  # an animation's first picture
+
+
+def _tga(data: bytes, path: str) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=("TGA",)) as image:
+        decoded = decode_pillow(image)
+    has_alpha = data[17] & 0b1111  # bits of a pixel that are for it; others write zeros there (TGA 2.0, field 5.6)
+    return decoded if has_alpha or not decoded.alpha else Decoded(decoded.pixels[..., :-1])
+
+
+def _jpeg_2000(data: bytes, path: str) -> Decoded:
+    """OpenJPEG's numbers as they are, 9 to 16 bits in uint16; Pillow halves the bits of 16-bit colour."""
+    start = data.index(_J2K_MAGIC)
+    right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
+    width, height = right - left, bottom - top
+    (channels,) = struct.unpack_from(">H", data, start + 40)
+    samples = {struct.unpack_from(">3B", data, start + 42 + 3 * channel) for channel in range(channels)}
+    bits = 1 + next(iter(samples))[0] if samples else 0
+    if width <= 0 or height <= 0 or not channels:
+        raise ValueError(f"{width}x{height} pixels of {channels} channels")
+    if Image.MAX_IMAGE_PIXELS and width * height * max(1, channels / 4) > 2 * Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError(f"{width}x{height} pixels of {channels} channels")
+    if len(samples) > 1 or next(iter(samples))[1:] != (1, 1) or not 8 <= bits <= 16:
+        raise UserError(
+            f"{path} is a JPEG 2000 file of signed or subsampled channels, or of less than 8 or more than 16 bits "
+            f"each; expected equal ones of 8 to 16 bits: convert the file"
+        )
+    header = data[:start]
+    kind = header.find(b"colr")
+    if b"pclr" in header or (kind >= 0 and header[kind + 4] == 1 and header[kind + 10] not in _JP2_COLORS):
+        raise UserError(
+            f"{path} is a JPEG 2000 file of a palette, or of a colour space other than RGB and gray; expected RGB or "
+            f"gray: convert the file"
+        )
+    pixels = imagecodecs.jpeg2k_decode(data)
+    if pixels.shape[:2] != (height, width):
+        raise ValueError(f"pixels of shape {pixels.shape}")
+    pixels = pixels.reshape(height, width, -1)
+    return Decoded(pixels, alpha=channels in (2, 4))
+
+
+def _avif_or_heif(data: bytes, path: str) -> Decoded:
+    (size,) = struct.unpack_from(">I", data)
+    brands = {data[at : at + 4] for at in range(8, min(size, 256), 4)}  # the second one is a version, which is none
+    if brands & {b"avif", b"avis"}:
+        if not HAS_AVIF:
+            raise UserError(
+                f"{path} is an AVIF file, which the installed Pillow cannot read: install another build of Pillow "
+                f"(those of PyPI can), or convert the file to JPEG or PNG"
+            )
+        format = "AVIF"
+    elif brands & _HEIF_BRANDS:
+        if not HAS_HEIF:
+            raise UserError(
+                f"{path} is a HEIC file, as Apple's cameras write them, which is not read: pip install pillow-heif, "
+                f"or convert it to JPEG or PNG (phones: Settings, Camera, Formats, Most Compatible)"
+            )
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        format = "HEIF"
+    else:
+        raise ValueError("unknown format")
+    with Image.open(io.BytesIO(data), formats=(format,)) as image:
+        if format == "AVIF":
+            _refuse_frames(image, path)  # the pictures of a HEIC file are its thumbnails and the like
+        return _from_pillow(image)
+
+
+def _unread(name: str) -> Callable[[bytes, str], Decoded]:
+    def refuse(data: bytes, path: str) -> Decoded:
+        raise UserError(f"{path} is {name} file, which is not read: convert it to PNG or TIFF")
+
+    return refuse
+
+
 _DECODERS: dict[bytes, Callable[[bytes, str], Decoded]] = {
     b"\xff\xd8\xff": _jpeg,
     b"\x89PNG\r\n\x1a\n": _png,
@@ -289,6 +399,15 @@ _DECODERS: dict[bytes, Callable[[bytes, str], Decoded]] = {
     b"II+\0": _tiff,  # BigTIFF
     b"MM\0+": _tiff,
     b"\x93NUMPY": _npy,
+    b"GIF87a": _gif,
+    b"GIF89a": _gif,
+    **dict.fromkeys(netpbm.MAGICS, _netpbm),
+    _JP2_MAGIC: _jpeg_2000,
+    _J2K_MAGIC: _jpeg_2000,
+    b"\xff\n": _unread("a JPEG XL"),
+    b"\0\0\0\x0cJXL ": _unread("a JPEG XL"),
+    b"8BPS": _unread("a Photoshop"),
+    b"\x76\x2f\x31\x01": _unread("an OpenEXR"),
 }
 
 

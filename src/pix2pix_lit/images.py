@@ -1,8 +1,8 @@
-"""Image files: reading, writing, finding them."""
+"""Image files: reading and writing them."""
 
 import io
 import os
-from collections.abc import Iterator
+import stat
 from pathlib import Path
 
 import imagecodecs
@@ -17,8 +17,11 @@ from pix2pix_lit.image_metadata import NO_METADATA, ImageMetadata
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.replacement import replacement_of
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
-"""File name endings that count as images, compared without regard to case."""
+WRITTEN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
+"""Endings of the files that are written, compared without regard to case; more are read: ``image_listing.SUFFIXES``."""
+
+FORMATS = "JPEG, PNG, TIFF, BMP, WebP, GIF, Netpbm (.ppm, .pgm, ...), TGA, JPEG 2000, AVIF or .npy"
+"""What is read."""
 
 _LOSSY = (".jpg", ".jpeg")
 _EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
@@ -43,10 +46,16 @@ def decode_file(path: str | os.PathLike[str]) -> Decoded:
         UserError: if the file is missing, damaged or no image, or would need too much memory.
     """
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe would be waited for, a device never ends
+            raise UserError(f"{path} cannot be read as an image (it is a device or a pipe); expected a file")
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist; expected an image file: check the path") from None
-    except OSError as error:
+        found = f"is a link to {os.readlink(path)}, which is not there" if os.path.islink(path) else "does not exist"
+        raise UserError(f"{path} {found}; expected an image file: check the path") from None
+    except UserError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError for names with NUL
         raise UserError(f"{path} cannot be read as an image ({error}); expected a file: check the path") from error
     return _decode(data, str(path))
 
@@ -66,7 +75,7 @@ def _decode(data: bytes, path: str) -> Decoded:
     except Exception as error:  # decoders raise many kinds for broken files: SyntaxError, struct.error, ...
         raise UserError(
             f"{path} cannot be read as an image ({type(error).__name__}: {error}); expected an intact "
-            f"{', '.join(SUFFIXES)} file: it is damaged or no image; if a viewer still shows it, open and save it "
+            f"file of {FORMATS}: it is damaged or no image; if a viewer still shows it, open and save it "
             f"again there, else replace or remove it"
         ) from error
 
@@ -84,11 +93,11 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(f"{path} ends in {suffix!r}; images are written as one of {', '.join(SUFFIXES)}")
+    if suffix not in WRITTEN_SUFFIXES:
+        raise UserError(f"{path} ends in {suffix!r}; images are written as one of {', '.join(WRITTEN_SUFFIXES)}")
     channels, dtype = image.shape[-1], image.dtype.name
     if not _can_hold(suffix, channels, dtype):
-        others = ", ".join(other for other in SUFFIXES if _can_hold(other, channels, dtype))
+        others = ", ".join(other for other in WRITTEN_SUFFIXES if _can_hold(other, channels, dtype))
         raise UserError(f"{path} cannot hold {channels} channels of {dtype}; expected one of {others or 'no file'}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,55 +123,12 @@ def suffix_for(suffix: str, image_type: ImageType) -> str:
     return ".tif"
 
 
-def list_images(
-    folder: str | os.PathLike[str], *, recursive: bool = False, suffixes: tuple[str, ...] = SUFFIXES
-) -> list[Path]:
-    """The image files in ``folder`` by their suffix, sorted by path; hidden files and folders are left out.
-
-    Args:
-        folder: where to look.
-        recursive: whether to take those of all sub-folders too, also of linked ones, but of a link that leads back to a
-            folder it is in.
-        suffixes: what counts as an image.
-
-    Raises:
-        UserError: if the folder is missing, is a file, or holds no image.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise UserError(f"{folder} {found}; expected a folder of images: check the path")
-    paths = sorted(
-        path
-        for path in (_files_below(folder) if recursive else folder.iterdir())
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
-        raise UserError(f"{folder} holds no image; expected files ending in {', '.join(suffixes)}: check the path")
-    return paths
-
-
-def _files_below(top: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(top, followlinks=True):  # rglob follows links or not by Python's version
-        folder = Path(parent)
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(folder / name, top)]
-        yield from (folder / name for name in files)
-
-
-def _leads_back(path: Path, top: Path) -> bool:
-    """Whether a folder is a link to what holds one of the folders on the way to it from ``top``."""
-    if not path.is_symlink():
-        return False
-    target = path.resolve()
-    return any((top / parent).resolve().is_relative_to(target) for parent in path.relative_to(top).parents)
-
-
 def _can_hold(suffix: str, channels: int, dtype: str) -> bool:
     if suffix in _EIGHT_BIT:
         return channels in (1, 3) and dtype == "uint8"
     if suffix == ".png":
         return channels <= 4 and dtype in ("uint8", "uint16")
-    return suffix in SUFFIXES and dtype in ("uint8", "uint16", "float32")
+    return suffix in WRITTEN_SUFFIXES and dtype in ("uint8", "uint16", "float32")
 
 
 def _encode(image: np.ndarray, suffix: str, metadata: ImageMetadata) -> bytes:

@@ -53,7 +53,7 @@ def predict(config: DictConfig) -> None:
     from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.continuation import remaining_tasks
-    from pix2pix_lit.inference.files import find_tasks, names_one_file
+    from pix2pix_lit.inference.files import find_inputs, names_one_file
     from pix2pix_lit.inference.prediction import Outcome, Prediction, Settings
     from pix2pix_lit.run_folder import checkpoint_in
 
@@ -110,14 +110,15 @@ def predict(config: DictConfig) -> None:
             )
     tasks: list[Task] = []
     remaining: list[Task] = []
+    left_out: dict[Path, str] = {}
     if is_first_rank():
-        tasks = find_tasks(
+        tasks, left_out = find_inputs(
             config.input,
             config.output,
             config.suffix,
             translator.target_type,
             config.naming,
-            sys.stdin if config.input == "-" else (),
+            None if sys.stdin is None else sys.stdin.buffer,
         )
         _refuse_own_folders(config, tasks, output)
         remaining = remaining_tasks(tasks, output, _made_by(config, checkpoint), config.existing)
@@ -134,11 +135,13 @@ def predict(config: DictConfig) -> None:
         _show(config, checkpoint, translator, [task for task in tasks if task.target.exists()])
     for remark, paths in outcome.remarks.items():
         log.warning("%d images %s: %s", len(paths), remark, first_few(paths, 3))
-    if remaining:
-        log.info("%d of %d images translated into %s", outcome.done, len(remaining), shown(output))
-    if outcome.failures:
-        messages = "\n  ".join(failure.message for failure in outcome.failures)
-        raise UserError(f"{len(outcome.failures)} of {len(remaining)} files were left out:\n  {messages}")
+    wanted = len(remaining) + len(left_out)
+    if wanted:
+        log.info("%d of %d images translated into %s", outcome.done, wanted, shown(output))
+    messages = [failure.message for failure in outcome.failures]
+    messages += [f"{path}: {reason}" for path, reason in left_out.items()]
+    if messages:
+        raise UserError(f"{len(messages)} of {wanted} files were left out:\n  " + "\n  ".join(messages))
 
 
 def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":

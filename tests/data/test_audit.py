@@ -157,6 +157,16 @@ def test_file_without_a_partner_is_a_warning(folders):
     assert message == ""
 
 
+def test_images_that_are_not_read_are_a_warning(folders):
+    folders.path("train", "A", 0).with_suffix(".heif.jxl").touch()
+    folders.path("val", "A", "gone").symlink_to("nowhere.png")
+    report, message = folders.audit()
+    assert found(report) == {"left out": [["train/00.heif.jxl"], ["val/gone.png"]]}
+    assert "which is not read: convert it" in report["findings"][0]["message"]
+    assert [report["splits"][split]["left_out"] for split in ("train", "val")] == [1, 1]
+    assert message == ""
+
+
 def test_copy_of_a_pair_in_its_split_is_a_warning(folders, streets):
     for side, image in zip("AB", streets["train"][3], strict=True):
         folders.write("train", side, "copy", image)

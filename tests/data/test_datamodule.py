@@ -53,6 +53,18 @@ def nchw(images: list[np.ndarray]) -> torch.Tensor:
     return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images])
 
 
+def test_what_a_source_leaves_out_is_in_the_log_once(tmp_path, caplog):
+    for split in ("train", "val"):
+        write_image(tmp_path / split / "1.png", np.zeros((4, 8, 3), np.uint8))
+    (tmp_path / "train/2.svg").touch()
+    datamodule = PairsDataModule(AlignedSource, str(tmp_path), load_size=4, crop_size=4)
+    for _ in range(2):
+        datamodule.build_source("train")
+        datamodule.build_source("val")
+    [message] = caplog.messages
+    assert message.startswith(f"Files of split train: 1 left out: {tmp_path}/train/2.svg (SVG, which is not read")
+
+
 @pytest.mark.parametrize(("direction", "keys"), [("AtoB", ("input", "target")), ("BtoA", ("target", "input"))])
 def test_direction_says_which_image_is_the_input(direction, keys):
     batch = next(iter(make_data(direction=direction, val_batch_size=3).val_dataloader()))

@@ -1,5 +1,6 @@
 """Which files are translated, and reading them."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import write_image
-from pix2pix_lit.inference.files import Failure, Task, find_tasks, read_batches
+from pix2pix_lit.inference.files import Failure, Task, find_inputs, read_batches
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -32,12 +33,14 @@ ODD_NAMES = ["a [1].png", "b=2.png", "c,d.png", "e'f.png", "g{h}.png", "i*j.png"
 
 def test_one_file_becomes_one_task(tmp_path):
     touch(tmp_path, "in/x.png", "in/y.png")
-    assert find_tasks(f"{tmp_path}/in/x.png", f"{tmp_path}/out") == [(tmp_path / "in/x.png", tmp_path / "out/x.png")]
+    assert find_inputs(f"{tmp_path}/in/x.png", f"{tmp_path}/out").tasks == [
+        (tmp_path / "in/x.png", tmp_path / "out/x.png")
+    ]
 
 
 def test_a_folder_is_searched_with_its_sub_folders_whose_structure_is_kept(tmp_path):
     touch(tmp_path, "in/b.png", "in/a/c.JPG", "in/a/d/e.webp", "in/notes.txt", "in/.hidden.png", "in/.git/x.png")
-    tasks = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out")
+    tasks = find_inputs(f"{tmp_path}/in", f"{tmp_path}/out").tasks
     assert kept_names(tasks, tmp_path / "in", tmp_path / "out") == ["a/c.JPG", "a/d/e.webp", "b.png"]
 
 
@@ -57,7 +60,7 @@ def test_a_pattern_finds_images_and_keeps_the_path_below_its_fixed_part(tmp_path
     touch(tmp_path, "in/x.png", "in/y.png", "in/z.jpg", "in/n.txt", "in/a/x.png", "in/b/x.png", "in/b/c/x.png")
     (tmp_path / "in/folder.png").mkdir()
     touch(tmp_path, "in/.hidden.png")
-    tasks = find_tasks(f"{tmp_path}/{pattern}", f"{tmp_path}/out")
+    tasks = find_inputs(f"{tmp_path}/{pattern}", f"{tmp_path}/out").tasks
     assert kept_names(tasks, tmp_path / "in", tmp_path / "out") == expected
 
 
@@ -65,42 +68,44 @@ def test_a_pattern_finds_images_and_keeps_the_path_below_its_fixed_part(tmp_path
 def test_relative_paths_are_as_good(tmp_path, monkeypatch, input):
     touch(tmp_path, "in/x.png")
     monkeypatch.chdir(tmp_path)
-    assert find_tasks(input, "out") == [(Path("in/x.png"), Path("out/x.png"))]
+    assert find_inputs(input, "out").tasks == [(Path("in/x.png"), Path("out/x.png"))]
 
 
 def test_a_pattern_in_the_current_folder_is_as_good(tmp_path, monkeypatch):
     touch(tmp_path, "x.png")
     monkeypatch.chdir(tmp_path)
-    assert find_tasks("*.png", "out") == [(Path("x.png"), Path("out/x.png"))]
+    assert find_inputs("*.png", "out").tasks == [(Path("x.png"), Path("out/x.png"))]
 
 
 @pytest.mark.parametrize("folder", ["in", "in [1]", "in*", "a=b, c"])
 def test_odd_names_are_found_in_a_folder_and_by_a_pattern(tmp_path, folder):
     touch(tmp_path / folder, *ODD_NAMES)
     for input in (f"{tmp_path}/{folder}", f"{tmp_path}/{folder}/*.png"):
-        tasks = find_tasks(input, f"{tmp_path}/out")
+        tasks = find_inputs(input, f"{tmp_path}/out").tasks
         assert sorted(kept_names(tasks, tmp_path / folder, tmp_path / "out")) == sorted(ODD_NAMES)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_an_existing_file_is_never_taken_for_a_pattern(tmp_path, name):
     touch(tmp_path, name, "a 1.png", "ixj.png", "kx.png")
-    assert find_tasks(f"{tmp_path}/{name}", f"{tmp_path}/out") == [(tmp_path / name, tmp_path / "out" / name)]
+    assert find_inputs(f"{tmp_path}/{name}", f"{tmp_path}/out").tasks == [(tmp_path / name, tmp_path / "out" / name)]
 
 
 def test_files_are_in_the_order_in_which_people_number_them_and_those_of_a_list_in_its_own(tmp_path):
     names = ["1/b.png", "2/a.png", "10/a.png", "x1.png", "x2 (3).png", "x2 (20).png", "x10.png"]
     touch(tmp_path / "in", *names)
     for input in ("in", "in/**/*.png"):
-        tasks = find_tasks(f"{tmp_path}/{input}", f"{tmp_path}/out")
+        tasks = find_inputs(f"{tmp_path}/{input}", f"{tmp_path}/out").tasks
         assert [str(task.target.relative_to(tmp_path / "out")) for task in tasks] == names
     listed = [f"{tmp_path}/in/{name}" for name in ("x10.png", "x1.png", "10/a.png")]
-    assert [str(task.source) for task in find_tasks("-", f"{tmp_path}/out", standard_input=listed)] == listed
+    standard_input = io.BytesIO("\n".join(listed).encode())
+    tasks = find_inputs("-", f"{tmp_path}/out", standard_input=standard_input).tasks
+    assert [str(task.source) for task in tasks] == listed
 
 
 def test_translations_may_get_another_ending(tmp_path):
     touch(tmp_path, "in/x.1.jpg", "in/sub/y.PNG")
-    tasks = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".webp")
+    tasks = find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".webp").tasks
     assert [str(task.target.relative_to(tmp_path / "out")) for task in tasks] == ["sub/y.webp", "x.1.webp"]
 
 
@@ -108,14 +113,14 @@ def test_translations_may_get_another_ending(tmp_path):
 def test_an_unknown_ending_is_refused(tmp_path, suffix):
     touch(tmp_path, "x.jpg")
     with pytest.raises(UserError, match=rf"suffix is '{suffix}'; expected one of \.jpg"):
-        find_tasks(f"{tmp_path}/x.jpg", f"{tmp_path}/out", suffix)
+        find_inputs(f"{tmp_path}/x.jpg", f"{tmp_path}/out", suffix)
 
 
 def test_two_translations_of_one_name_are_refused(tmp_path):
     touch(tmp_path, "in/x.jpg", "in/x.png")
-    assert len(find_tasks(f"{tmp_path}/in", f"{tmp_path}/out")) == 2
+    assert len(find_inputs(f"{tmp_path}/in", f"{tmp_path}/out").tasks) == 2
     with pytest.raises(UserError, match=r"in/x\.jpg and .*in/x\.png would both be translated into .*out/x\.png"):
-        find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".png")
+        find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".png")
 
 
 @pytest.mark.parametrize("output", ["in", "in/../in", "link"])
@@ -123,12 +128,12 @@ def test_overwriting_an_input_is_refused(tmp_path, output):
     touch(tmp_path, "in/x.png")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     with pytest.raises(UserError, match="would overwrite an input; choose another output folder"):
-        find_tasks(f"{tmp_path}/in", f"{tmp_path}/{output}")
+        find_inputs(f"{tmp_path}/in", f"{tmp_path}/{output}")
 
 
 def test_a_translation_with_another_ending_may_stand_beside_its_input(tmp_path):
     touch(tmp_path, "in/x.png")
-    [task] = find_tasks(f"{tmp_path}/in", f"{tmp_path}/in", suffix=".jpg")
+    [task] = find_inputs(f"{tmp_path}/in", f"{tmp_path}/in", suffix=".jpg").tasks
     assert task.target == tmp_path / "in/x.jpg"
 
 
@@ -146,28 +151,28 @@ def test_an_input_without_images_is_refused(tmp_path, input, message):
     touch(tmp_path, "x.png", "x.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=message):
-        find_tasks(f"{tmp_path}/{input}", f"{tmp_path}/out")
+        find_inputs(f"{tmp_path}/{input}", f"{tmp_path}/out")
 
 
 def test_translations_of_an_earlier_run_within_the_input_are_left_out(tmp_path):
     touch(tmp_path, "in/x.png", "in/out/x.png", "in/out/sheets/sheet_0001.png")
-    assert find_tasks(f"{tmp_path}/in", f"{tmp_path}/in/out") == [
+    assert find_inputs(f"{tmp_path}/in", f"{tmp_path}/in/out").tasks == [
         Task(tmp_path / "in/x.png", tmp_path / "in/out/x.png")
     ]
 
 
 def test_a_single_file_that_is_no_image_is_refused(tmp_path):
-    touch(tmp_path, "x.gif")
-    with pytest.raises(UserError, match=r"x\.gif is no image; expected a file ending in"):
-        find_tasks(f"{tmp_path}/x.gif", f"{tmp_path}/out")
+    touch(tmp_path, "x.md")
+    with pytest.raises(UserError, match=r"x\.md is no image; expected a file ending in"):
+        find_inputs(f"{tmp_path}/x.md", f"{tmp_path}/out")
 
 
 def test_a_file_as_output_is_refused(tmp_path):
     touch(tmp_path, "in/x.png", "in/y.png", "out", "out.png")
     with pytest.raises(UserError, match=r"out is a file; expected a folder"):
-        find_tasks(f"{tmp_path}/in/x.png", f"{tmp_path}/out")
+        find_inputs(f"{tmp_path}/in/x.png", f"{tmp_path}/out")
     with pytest.raises(UserError, match=r"out\.png is the name of one file, but input=.* means 2 files"):
-        find_tasks(f"{tmp_path}/in", f"{tmp_path}/out.png")
+        find_inputs(f"{tmp_path}/in", f"{tmp_path}/out.png")
 
 
 def written(root: Path, sizes: list[tuple[int, int]]) -> list[Task]:
@@ -268,23 +273,89 @@ def test_a_batch_size_below_one_is_refused():
 def test_an_input_that_lies_within_the_output_is_refused(tmp_path):
     touch(tmp_path, "in/x.png")
     with pytest.raises(UserError, match="all that input=.*in means lies within output="):
-        find_tasks(f"{tmp_path}/in", f"{tmp_path}")
+        find_inputs(f"{tmp_path}/in", f"{tmp_path}")
 
 
 @pytest.mark.parametrize("naming", ["photo", "", "a/{stem}", "../{stem}"])
 def test_names_without_the_inputs_own_or_with_folders_are_refused(tmp_path, naming):
     touch(tmp_path, "in/x.png")
     with pytest.raises(UserError, match="naming is .*; expected a file name with {stem} in it"):
-        find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", naming=naming)
+        find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", naming=naming)
 
 
 def test_braces_in_a_name_are_nothing_but_letters(tmp_path):
     touch(tmp_path, "in/{0}{x.png")
-    [task] = find_tasks(f"{tmp_path}/in", f"{tmp_path}/out", naming="{stem}{y}")
+    [task] = find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", naming="{stem}{y}").tasks
     assert task.target.name == "{0}{x{y}.png"
+
+
+def test_what_cannot_be_read_of_a_folder_a_pattern_or_a_list_is_named_and_stops_no_others(tmp_path):
+    touch(tmp_path, "in/x.png", "in/y.psd", "in/z.txt", "empty/notes.txt")
+    (tmp_path / "in/w.jpg").symlink_to("gone.jpg")
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/in/y.psd\n{tmp_path}/empty\n{tmp_path}/in/x.png\n")
+    link, psd = (tmp_path / "in/w.jpg", "a link to gone.jpg, which is not there"), (tmp_path / "in/y.psd", "PSD, which")
+    expected = {"in": [link, psd], "in/*": [link, psd], "in/?.p*": [psd]}
+    expected["list.txt"] = [psd, (tmp_path / "empty", f"{tmp_path / 'empty'} holds no image")]
+    for input, left_out in expected.items():
+        inputs = find_inputs(f"{tmp_path}/{input}", f"{tmp_path}/out")
+        assert [task.source.name for task in inputs.tasks] == ["x.png"]
+        assert [path for path, _ in inputs.left_out.items()] == [path for path, _ in left_out]
+        for reason, (_, beginning) in zip(inputs.left_out.values(), left_out, strict=True):
+            assert reason.startswith(beginning)
+
+
+def test_a_file_of_a_format_that_is_not_read_is_refused_with_what_to_do(tmp_path):
+    touch(tmp_path, "x.psd")
+    for input in ("x.psd", "*.psd"):
+        with pytest.raises(UserError, match=r"PSD, which is not read: convert it to JPEG, PNG or TIFF"):
+            find_inputs(f"{tmp_path}/{input}", f"{tmp_path}/out")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_lists_are_read_in_the_encodings_that_programs_write(tmp_path, encoding):
+    touch(tmp_path, "ü.png", "b.png")
+    content = f"{tmp_path}/ü.png\r\n{tmp_path}/b.png".encode(encoding)
+    (tmp_path / "list.txt").write_bytes(content)
+    for inputs in (
+        find_inputs(f"{tmp_path}/list.txt", f"{tmp_path}/out"),
+        find_inputs("-", f"{tmp_path}/out", standard_input=io.BytesIO(content)),
+    ):
+        assert [task.source for task in inputs.tasks] == [tmp_path / "ü.png", tmp_path / "b.png"]
+
+
+@pytest.mark.parametrize("line", ["a\0.png", "n" * 300 + ".png"])
+def test_lines_that_are_no_names_of_files_are_told(tmp_path, line):
+    touch(tmp_path, "x.png")
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/x.png\n{tmp_path}/{line}\n")
+    if "\0" in line:
+        with pytest.raises(UserError, match=r"list\.txt holds NUL characters"):
+            find_inputs(f"{tmp_path}/list.txt", f"{tmp_path}/out")
+    else:
+        tasks = find_inputs(f"{tmp_path}/list.txt", f"{tmp_path}/out").tasks
+        failures = [each for each in read_batches(tasks, 1, 0) if isinstance(each, Failure)]
+        assert [failure.task.source.name for failure in failures] == ["x.png", line]
+
+
+def test_a_closed_standard_input_is_named(tmp_path):
+    with pytest.raises(UserError, match="input=- means the standard input, which is closed"):
+        find_inputs("-", f"{tmp_path}/out")
+
+
+def test_files_that_differ_by_their_ending_alone_get_names_of_their_own_by_the_naming_that_is_proposed(tmp_path):
+    touch(tmp_path, "in/x.jpg", "in/x.png")
+    with pytest.raises(UserError, match=r"pass naming={stem}_{ending}, which makes them x_jpg\.png and x_png\.png"):
+        find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".png")
+    tasks = find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", suffix=".png", naming="{stem}_{ending}").tasks
+    assert [task.target.name for task in tasks] == ["x_jpg.png", "x_png.png"]
+
+
+def test_formats_that_are_only_read_come_out_as_png(tmp_path):
+    touch(tmp_path, "in/a.GIF", "in/b.jfif", "in/c.ppm")
+    tasks = find_inputs(f"{tmp_path}/in", f"{tmp_path}/out").tasks
+    assert [task.target.name for task in tasks] == ["a.png", "b.png", "c.png"]
 
 
 def test_an_empty_list_is_refused(tmp_path):
     (tmp_path / "list.txt").write_text("\n \n")
     with pytest.raises(UserError, match="list.txt lists no files; expected a path on each line"):
-        find_tasks(f"{tmp_path}/list.txt", f"{tmp_path}/out")
+        find_inputs(f"{tmp_path}/list.txt", f"{tmp_path}/out")

@@ -1,6 +1,7 @@
 """PairsDataModule: the only place that builds loaders."""
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,10 +18,13 @@ from pix2pix_lit.data.pair import PairSource
 from pix2pix_lit.data.resized import LabelResampling, Resampling, ResizedPairs
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_listing import told
 from pix2pix_lit.image_type import ImageType
 
 if TYPE_CHECKING:
     from pix2pix_lit.data.download import Archive
+
+log = logging.getLogger(__name__)
 
 
 class PairsDataModule(L.LightningDataModule):
@@ -156,7 +160,12 @@ class PairsDataModule(L.LightningDataModule):
                 f"or, if you have it, say where with data.root=PATH"
             )
         if split not in self._sources:
-            self._sources[split] = self.source(root=self.root, split=split)
+            source = self.source(root=self.root, split=split)
+            known = {path for other in self._sources.values() for path in other.left_out}
+            self._sources[split] = source
+            left_out = {path: reason for path, reason in source.left_out.items() if path not in known}
+            if left_out:
+                log.warning("Files of split %s: %s", split, told(left_out))
         return self._sources[split]
 
     def setup(self, stage: str | None = None) -> None:

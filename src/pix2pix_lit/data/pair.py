@@ -1,8 +1,9 @@
 """What a source gives and what every source promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,11 +42,13 @@ class PairSource(ABC):
         a: what the A images are.
         b: what the B images are.
         missing: files that have no partner and are left out.
+        left_out: files that look like images but cannot be taken, and folders that cannot be looked into -> why.
     """
 
     a: ImageType = RGB
     b: ImageType = RGB
     missing: Sequence[Path] = ()
+    left_out: Mapping[Path, str] = MappingProxyType({})
 
     @abstractmethod
     def __len__(self) -> int:

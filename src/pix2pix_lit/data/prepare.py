@@ -21,7 +21,7 @@ from tqdm import tqdm
 from pix2pix_lit.cli import CONFIG_DIR, command
 from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import list_images
+from pix2pix_lit.image_listing import find_images
 from pix2pix_lit.replacement import remove_leftovers, temporary_folder_in
 
 log = logging.getLogger(__name__)
@@ -293,7 +293,7 @@ def _count_images(root: Path) -> dict[str, int]:
     counts = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         with suppress(UserError):  # a folder without images
-            counts[folder.name] = len(list_images(folder))
+            counts[folder.name] = len(find_images(folder).paths)
     return counts
 
 

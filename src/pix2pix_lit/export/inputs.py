@@ -10,7 +10,7 @@ from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.inference.background import read_ahead
-from pix2pix_lit.inference.files import Failure, Half, find_tasks, read_task
+from pix2pix_lit.inference.files import Failure, Half, find_inputs, read_task
 from pix2pix_lit.palette import CLASS_NAMES, ID_VALUES
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ def read_inputs(images: str, half: Half | None, input_type: ImageType, count: in
         UserError: if one cannot be read: what an export is measured on should be what one thinks that it is.
     """
     # Nothing is written there; the folder only has to be another one.
-    tasks = [task for task in find_tasks(images, str(Path(images).parent / ".none")) if not task.is_video]
+    found = find_inputs(images, str(Path(images).parent / ".none"))
+    tasks = [task for task in found.tasks if not task.is_video]
     if not tasks:
         raise UserError(f"images={images} holds no image; expected inputs of the network")
     chosen = [tasks[index] for index in evenly_spread(len(tasks), count)]

@@ -6,23 +6,26 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_fit import fit
+from pix2pix_lit.image_listing import SUFFIXES, UNREAD_SUFFIXES, FoundImages, find_images, reason_to_leave_out, told
 from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import SUFFIXES, decode_file, list_images, suffix_for
+from pix2pix_lit.images import WRITTEN_SUFFIXES, decode_file, suffix_for
 from pix2pix_lit.inference.background import read_ahead
 from pix2pix_lit.inference.conversion import convert
 from pix2pix_lit.inference.video import VIDEO_SUFFIXES
+from pix2pix_lit.text_files import decode_paths, read_paths
 
 Half = Literal["left", "right"]
 
 _ACCEPTED = SUFFIXES + VIDEO_SUFFIXES
 _NUMBER = re.compile(r"(\d+)")
+_PARTS = re.compile(r"\{stem\}|\{ending\}")
 
 
 class Task(NamedTuple):
@@ -35,6 +38,19 @@ class Task(NamedTuple):
     def is_video(self) -> bool:
         """Whether the file is a video, by its suffix."""
         return self.source.suffix.lower() in VIDEO_SUFFIXES
+
+
+class Inputs(NamedTuple):
+    """What is to be translated.
+
+    Attributes:
+        tasks: a task for each file.
+        left_out: what was asked for and cannot be read -> why: formats that are not read, links to nothing, folders
+            that may not be looked into.
+    """
+
+    tasks: list[Task]
+    left_out: dict[Path, str]
 
 
 @dataclass
@@ -64,14 +80,14 @@ class Failure:
     message: str
 
 
-def find_tasks(
+def find_inputs(
     input: str,
     output: str,
     suffix: str | None = None,
     target_type: ImageType = RGB,
     naming: str | None = None,
-    standard_input: Iterable[str] = (),
-) -> list[Task]:
+    standard_input: BinaryIO | None = None,
+) -> Inputs:
     """Pair every input image with the file that its translation is written to.
 
     Names are kept: ``input/sub/x.jpg`` becomes ``output/sub/x.jpg``. The part of the path that is kept starts
@@ -86,9 +102,9 @@ def find_tasks(
         suffix: ending that translations get, such as ``.png``; None keeps each input's own, if such a file can hold
             translations, else takes one that can. Videos keep their own.
         target_type: what translations are.
-        naming: what translations are called, with ``{stem}`` for the name of the input without its ending; None is
-            ``{stem}``.
-        standard_input: the lines of ``-``.
+        naming: what translations are called, with ``{stem}`` for the name of the input without its ending, and
+            ``{ending}`` for that ending without its dot; None is ``{stem}``.
+        standard_input: what ``-`` reads; None if it is closed.
 
     Returns:
         The tasks, in the order of their names with 2 before 10; those of a list in its order.
@@ -98,8 +114,8 @@ def find_tasks(
             if files of this ``suffix`` cannot hold translations, if ``output`` is a file, or for a ``naming`` without
             ``{stem}`` or with a folder.
     """
-    if suffix is not None and suffix not in SUFFIXES:
-        raise UserError(f"suffix is {suffix!r}; expected one of {', '.join(SUFFIXES)}")
+    if suffix is not None and suffix not in WRITTEN_SUFFIXES:
+        raise UserError(f"suffix is {suffix!r}; expected one of {', '.join(WRITTEN_SUFFIXES)}")
     if suffix is not None and suffix_for(suffix, target_type) != suffix:
         raise UserError(
             f"suffix is {suffix!r}, but such files cannot hold what this model paints ({target_type.describe()}) "
@@ -112,11 +128,11 @@ def find_tasks(
         )
     if Path(output).is_file() and not names_one_file(output):
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
-    base, sources = _find_sources(input, standard_input)
+    base, (sources, left_out) = _find_sources(input, standard_input)
     if names_one_file(output):
         tasks = [_only_task(input, output, sources, suffix or naming, target_type)]
         _refuse_clashes(tasks)
-        return tasks
+        return Inputs(tasks, left_out)
     earlier = Path(output).resolve()
     if earlier != base.resolve():  # translations of an earlier run, where the output lies within the input
         outside = [source for source in sources if not source.resolve().is_relative_to(earlier)]
@@ -126,9 +142,10 @@ def find_tasks(
                 f"be; expected a folder for the translations alone: choose another output"
             )
         sources = outside
+        left_out = {path: why for path, why in left_out.items() if not path.resolve().is_relative_to(earlier)}
     tasks = [_task_of(source, base, Path(output), suffix, target_type, naming) for source in sources]
     _refuse_clashes(tasks)
-    return tasks
+    return Inputs(tasks, left_out)
 
 
 def names_one_file(output: str | os.PathLike[str]) -> bool:
@@ -147,7 +164,7 @@ def _only_task(input: str, output: str, sources: list[Path], other_name: str | N
         raise UserError(f"output={output} is the name of a file; expected suffix=null and naming=null beside it")
     is_video = task.target.suffix.lower() in VIDEO_SUFFIXES
     if task.is_video != is_video:
-        kinds = ("a video", VIDEO_SUFFIXES) if task.is_video else ("an image", SUFFIXES)
+        kinds = ("a video", VIDEO_SUFFIXES) if task.is_video else ("an image", WRITTEN_SUFFIXES)
         raise UserError(
             f"{task.source} is {kinds[0]}, but output={output}; expected a file ending in {'|'.join(kinds[1])}"
         )
@@ -159,32 +176,39 @@ def _only_task(input: str, output: str, sources: list[Path], other_name: str | N
     return task
 
 
-def _find_sources(input: str, standard_input: Iterable[str]) -> tuple[Path, list[Path]]:
+def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, FoundImages]:
     """The files that are meant, and the folder below which their paths are kept."""
     path = Path(input)
     if input == "-":
-        return _listed(standard_input, "input=- (the standard input)")
-    if path.is_dir():
-        return path, sorted(list_images(path, recursive=True, suffixes=_ACCEPTED), key=_natural_order)
-    if path.exists():
+        if standard_input is None:
+            raise UserError("input=- means the standard input, which is closed; expected a path on each line of it")
+        name = "input=- (the standard input)"
+        return _listed(decode_paths(standard_input.read(), name), name)
+    if os.path.isdir(path):
+        images = find_images(path, recursive=True, suffixes=_ACCEPTED)
+        return path, images._replace(paths=sorted(images.paths, key=_natural_order))
+    if os.path.exists(path):
         if path.suffix.lower() == ".txt":
-            return _listed(path.read_text().splitlines(), f"input={input}")
+            return _listed(read_paths(path), f"input={input}")
+        reason = reason_to_leave_out(path, _ACCEPTED)
+        if reason is not None:
+            raise UserError(f"input={input} cannot be translated: {reason}")
         if path.suffix.lower() not in _ACCEPTED:
             raise UserError(
                 f"input={input} is no image; expected a file ending in {', '.join(_ACCEPTED)}, or a .txt file of paths"
             )
-        return path.parent, [path]
+        return path.parent, FoundImages([path], {})
     if not glob.has_magic(input):
         raise UserError(f"input={input} does not exist; expected an image file, a folder of images or a pattern")
     base = next(folder for folder in path.parents if folder.is_dir())
     # Path.glob would take in hidden files.
     found = glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)
     matches = {base / name for name in found}  # "**" may give one name twice
-    accepted = (match for match in matches if match.suffix.lower() in _ACCEPTED and match.is_file())
-    sources = sorted(accepted, key=_natural_order)
-    if not sources:
-        raise UserError(f"input={input} matches no image; expected files ending in {', '.join(_ACCEPTED)}")
-    return base, sources
+    images = _sorted_out(sorted((match for match in matches if not match.is_dir()), key=_natural_order))
+    if not images.paths:
+        others = f" that can be read, but {told(images.left_out)}" if images.left_out else ""
+        raise UserError(f"input={input} matches no image{others}; expected files ending in {', '.join(_ACCEPTED)}")
+    return base, images
 
 
 def _natural_order(path: Path) -> tuple[list[str | int], ...]:
@@ -192,16 +216,37 @@ def _natural_order(path: Path) -> tuple[list[str | int], ...]:
     return tuple([int(part) if part.isdecimal() else part for part in _NUMBER.split(name)] for name in path.parts)
 
 
-def _listed(lines: Iterable[str], name: str) -> tuple[Path, list[Path]]:
+def _sorted_out(paths: Iterable[Path]) -> FoundImages:
+    """Files that a pattern matches: those that are no images, such as texts, are not meant by it."""
+    reasons = {path: reason_to_leave_out(path, _ACCEPTED) for path in paths}
+    return FoundImages(
+        [path for path, reason in reasons.items() if reason is None and path.suffix.lower() in _ACCEPTED],
+        {path: reason for path, reason in reasons.items() if reason is not None},
+    )
+
+
+def _listed(lines: Iterable[str], name: str) -> tuple[Path, FoundImages]:
     """The files of a list; those that do not exist are found out when they are read, and stop no others."""
     sources: dict[Path, None] = {}  # in order, each once
+    left_out: dict[Path, str] = {}
     for line in lines:
-        if line.strip():
-            path = Path(os.path.abspath(os.path.expanduser(line.strip("\r\n"))))
-            sources |= dict.fromkeys(list_images(path, recursive=True, suffixes=_ACCEPTED) if path.is_dir() else [path])
+        path = Path(os.path.abspath(os.path.expanduser(line)))
+        if os.path.isdir(path):
+            try:
+                images = find_images(path, recursive=True, suffixes=_ACCEPTED)
+            except UserError as error:
+                left_out[path] = str(error)
+                continue
+            sources |= dict.fromkeys(images.paths)
+            left_out |= images.left_out
+        elif path.suffix.lower() in UNREAD_SUFFIXES:
+            left_out[path] = str(reason_to_leave_out(path))
+        else:
+            sources[path] = None
     if not sources:
-        raise UserError(f"{name} lists no files; expected a path on each line")
-    return Path(os.path.commonpath([source.parent for source in sources])), list(sources)
+        others = f" that can be read, but {told(left_out)}" if left_out else ""
+        raise UserError(f"{name} lists no files{others}; expected a path on each line")
+    return Path(os.path.commonpath([source.parent for source in sources])), FoundImages(list(sources), left_out)
 
 
 def _task_of(
@@ -211,7 +256,8 @@ def _task_of(
     task = Task(source, kept)
     ending = source.suffix if task.is_video else suffix or suffix_for(source.suffix, target_type)
     if naming is not None:
-        return Task(source, kept.with_name(naming.replace("{stem}", kept.stem) + ending))
+        parts = {"{stem}": kept.stem, "{ending}": source.suffix.removeprefix(".")}
+        return Task(source, kept.with_name(_PARTS.sub(lambda found: parts[found[0]], naming) + ending))
     return task if ending == source.suffix else Task(source, kept.with_suffix(ending))
 
 
@@ -305,8 +351,10 @@ def _refuse_clashes(tasks: list[Task]) -> None:
     for source, target in tasks:
         if target in source_of:
             raise UserError(
-                f"{source_of[target]} and {source} would both be translated into {target}; leave suffix unset to "
-                f"keep each file's own ending"
+                f"{source_of[target]} and {source} would both be translated into {target}; expected names of "
+                f"their own: pass naming={{stem}}_{{ending}}, which makes them "
+                f"{source_of[target].stem}_{source_of[target].suffix.removeprefix('.')}{target.suffix} and "
+                f"{source.stem}_{source.suffix.removeprefix('.')}{target.suffix}"
             )
         if target.resolve() in inputs:
             raise UserError(f"the translation {target} would overwrite an input; choose another output folder")

@@ -173,7 +173,9 @@ def test_many_missing_files_are_cut_short_and_folders_are_no_files(folder):
         (".csv", "a,b,a\n3.png,3l.png,val\n", r"two columns of one name among a, b, a"),
         (".csv", "a,b,split\n", r"has no row; expected a table"),
         (".csv", "", r"has no row; expected a table"),
-        (".csv", "a;b;split\n3.png;3l.png;val\n", r"no column 'a' \(its columns: a;b;split\)"),
+        (".csv", "a|b|split\n3.png|3l.png|val\n", r"no column 'a' \(its columns: a\|b\|split\)"),
+        (".csv", "a;b;split\n3.png;3l.png;val;x\n", r"more values in line 2 than the 3 columns.*value with ';' in"),
+        (".csv", "a,b,split\n3\0.png,3l.png,val\n", r"x\.csv holds NUL characters; expected text in UTF-8"),
         (".tsv", "a\tb\tsplit\n3.png\t\tval\n", r"nothing in column 'b', line 2"),
         (
             ".jsonl",
@@ -197,10 +199,31 @@ def test_faulty_tables_are_refused_with_the_line(folder, suffix, text, message):
         ManifestSource(str(folder / f"x{suffix}"), "val")
 
 
-def test_text_that_is_not_utf_8_is_refused(folder):
-    (folder / "x.csv").write_bytes("a,b,split\nü.png,b.png,val".encode("utf-16"))
-    with pytest.raises(UserError, match=r"x\.csv cannot be read .*expected text in UTF-8"):
-        ManifestSource(str(folder / "x.csv"), "val")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom", "cp1252"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_tables_are_read_in_the_encoding_that_spreadsheets_and_powershell_write(folder, suffix, encoding):
+    write_image(folder / "ü.png", np.zeros((2, 3, 3), np.uint8))
+    text = "a,b,split\r\nü.png,3l.png,val" if suffix == ".csv" else '{"a": "ü.png", "b": "3l.png", "split": "val"}'
+    if encoding.endswith("-bom"):
+        content = f"\ufeff{text}".encode(encoding.removesuffix("-bom"))
+    else:
+        content = text.encode(encoding)
+    (folder / f"x{suffix}").write_bytes(content)
+    assert names(ManifestSource(str(folder / f"x{suffix}"), "val")) == [("ü.png", "3l.png")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".csv", "a;b;split\n3.png;3l.png;val\n"),
+        (".csv", "a\tb\tsplit\n3.png\t3l.png\tval\n"),
+        (".tsv", "a,b,split\n3.png,3l.png,val\n"),
+        (".csv", 'a;"b";"a note, with commas, many";split\n3.png;3l.png;1,5;val\n'),
+    ],
+)
+def test_columns_may_be_divided_by_semicolons_tabs_or_commas_whatever_the_table_is_called(folder, suffix, text):
+    (folder / f"x{suffix}").write_text(text)
+    assert names(ManifestSource(str(folder / f"x{suffix}"), "val")) == [("3.png", "3l.png")]
 
 
 def test_values_of_parquet_must_be_text(folder):

@@ -167,9 +167,15 @@ def test_an_empty_list_is_refused(tmp_path):
 def test_a_list_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"train\.txt cannot be read .*check data\.source\.lists"):
         members(["x"], "train", lists={"train": "train.txt"}, root=tmp_path)
-    (tmp_path / "train.txt").write_bytes("ü".encode("latin-1"))
-    with pytest.raises(UserError, match=r"train\.txt cannot be read .*a text file with one name a line"):
+    (tmp_path / "train.txt").write_bytes(b"x\0y")
+    with pytest.raises(UserError, match=r"train\.txt holds NUL characters; expected text in UTF-8"):
         members(["x"], "train", lists={"train": "train.txt"}, root=tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_lists_are_read_in_the_encodings_that_programs_write(tmp_path, encoding):
+    (tmp_path / "train.txt").write_bytes("ü.png\r\n".encode(encoding))
+    assert members(["x", "ü"], "train", lists={"train": "train.txt"}, root=tmp_path) == [1]
 
 
 def test_the_name_of_the_split_is_put_in_where_it_is_asked_for(tmp_path):

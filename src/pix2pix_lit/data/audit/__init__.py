@@ -17,6 +17,8 @@ swapped sides     error     the side declared as labels is less flat than the ot
 leak              error     A and B are equal to those of a pair of the other split, pixel by pixel
 shared image      warning   A alone or B alone is equal to one of the other split
 missing partner   warning   the source leaves the file out
+left out          warning   an image of a format that is not read, a link to nothing, a folder that may not be looked
+                            into, an image in a sub-folder where the layout does not look
 duplicate         warning   A and B are equal to those of another pair of the split
 repeated image    warning   A alone or B alone is equal to one of another pair of the split
 constant          warning   an image is of a single colour, but for a margin of 1/16

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding
         Findings in the order of ``CHECKS``, and the checks that could not be made, with the reason.
     """
     unjudged: Unjudged = {}
-    findings = list(chain(_unreadable(splits), _missing(splits), _constant(splits), _same(splits)))
+    findings = list(chain(_unreadable(splits), _missing(splits), _left_out(splits), _constant(splits), _same(splits)))
     swapped = list(_swapped_sides(splits, unjudged))
     findings += swapped
     if swapped:
@@ -56,6 +57,17 @@ def _missing(splits: Sequence[Split]) -> Iterator[Finding]:
             yield Finding(
                 "missing partner", f"{path} has no partner", (Place(split.name, None, path.name, (str(path),)),)
             )
+
+
+def _left_out(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Images that sources pass over; once, where splits share a folder."""
+    told: set[Path] = set()
+    for split in splits:
+        for path, reason in split.source.left_out.items():
+            if path not in told:
+                told.add(path)
+                place = Place(split.name, None, path.name, (str(path),))
+                yield Finding("left out", f"{path}: {reason}", (place,))
 
 
 def _constant(splits: Sequence[Split]) -> Iterator[Finding]:

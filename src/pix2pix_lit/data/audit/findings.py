@@ -31,6 +31,7 @@ CHECKS = (
     Check("leak", "error", "Validation pairs that are trained on: every score is too good. Remove them from a split."),
     Check("shared image", "warning", "One of the images is in both splits, with another partner: scores are too good."),
     Check("missing partner", "warning", "Files without a partner are left out: add what is missing, or remove them."),
+    Check("left out", "warning", "Images that are not read: convert or replace them, or put them elsewhere."),
     Check("duplicate", "warning", "The same pair more than once counts more than once: remove the copies."),
     Check("repeated image", "warning", "An image with several partners: fine if meant, else one of them is wrong."),
     Check("constant", "warning", "An image of a single colour teaches nothing: remove the pair, unless it is meant."),
@@ -95,6 +96,7 @@ class Summary:
     Args:
         pairs: how many there are.
         missing: files without a partner.
+        left_out: files that look like images but cannot be taken, and folders that cannot be looked into.
         sizes: "WIDTHxHEIGHT" of an image -> pairs, the most frequent first.
         suffixes: endings of the files -> pairs, the most frequent first.
         a: what the A images are.
@@ -104,6 +106,7 @@ class Summary:
 
     pairs: int
     missing: int
+    left_out: int
     sizes: dict[str, int]
     suffixes: dict[str, int]
     a: str

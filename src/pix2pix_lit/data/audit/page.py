@@ -77,6 +77,8 @@ def _summary(report: Report) -> str:
             rows[f"{side.upper()} off the palette"] = escape(off_palette_text(figures))
         if summary.missing:
             rows["No partner"] = f"{summary.missing:,}"
+        if summary.left_out:
+            rows["Left out"] = f"{summary.left_out:,}"
         cells = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in rows.items())
         cards.append(
             f'<div class="card"><h3>{escape(name)}</h3><p class="count">{summary.pairs:,}<small> pairs</small></p>'

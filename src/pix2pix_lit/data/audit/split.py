@@ -56,6 +56,7 @@ class Split:
         return Summary(
             pairs=len(self.results),
             missing=len(self.source.missing),
+            left_out=len(self.source.left_out),
             sizes=dict(sizes.most_common()),
             suffixes=dict(suffixes.most_common()),
             a=_described(self.source.a),

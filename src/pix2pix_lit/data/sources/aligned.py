@@ -7,8 +7,9 @@ from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_listing import find_images
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import list_images, read_image
+from pix2pix_lit.images import read_image
 
 _OF_A_FILE = ("channels", "dtype", "classes", "values", "boundaries")
 
@@ -37,7 +38,8 @@ class AlignedSource(PairSource):
         self.a, self.b = a, b
         # Transparent photos are blended with their background, transparent labels are not.
         self._is_read_once = a.background == b.background and (a.background is None or a.is_labels == b.is_labels)
-        self.paths = Paths(list_images(split_folder(root, split)))
+        paths, self.left_out = find_images(split_folder(root, split))
+        self.paths = Paths(paths)
 
     def __len__(self) -> int:
         return len(self.paths)

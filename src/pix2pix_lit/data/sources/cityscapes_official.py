@@ -11,8 +11,9 @@ from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError, first_few
+from pix2pix_lit.image_listing import find_images
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import list_images, read_image
+from pix2pix_lit.images import read_image
 from pix2pix_lit.palette import PALETTES
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,15 @@ class CityscapesOfficialSource(PairSource):
         photo_folder, annotation_folder = (
             split_folder(str(folder), split) for folder in _trees(root, "leftImg8bit", "gtFine")
         )
-        photos = _by_frame(list_images(photo_folder, recursive=True), "leftImg8bit")
+        photo_files, annotation_files = (
+            find_images(folder, recursive=True) for folder in (photo_folder, annotation_folder)
+        )
+        self.left_out = photo_files.left_out | annotation_files.left_out
+        photos = _by_frame(photo_files.paths, "leftImg8bit")
         kinds = ["instanceIds"] if boundaries else ["instanceIds", "labelIds"]
-        files = list_images(annotation_folder, recursive=True)
         annotations: dict[str, Path] = {}
         for kind in kinds:  # label ids come last, since 8 bits are read faster than 16
-            annotations |= _by_frame(files, f"gtFine_{kind}")
+            annotations |= _by_frame(annotation_files.paths, f"gtFine_{kind}")
         both = photos.keys() & annotations.keys()
         frames = sorted(both)
         wanted = " or ".join(f"*_gtFine_{kind}.png" for kind in reversed(kinds))

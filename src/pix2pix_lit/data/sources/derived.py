@@ -15,8 +15,9 @@ from pix2pix_lit.data.sources.matching import name_in
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.image_listing import find_images
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import list_images, read_image
+from pix2pix_lit.images import read_image
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ class DerivedSource(PairSource):
                 f"{error}; if the photos are all in one folder, pass data.source.folder=. "
                 f"'data.source.fractions={{train:0.9,val:0.1}}'"
             ) from None
-        photos = list_images(self._folder, recursive=True)
+        photos, self.left_out = find_images(self._folder, recursive=True)
         names = [name_in(self._folder, photo) for photo in photos]
         self.paths = Paths(photos[index] for index in members(names, split, fractions, split_seed, lists, root))
 

@@ -11,8 +11,8 @@ from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in,
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
 from pix2pix_lit.errors import UserError, first_few
+from pix2pix_lit.image_listing import find_images
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import list_images
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,9 @@ class FoldersSource(PairSource):
         patterns = compile_patterns(a_pattern, b_pattern)
         divided = fractions is not None or lists is not None
         folders = split_folders(root, split, divided, a_folder=a_folder, b_folder=b_folder)
-        listings = [list_images(folder, recursive=True) for folder in folders]
+        found = [find_images(folder, recursive=True) for folder in folders]
+        listings = [images.paths for images in found]
+        self.left_out = found[0].left_out | found[1].left_out
         a_files, b_files = (by_key(*side) for side in zip(folders, listings, patterns, strict=True))
         keys = sorted(a_files.keys() & b_files.keys())
         a_paths, b_paths = ([files[key] for key in keys] for files in (a_files, b_files))
@@ -70,8 +72,8 @@ class FoldersSource(PairSource):
             raise _unpaired(f"{min(both)} would be both A and B", folders, listings, patterns)
         if not keys:
             examples = " and ".join(paths[0].name for paths in listings)
-            found = f"no file in {folders[0]} has a partner in {folders[1]} (found for example {examples})"
-            raise _unpaired(found, folders, listings, patterns)
+            alone = f"no file in {folders[0]} has a partner in {folders[1]} (found for example {examples})"
+            raise _unpaired(alone, folders, listings, patterns)
         everything = {*listings[0], *listings[1]}
         self.missing = Paths(sorted(everything - {*a_paths, *b_paths}))
         self._report(len(everything))

@@ -14,6 +14,7 @@ from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.text_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -150,18 +151,30 @@ def _read(root: str | None, wanted: Sequence[str | None]) -> _Table:
     if suffix == ".parquet":
         table = _read_parquet(path, wanted)
     else:
-        try:
-            text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} cannot be read ({error}); expected text in UTF-8: save it so") from error
-        table = _read_json_lines(path, text) if suffix == ".jsonl" else _read_csv(path, text, suffix)
+        text = read_text(path, "a table: check data.root")
+        table = _read_json_lines(path, text) if suffix == ".jsonl" else _read_csv(path, text, suffix, wanted)
     if not table.rows:
         raise UserError(f"{path} has no row; {expected}")
     return table
 
 
-def _read_csv(path: Path, text: str, suffix: str) -> _Table:
-    delimiter = "\t" if suffix == ".tsv" else ","
+def _delimiter(text: str, suffix: str, wanted: Sequence[str | None]) -> str:
+    """What is between the columns of line 1: the suffix's own delimiter, unless another gives more of the columns that
+    are wanted, or more columns at all: spreadsheets write semicolons where commas are in numbers."""
+    usual = "\t" if suffix == ".tsv" else ","
+
+    def fit(delimiter: str) -> tuple[int, int, bool]:
+        try:
+            columns = next(csv.reader([text.partition("\n")[0]], delimiter=delimiter, skipinitialspace=True), [])
+        except csv.Error:
+            return 0, 0, False
+        return len({*columns} & {*wanted}), len(columns), delimiter == usual
+
+    return max((usual, ",", ";", "\t"), key=fit)
+
+
+def _read_csv(path: Path, text: str, suffix: str, wanted: Sequence[str | None]) -> _Table:
+    delimiter = _delimiter(text, suffix, wanted)
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows, lines = [], []
     try:

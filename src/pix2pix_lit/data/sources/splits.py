@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.images import SUFFIXES
+from pix2pix_lit.image_listing import SUFFIXES
+from pix2pix_lit.text_files import read_text
 
 
 def split_folder(root: str | None, folder: str) -> Path:
@@ -150,12 +151,8 @@ def _by_lists(keys: Sequence[str], split: str, lists: Mapping[str, str], root: P
 
 
 def _read_list(path: Path) -> list[str]:
-    try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); expected a text file with one name a line: check data.source.lists"
-        ) from error
+    text = read_text(path, "a text file with one name a line, for each pair: check data.source.lists")
+    lines = [line.strip() for line in text.splitlines()]
     return [str(PurePosixPath(line)) for line in lines if line and not line.startswith("#")]  # ./x is x
 
 
