@@ -12,7 +12,7 @@ from hydra.errors import InstantiationException
 from pix2pix_lit.callbacks import SampleGrid
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.train import train
+from pix2pix_lit.train import build, train
 
 
 @pytest.fixture
@@ -128,6 +128,21 @@ def test_an_interrupted_run_leaves_that_and_how_far_it_was(compose_train, result
     assert signal.getsignal(signal.SIGINT) == former
     assert (result()["status"], result()["steps"], result()["epochs"]) == ("interrupted", 5, 1)
     assert result()["value"] == result()["metrics"]["val/l1"]  # of the first epoch
+
+
+def test_a_cache_made_or_found_changes_no_run(compose_train, tmp_path):
+    runs = []
+    for cache in ("none", "ram", "disk", "disk"):
+        kept = [f"data.cache={cache}", f"data.cache_dir={tmp_path}/cache"]
+        trainer, model, datamodule = build(compose_train("callbacks=none", "logger=none", "trainer.max_steps=2", *kept))
+        first = {name: value.clone() for name, value in model.state_dict().items()}
+        trainer.fit(model, datamodule)
+        runs.append((first, model.state_dict()))
+    assert len(list((tmp_path / "cache").glob("*/about.json"))) == 2
+    for begin, end in runs[1:]:
+        assert [name for name in begin if not torch.equal(begin[name], runs[0][0][name])] == []
+        assert [name for name in end if not torch.equal(end[name], runs[0][1][name])] == []
+    assert any(not torch.equal(begin[name], end[name]) for name in begin)  # it was trained
 
 
 def test_too_little_room_for_checkpoints_is_said_before_the_first_batch(compose_train, monkeypatch, result):

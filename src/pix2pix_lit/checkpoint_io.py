@@ -1,6 +1,5 @@
 """How Lightning writes and reads checkpoint files in this project."""
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ from torch import Tensor, nn
 from pix2pix_lit import torch_file
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.replacement import replacement_of, temporary_path_in
+from pix2pix_lit.replacement import NO_ROOM, replacement_of, temporary_path_in
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The file that a run goes on from, and the one that was so before it."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MIB = 2**20
 
 
@@ -135,7 +133,7 @@ def _keep(path: Path, kept: Path) -> None:
 def _is_full(error: BaseException | None) -> bool:
     # torch's writer raises another error while it cleans up after the first.
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -4,6 +4,7 @@ A name says which process made it: ``.pix2pix-lit.<machine>.<process>.<its start
 process left is told from what a running one writes; and the longest names of targets have temporary ones too.
 """
 
+import errno
 import functools
 import hashlib
 import os
@@ -15,6 +16,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""``errno`` of a full disk, of a user's quota and of a process's limit."""
 
 _NAME = re.compile(r"\.pix2pix-lit\.(?P<machine>[0-9a-f]{8})\.(?P<pid>\d+)\.(?P<start>\d+)\.[0-9a-f]{8}\.tmp")
 _FOREIGN_SECONDS = 24 * 3600  # without a change, until what another machine left counts as left over

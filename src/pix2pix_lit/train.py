@@ -119,6 +119,7 @@ def build(config: DictConfig) -> tuple["L.Trainer", "L.LightningModule", "L.Ligh
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = instantiate(config.data, _convert_="all")
     datamodule.setup()  # before the model, which is made for these images
+    L.seed_everything(config.seed, workers=True, verbose=False)  # again: no data set has a say in initial weights
     model = instantiate(
         config.model,
         input=datamodule.input_type.as_dict(),

@@ -1,12 +1,16 @@
 """Decoded pairs that are made but once."""
 
 import json
+import mmap
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
+import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +184,68 @@ def test_too_little_room_is_said_before_anything_is_made(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"cache=ram needs.*data\.cache=disk"):
         cache_in_memory(own, 0, "train")
     assert own.source.reads == 0
+
+
+class Filling(Made):
+    """Somebody else fills the disk while pairs are made."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def __getitem__(self, index: int) -> Pair:
+        if index == 20:
+            with suppress(OSError), (self.folder / "else").open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        return super().__getitem__(index)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of its own, of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("only root may mount a disk")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def _fill(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"disk needs 1 MiB.* are free in .*\(No space left.*data\.cache_dir"):
+        cache_on_disk(ResizedPairs(Filling(folder), 48), folder, 0, "train")
+
+
+def test_a_disk_that_is_full_midway_is_told_and_nothing_is_left(small_disk):
+    process = multiprocessing.get_context("fork").Process(target=_fill, args=(small_disk,))
+    process.start()  # since what is stored to a map of the file would end it by SIGBUS
+    process.join()
+    assert process.exitcode == 0
+    assert {path.suffix for path in small_disk.iterdir()} == {"", ".lock"}
+
+
+def test_a_limit_of_the_process_is_told_too(tmp_path):
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, former[1]))
+    try:
+        with pytest.raises(UserError, match=r"disk needs 1 MiB for train.*\(File too large\)"):
+            cache_on_disk(ResizedPairs(Made(), 64), tmp_path, 0, "train")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
+def test_shared_memory_that_cannot_be_had_is_told(tmp_path, monkeypatch):
+    size = 4 * mmap.PAGESIZE  # of 32 x 32 pixels of float32, or of two planes of uint16
+    with (tmp_path / "pages").open("w+b") as file:
+        file.truncate(size)
+        pages = mmap.mmap(file.fileno(), size)
+        file.truncate(size // 2)  # a store to the other half would end this process by SIGBUS
+    array = torch.frombuffer(pages, dtype=torch.uint8)
+    monkeypatch.setattr(cache_module.torch.UntypedStorage, "_new_shared", lambda size: array.untyped_storage())
+    with pytest.raises(UserError, match=r"cache=ram needs .*shared memory.*Bad address.*raise its --shm-size"):
+        cache_in_memory(ResizedPairs(Made(length=4), 32), 0, "train")
 
 
 def test_a_file_that_vanished_is_reported(tmp_path):

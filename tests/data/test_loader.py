@@ -1,8 +1,11 @@
 """The order of pairs over epochs and processes, and loaders that go on midway."""
 
 import os
+import random
+import re
 import signal
 import types
+from pathlib import Path
 
 import cv2
 import lightning as L
@@ -11,7 +14,9 @@ import pytest
 import torch
 
 from pix2pix_lit.data import loader as loader_module
+from pix2pix_lit.data.audit.measure import measure_pairs
 from pix2pix_lit.data.augmentation import Augmentation
+from pix2pix_lit.data.cache import cache_in_memory, cache_on_disk
 from pix2pix_lit.data.dataset import Draw, PairDataset
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 from pix2pix_lit.data.pair import Pair, PairSource
@@ -284,6 +289,38 @@ def test_workers_told_twice_to_end_do(worker_states):
         assert process.exitcode == -signal.SIGTERM
     finally:
         signal.signal(signal.SIGCHLD, former)
+
+
+def global_states() -> list[object]:
+    return [torch.get_rng_state().tolist(), random.getstate(), [str(part) for part in np.random.get_state()]]  # noqa: NPY002
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_global_generators_stay_as_they_are(tmp_path, num_workers):
+    before = global_states()
+    pairs = ResizedPairs(Numbered(5), 12)
+    cache_in_memory(pairs, num_workers, "train")
+    cache_on_disk(pairs, tmp_path, num_workers, "train")
+    assert len(list(measure_pairs(Numbered(5), num_workers))) == 5
+    read_epoch(make_loader(num_workers=num_workers), 0)
+    assert global_states() == before
+
+
+def test_every_loader_is_isolated():
+    package = Path(loader_module.__file__).parents[1]
+    own = [path.name for path in package.rglob("*.py") if re.search(r"\bDataLoader[\[(]", path.read_text("utf-8"))]
+    assert own == ["isolated_loader.py"]
+
+
+def test_a_worker_without_shared_memory_is_explained():
+    class Full(WorkerState):
+        def __getitem__(self, draws):
+            if torch.utils.data.get_worker_info() is not None:
+                os.kill(os.getpid(), signal.SIGBUS)
+
+    loader = PairLoader(Full(), EpochSampler(2, 1, shuffle=False), num_workers=1, prefetch=1, pin_memory=False)
+    with pytest.raises(UserError, match="no room in shared memory .*data.num_workers=1: .*--shm-size, or set data"):
+        list(loader)
 
 
 def test_seconds_that_batches_are_waited_for_are_counted(monkeypatch):

@@ -1,26 +1,29 @@
 """Decoded and resized pairs, kept on disk or in memory so that each is made but once."""
 
+import errno
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.data.pair import Pair
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.replacement import remove_leftovers, temporary_folder_in
+from pix2pix_lit.replacement import NO_ROOM, remove_leftovers, temporary_folder_in
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +91,22 @@ def cache_in_memory(pairs: ResizedPairs, num_workers: int, title: str) -> Cached
         UserError: if there is not enough shared memory, or a pair cannot be made.
     """
     needed = _bytes(pairs)
-    if _SHARED_MEMORY.is_dir() and (free := shutil.disk_usage(_SHARED_MEMORY).free) < needed:
+    free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else needed
+    try:
+        if free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        a_images, b_images = (_shared_array(shape, dtype) for shape, dtype in _layout(pairs))
+    except (OSError, RuntimeError) as error:  # torch's is a RuntimeError
         raise UserError(
             f"data.cache=ram needs {_mib(needed)} of shared memory for {title}, and {_mib(free)} are free in "
-            f"{_SHARED_MEMORY}; expected more: set data.cache=disk, or in a container raise its --shm-size"
-        )
-    arrays = [torch.empty(shape, dtype=getattr(torch, dtype)).share_memory_() for shape, dtype in _layout(pairs)]
-    names = _fill(pairs, arrays[0].numpy(), arrays[1].numpy(), num_workers, title)
-    return CachedPairs(pairs.a, pairs.b, arrays[0], arrays[1], names)
+            f"{_SHARED_MEMORY} ({error}); expected more: set data.cache=disk, or in a container raise its --shm-size"
+        ) from error
+    names: list[str] = []
+    for a, b, chunk_names in _made(pairs, num_workers, title):
+        rows = slice(len(names), len(names) + len(chunk_names))
+        a_images[rows], b_images[rows] = a, b
+        names.extend(chunk_names)
+    return CachedPairs(pairs.a, pairs.b, a_images, b_images, np.array(names))
 
 
 def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: str) -> CachedPairs:
@@ -114,7 +125,7 @@ def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: st
     Raises:
         UserError: if there is not enough room, the folder cannot be written to, or a pair cannot be made.
     """
-    cache = folder
+    cache, needed = folder, _bytes(pairs)
     try:
         paths, states = _files(pairs)
         about = {"format": _FORMAT, "settings": pairs.settings, "paths": paths}
@@ -129,8 +140,14 @@ def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: st
             _delete_outdated(cache)
             return _load(pairs, cache)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise UserError(
+                f"data.cache=disk needs {_mib(needed)} for {title}, and {_mib(shutil.disk_usage(folder).free)} are "
+                f"free in {folder} ({error.strerror}); expected more: make room, set data.cache_dir to another disk, "
+                f"or data.cache=none"
+            ) from error
         raise UserError(
-            f"the cache {cache} cannot be made ({error}); expected a folder with room that you may write to: set "
+            f"the cache {cache} cannot be made ({error}); expected a folder that you may write to: set "
             f"data.cache_dir, or data.cache=none"
         ) from error
 
@@ -152,23 +169,62 @@ def _load(pairs: ResizedPairs, cache: Path) -> CachedPairs:
 def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_workers: int, title: str) -> None:
     remove_leftovers(cache.parent)  # half a cache of a killed process takes room
     shutil.rmtree(cache, ignore_errors=True)  # somebody deleted a part of it
-    needed, free = _bytes(pairs), shutil.disk_usage(cache.parent).free
-    if free < needed:
-        raise UserError(
-            f"data.cache=disk needs {_mib(needed)} for {title}, and {_mib(free)} are free in {cache.parent}; expected "
-            f"more: make room, set data.cache_dir to another disk, or data.cache=none"
-        )
+    if shutil.disk_usage(cache.parent).free < _bytes(pairs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with temporary_folder_in(cache.parent) as partial:
-        a_images, b_images = (
-            np.lib.format.open_memmap(partial / name, "w+", np.dtype(dtype), shape)
-            for name, (shape, dtype) in zip(("a.npy", "b.npy"), _layout(pairs), strict=True)
-        )
-        np.save(partial / "names.npy", _fill(pairs, a_images, b_images, num_workers, title))
-        a_images.flush()
-        b_images.flush()
+        a_layout, b_layout = _layout(pairs)
+        names: list[str] = []
+        with _array_file(partial / "a.npy", *a_layout) as a_file, _array_file(partial / "b.npy", *b_layout) as b_file:
+            for a, b, chunk_names in _made(pairs, num_workers, title):
+                a_file.write(a.numpy().data)
+                b_file.write(b.numpy().data)
+                names.extend(chunk_names)
+        np.save(partial / "names.npy", np.array(names))
         (partial / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True))
         partial.rename(cache)
-    log.info("%s: %d pairs are kept in %s (%s)", title, len(pairs), cache, _mib(needed))
+    log.info("%s: %d pairs are kept in %s (%s)", title, len(pairs), cache, _mib(_bytes(pairs)))
+
+
+@contextmanager
+def _array_file(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator[BinaryIO]:
+    """Within: a .npy file to write the items of an array to; on the disk at the end.
+
+    Not a memory map: a store to a page that the disk has no room for ends the process by SIGBUS.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _shared_array(shape: tuple[int, ...], dtype: str) -> torch.Tensor:
+    """An array in memory that processes share, which the system has really given.
+
+    Raises:
+        OSError, RuntimeError: if it has not so much.
+    """
+    kind = getattr(torch, dtype)
+    # Tensor.share_memory_ copies what was there before, by stores.
+    storage = torch.UntypedStorage._new_shared(math.prod(shape) * kind.itemsize)
+    array = torch.empty(0, dtype=kind).set_(storage).view(shape)
+    _reserve(array.numpy())
+    return array
+
+
+def _reserve(memory: np.ndarray) -> None:
+    """Have the system provide all pages of an array that is mapped, and zero it.
+
+    A store to a page that it cannot provide ends the process by SIGBUS; a system call that writes there is told.
+
+    Raises:
+        OSError: if it cannot.
+    """
+    view = memory.data.cast("B")
+    with open("/dev/zero", "rb", buffering=0) as zeros:
+        while view:
+            view = view[zeros.readinto(view) :]  # 2 GiB at most, and up to the first page that is missing
 
 
 @contextmanager
@@ -192,20 +248,18 @@ def _delete_outdated(cache: Path) -> None:
             shutil.rmtree(other.parent, ignore_errors=True)  # its lock file stays, for whoever waits at it
 
 
-def _fill(pairs: ResizedPairs, a_images: np.ndarray, b_images: np.ndarray, num_workers: int, title: str) -> np.ndarray:
-    """Make every pair, write it to the arrays, and return the names."""
-    names: list[str] = []
-    loader = DataLoader(_Chunks(pairs), batch_size=None, num_workers=num_workers)
+_Chunk = tuple[torch.Tensor, torch.Tensor, Sequence[str]]
+
+
+def _made(pairs: ResizedPairs, num_workers: int, title: str) -> Iterator[_Chunk]:
+    """A images, B images and names of some pairs after the other."""
     with tqdm(total=len(pairs), desc=f"Caching {title}", unit="pair") as progress:
-        for a, b, chunk_names in loader:
-            rows = slice(len(names), len(names) + len(chunk_names))
-            a_images[rows], b_images[rows] = a.numpy(), b.numpy()
-            names.extend(chunk_names)
-            progress.update(len(chunk_names))
-    return np.array(names)
+        for chunk in IsolatedLoader(_Chunks(pairs), num_workers):
+            yield chunk
+            progress.update(len(chunk[2]))
 
 
-class _Chunks(Dataset[tuple[torch.Tensor, torch.Tensor, Sequence[str]]]):
+class _Chunks(Dataset[_Chunk]):
     """Consecutive pairs, stacked; tensors, since they go from process to process through shared memory."""
 
     def __init__(self, pairs: ResizedPairs) -> None:
@@ -214,7 +268,7 @@ class _Chunks(Dataset[tuple[torch.Tensor, torch.Tensor, Sequence[str]]]):
     def __len__(self) -> int:
         return -(-len(self.pairs) // _CHUNK)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, Sequence[str]]:
+    def __getitem__(self, index: int) -> _Chunk:
         chosen = range(index * _CHUNK, min((index + 1) * _CHUNK, len(self.pairs)))
         a, b, names = zip(*(self.pairs[i] for i in chosen), strict=True)
         return torch.from_numpy(np.stack(a)), torch.from_numpy(np.stack(b)), names

@@ -8,9 +8,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from pix2pix_lit.data.dataset import Batch, Draw
+from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.errors import UserError
 
 # Workers are the parallelism. Threads of OpenCV's own would fight them, and a process that is forked while they exist
@@ -104,7 +105,7 @@ class EpochSampler(Sampler[list[Draw]]):
             yield [Draw(epoch, int(index)) for index in indices]
 
 
-class PairLoader(DataLoader[Batch]):
+class PairLoader(IsolatedLoader[Batch]):
     """A DataLoader over ``EpochSampler`` batches whose position is part of a checkpoint.
 
     Lightning stores ``state_dict`` with the loops and gives it back on resume, so that a run stopped in the middle
@@ -124,9 +125,9 @@ class PairLoader(DataLoader[Batch]):
     ) -> None:
         super().__init__(
             dataset,
-            batch_size=None,  # the sampler yields whole batches
-            sampler=sampler,
-            num_workers=num_workers,
+            num_workers,
+            sampler.seed,
+            sampler=sampler,  # which yields whole batches
             prefetch_factor=prefetch if num_workers else None,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,

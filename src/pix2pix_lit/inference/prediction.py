@@ -1,6 +1,5 @@
 """The loop of predict.py: batches of images and videos in, files out, on one device or several."""
 
-import errno
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from pix2pix_lit.inference.progress import Progress
 from pix2pix_lit.inference.translator import Draws, Translator
 from pix2pix_lit.inference.video import translate_video
 from pix2pix_lit.out_of_memory import explain_out_of_memory
+from pix2pix_lit.replacement import NO_ROOM
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ class Prediction(L.LightningModule):
             try:
                 write()
             except UserError as error:
-                if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
                     raise
                 self._fail(task, str(error))
             else:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from pix2pix_lit.data.audit.registration import Registration, register
 from pix2pix_lit.data.audit.sides import Appearance, appearance
+from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.data.pair import PairSource, SizeMismatchError
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.palette import off_palette
@@ -59,7 +60,7 @@ def measure_pairs(source: PairSource, num_workers: int) -> Iterator[Measures | F
         source: of the pairs.
         num_workers: processes that read and measure; 0 does it in this one.
     """
-    loader = DataLoader(_Measurer(source), batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    loader = IsolatedLoader(_Measurer(source), num_workers, collate_fn=_unchanged)
     yield from loader
 
 
