@@ -105,11 +105,11 @@ def test_the_palette_of_all_cityscapes_colors_begins_with_the_evaluated_ones() -
 
 def test_facades_have_twelve_steps_of_a_rainbow() -> None:
     assert list(FACADES)[::11] == ["background", "shop"]
-    assert FACADES["window"] == (0, 85, 255)
-    # MATLAB's jet: each part of a colour rises and falls by thirds of 255 from one class to the next.
-    rainbow = [[2, 3, 3, 3, 3, 2, 1, 0, 0, 0, 0, 0], [0, 0, 1, 2, 3, 3, 3, 3, 2, 1, 0, 0]]
-    rainbow.append(rainbow[0][::-1])
-    np.testing.assert_array_equal(PALETTES["facades"].T[::-1], np.array(rainbow) * 85)
+    assert FACADES["window"] == (0, 128, 255)
+    # MATLAB's jet(64) from 1: blue is a trapezoid around colour 16, green around 32 and red around 48.
+    steps = 1 + 5 * np.arange(1, 13)
+    jet = np.stack([1.5 - np.abs(steps - center) / 16 for center in (48, 32, 16)], -1).clip(0, 1)
+    assert np.abs(PALETTES["facades"] - 255 * jet).max() < 1.6  # as JPEG has it
 
 
 def test_train_ids_of_label_ids_are_those_of_the_evaluated_classes_and_one_for_the_rest() -> None:

@@ -101,20 +101,26 @@ COLORS = np.array([label.color for label in _EVALUATED], np.uint8)
 """(19, 3) uint8 RGB, indexed by train id."""
 
 FACADES: dict[str, tuple[int, int, int]] = {
-    "background": (0, 0, 170),
-    "facade": (0, 0, 255),
-    "window": (0, 85, 255),
-    "door": (0, 170, 255),
-    "cornice": (0, 255, 255),
-    "sill": (85, 255, 170),
-    "balcony": (170, 255, 85),
-    "blind": (255, 255, 0),
-    "deco": (255, 170, 0),
-    "molding": (255, 85, 0),
+    "background": (0, 0, 222),
+    "facade": (0, 48, 255),
+    "window": (0, 128, 255),
+    "door": (0, 207, 255),
+    "cornice": (32, 255, 224),
+    "sill": (112, 255, 143),
+    "balcony": (192, 255, 63),
+    "blind": (255, 240, 0),
+    "deco": (255, 159, 0),
+    "molding": (255, 80, 0),
     "pillar": (255, 0, 0),
-    "shop": (170, 0, 0),
+    "shop": (174, 0, 0),
 }
-"""The classes of the CMP Facade Database (Tylecek, research report CTU-CMP-2012-24) in its order, with their RGB."""
+"""The classes of the CMP Facade Database (Tylecek, research report CTU-CMP-2012-24), in the RGB of the pix2pix archive.
+
+Measured: the modes of flat regions over all 400 training files of facades.tar.gz, which are JPEG. They are MATLAB's
+jet(64) at 1 + 5 * class, for the classes 1 to 12 in the database's order, whence the names; the shares of flat pixels
+agree: .35 background, .43 facade, .07 window, and .05 at most of each other class. The database's own files have other
+colours, jet(12), which are up to 52 units away.
+"""
 
 _VOID_COLOR = (0, 0, 0)
 _drawn = [label for label in CITYSCAPES_LABELS if label.id >= 0]

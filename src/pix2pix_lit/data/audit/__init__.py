@@ -22,8 +22,11 @@ left out          warning   an image of a format that is not read, a link to not
 duplicate         warning   A and B are equal to those of another pair of the split
 repeated image    warning   A alone or B alone is equal to one of another pair of the split
 constant          warning   an image is of a single colour, but for a margin of 1/16
-off the palette   warning   colours of labels: more than 1 % of the pixels, and four times what is usual in the
-                            set, are farther than 40 RGB units from the palette; or the usual is amiss
+value range       warning   less than a tenth of [-1, 1] is what networks see of a side, but for a pixel in 100
+                            and an image in 50, or more than 1 % of its pixels are clipped
+off the palette   warning   colours of labels: those of flat regions form clusters, of which some are farther
+                            than 10 RGB units from the palette; or more than 1 % of the pixels, and four times
+                            what is usual in the set, are farther than 40; or the usual is amiss
 turned pair       warning   the differences between A and B are those of the other pairs with their signs turned
 misregistered     warning   edges of A and B agree better once B is moved by more than 3 of 256 pixels, or no
                             better than in pairs that are mixed up

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from pix2pix_lit.data.audit import registration, sides
+from pix2pix_lit.data.audit.colors import MOST_COLORS, NEAR, Cluster, clusters, distances
 from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place
 from pix2pix_lit.data.audit.measure import FAR, Failure, Measures
 from pix2pix_lit.data.audit.split import Split
+from pix2pix_lit.data.audit.values import MOST_CLIPPED, better_setting, seen_by_network
 
 _LEAST_OFF_PALETTE = 0.01  # share of a label image's pixels far from the palette that is nothing to speak of
 _TIMES_USUAL = 4.0  # above so many times the set's usual share, a pair is not like the others
 _WRONG_PALETTE = 0.5  # a usual share from which on the palette is not that of the labels
+_LEAST_MISSING = 0.005  # share of flat pixels from which on a colour that is not in the palette is a class
 _SIDES = ("A", "B")
 
 Unjudged = dict[str, str]
@@ -32,6 +35,7 @@ def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding
     """
     unjudged: Unjudged = {}
     findings = list(chain(_unreadable(splits), _missing(splits), _left_out(splits), _constant(splits), _same(splits)))
+    findings += _value_range(splits)
     swapped = list(_swapped_sides(splits, unjudged))
     findings += swapped
     if swapped:
@@ -137,6 +141,17 @@ def _off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding
         ]
         if not items:
             continue
+        palette = image_type.palette_colors
+        assert palette is not None
+        found = clusters([result.colors[number] for split in splits for _, result in split.measured()])
+        if 0 < len(found) <= MOST_COLORS:  # more are no labels
+            strange = [cluster for cluster, off in zip(found, distances(found, palette), strict=True) if off > NEAR]
+            if _total(strange) > _WRONG_PALETTE * _total(found):
+                yield _wrong_palette(side, found, palette)
+                continue
+            missing = [cluster for cluster in strange if cluster.share > _LEAST_MISSING]
+            if missing:
+                yield _lacking_palette(side, missing, palette)
         key = f"data.source.{side.lower()}.palette"
         usual = float(np.median([shares[FAR] for *_, shares in items]))
         inexact = float(np.median([shares[0] for *_, shares in items if 0 in shares] or [0.0]))
@@ -164,6 +179,61 @@ def _off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding
                 )
                 figures = {"share": shares[FAR], "usual_share": usual}
                 yield Finding("off the palette", message, (split.place(index),), figures)
+
+
+def _wrong_palette(side: str, found: Sequence[Cluster], palette: np.ndarray) -> Finding:
+    most = float(np.median([distance for distance in distances(found, palette) if distance > NEAR]))
+    message = (
+        f"the colours of {side} form {len(found)} clusters, at {_shares(found)}; data.source.{side.lower()}.palette "
+        f"expects {len(palette)}, {_colors(palette.tolist())}; most lie {most:.0f} RGB units off: wrong palette? "
+        f"(Clusters rarer than 1 in 2000 pixels are not found)"
+    )
+    colors = sorted(cluster.color for cluster in found)
+    return Finding("off the palette", message, figures={"most_units": most}, to_type=_palette_setting(side, colors))
+
+
+def _lacking_palette(side: str, missing: Sequence[Cluster], palette: np.ndarray) -> Finding:
+    colors = [*palette.tolist(), *(cluster.color for cluster in missing)]
+    message = f"colours of {side} that are not in the palette, but as frequent as classes: {_shares(missing)}"
+    figures = {"missing_share": _total(missing)}
+    return Finding("off the palette", message, figures=figures, to_type=_palette_setting(side, colors))
+
+
+def _palette_setting(side: str, colors: Sequence[Sequence[int]]) -> str:
+    listed = ",".join(f"[{red},{green},{blue}]" for red, green, blue in colors)
+    return f"'data.source.{side.lower()}.palette=[{listed}]'"
+
+
+def _total(found: Sequence[Cluster]) -> float:
+    return sum(cluster.share for cluster in found)
+
+
+def _colors(colors: Sequence[Sequence[int]]) -> str:
+    return ", ".join(f"({red}, {green}, {blue})" for red, green, blue in colors)
+
+
+def _shares(found: Sequence[Cluster]) -> str:
+    return ", ".join(f"{_colors([cluster.color])} {cluster.share:.1%}" for cluster in found)
+
+
+def _value_range(splits: Sequence[Split]) -> Iterator[Finding]:
+    for number, side in enumerate(_SIDES):
+        image_type = (splits[0].source.a, splits[0].source.b)[number]
+        seen = {split.name: seen_by_network(split.values(number), image_type) for split in splits}
+        poor = {name: figures for name, figures in seen.items() if figures is not None and figures.is_poor}
+        together = seen_by_network([values for split in splits for values in split.values(number)], image_type)
+        if not poor or together is None:
+            continue
+        worst = next(iter(poor.values()))
+        low, high = image_type.limits
+        what = f"{worst.clipped:.0%} clipped" if worst.clipped > MOST_CLIPPED else f"{worst.used:.1%} of [-1, 1]"
+        message = (
+            f"the network sees {side} from {worst.low:.2f} to {worst.high:.2f}, {what}: files of {' and '.join(poor)} "
+            f"hold {together.lowest:.6g} to {together.highest:.6g}, but {low:.6g} to {high:.6g} are -1 and 1"
+        )
+        figures = {key: getattr(worst, key) for key in ("used", "clipped", "lowest", "highest")}
+        to_type = better_setting(together, image_type, side.lower())
+        yield Finding("value range", message, figures=figures, to_type=to_type)
 
 
 def _turned(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:

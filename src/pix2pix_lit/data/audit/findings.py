@@ -35,6 +35,7 @@ CHECKS = (
     Check("duplicate", "warning", "The same pair more than once counts more than once: remove the copies."),
     Check("repeated image", "warning", "An image with several partners: fine if meant, else one of them is wrong."),
     Check("constant", "warning", "An image of a single colour teaches nothing: remove the pair, unless it is meant."),
+    Check("value range", "warning", "What differs is hardly there for the network: set the range of these images."),
     Check("off the palette", "warning", "Label colours that are no class's: correct the labels or their palette."),
     Check("turned pair", "warning", "A and B are the other way round than in the other pairs: exchange them."),
     Check("misregistered", "warning", "What is in A is elsewhere in B, or not at all: the network learns to blur."),
@@ -70,12 +71,14 @@ class Finding:
         message: what was found, for people.
         places: where; none if it is about the whole set.
         figures: the numbers that it was judged by.
+        to_type: settings that mend it, as they are typed after a command.
     """
 
     check: str
     message: str
     places: tuple[Place, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
+    to_type: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -102,6 +105,7 @@ class Summary:
         a: what the A images are.
         b: what the B images are.
         off_palette: of label colours: "a" or "b" -> RGB units -> share of pixels farther than that from the palette.
+        seen: of all but class numbers: "a" or "b" -> what the network sees, see ``values.Seen``.
     """
 
     pairs: int
@@ -112,6 +116,7 @@ class Summary:
     a: str
     b: str
     off_palette: dict[str, dict[str, float]]
+    seen: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)

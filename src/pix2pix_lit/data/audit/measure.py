@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
+from pix2pix_lit.data.audit.colors import Histogram, flat_colors
 from pix2pix_lit.data.audit.registration import Registration, register
 from pix2pix_lit.data.audit.sides import Appearance, appearance
+from pix2pix_lit.data.audit.values import Values, measure_values
 from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.data.pair import PairSource, SizeMismatchError
 from pix2pix_lit.errors import UserError
@@ -33,6 +35,8 @@ class Measures(NamedTuple):
         appearances: of their pictures.
         off_palette: ``FAR`` or, for some pairs, all ``DISTANCES`` -> share of pixels farther than that from the
             palette of the labels; empty without one.
+        values: which values they have; None for class numbers.
+        colors: the colours of flat regions of labels as colours, for some pairs.
         registration: how their edges agree.
         mixed: how those of A and of another pair's B do, for some pairs.
     """
@@ -42,6 +46,8 @@ class Measures(NamedTuple):
     digests: tuple[bytes | None, bytes | None]
     appearances: tuple[Appearance, Appearance]
     off_palette: tuple[dict[int, float], dict[int, float]]
+    values: tuple[Values | None, Values | None]
+    colors: tuple[Histogram, Histogram]
     registration: Registration
     mixed: Registration | None
 
@@ -96,6 +102,8 @@ class _Measurer(Dataset[Measures | Failure]):
             digests=(_digest(pair.a), _digest(pair.b)),
             appearances=(appearance(a), appearance(b)),
             off_palette=(self._off_palette(0, pair.a, is_sampled), self._off_palette(1, pair.b, is_sampled)),
+            values=(measure_values(pair.a, self.source.a), measure_values(pair.b, self.source.b)),
+            colors=(self._colors(0, pair.a, is_sampled), self._colors(1, pair.b, is_sampled)),
             registration=register(a, b),
             mixed=self._mixed(index, a) if is_sampled else None,
         )
@@ -107,6 +115,11 @@ class _Measurer(Dataset[Measures | Failure]):
         some = np.ascontiguousarray(image[::2, ::2, :3])
         distances = DISTANCES if closely and self.is_colored[side] else (FAR,)
         return {distance: off_palette(some, palette, distance) for distance in distances}
+
+    def _colors(self, side: int, image: np.ndarray, closely: bool) -> Histogram:
+        if not closely or not self.is_colored[side] or image.dtype != np.uint8:
+            return {}
+        return flat_colors(np.ascontiguousarray(image[..., :3]))
 
     def _mixed(self, index: int, a: np.ndarray) -> Registration | None:
         try:  # half the set away, since neighbours may be frames of one film

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place, Report
 from pix2pix_lit.data.audit.page_pictures import explained, pictures_of
-from pix2pix_lit.data.audit.report import off_palette_text, shares
+from pix2pix_lit.data.audit.report import off_palette_text, seen_text, shares
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.look import fitted
@@ -73,6 +73,8 @@ def _summary(report: Report) -> str:
             "A": escape(summary.a),
             "B": escape(summary.b),
         }
+        for side, figures in summary.seen.items():
+            rows[f"{side.upper()} in [-1, 1]"] = escape(seen_text(figures))
         for side, figures in summary.off_palette.items():
             rows[f"{side.upper()} off the palette"] = escape(off_palette_text(figures))
         if summary.missing:
@@ -138,7 +140,8 @@ def _finding(finding: Finding, splits: Mapping[str, Split]) -> str:
     rest = [_label(place) for place in finding.places[_PLACES:]]
     more = f"<details><summary>{len(rest)} more</summary>{escape(', '.join(rest))}</details>" if rest else ""
     kind = "" if parts else ' class="whole"'
-    return f"<figure{kind}>{''.join(parts)}<p>{escape(finding.message)}</p>{more}</figure>"
+    remedy = f"<p>To type, if this is so: <code>{escape(finding.to_type)}</code></p>" if finding.to_type else ""
+    return f"<figure{kind}>{''.join(parts)}<p>{escape(finding.message)}</p>{remedy}{more}</figure>"
 
 
 def _network(columns: Mapping[str, Sequence[np.ndarray]]) -> str:

@@ -29,7 +29,15 @@ def as_table(report: Report) -> str:
         for name, summary in report.splits.items()
         for side, figures in summary.off_palette.items()
     ]
-    lines = [*_aligned(splits), *pixels, "", *_aligned(checks), "", report.verdict]
+    seen = [
+        f"The network sees {name} {side.upper()} {seen_text(figures)}"
+        for name, summary in report.splits.items()
+        for side, figures in summary.seen.items()
+    ]
+    remedies = [f"{finding.check}: {finding.to_type}" for finding in report.findings if finding.to_type]
+    if remedies:
+        remedies = ["To type, if this is so:", *dict.fromkeys(remedies), ""]
+    lines = [*_aligned(splits), *seen, *pixels, "", *_aligned(checks), "", *remedies, report.verdict]
     return "\n".join(lines)
 
 
@@ -46,6 +54,12 @@ def off_palette_text(figures: dict[str, float]) -> str:
     if not any(figures.values()):
         return "none"
     return ", ".join(f"{share:.1%} {'inexact' if units == '0' else f'> {units}'}" for units, share in figures.items())
+
+
+def seen_text(figures: dict[str, float]) -> str:
+    """Which part of [-1, 1] a network sees of images."""
+    clipped = f", {figures['clipped']:.1%} clipped" if figures["clipped"] else ""
+    return f"from {figures['low']:.2f} to {figures['high']:.2f}{clipped}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

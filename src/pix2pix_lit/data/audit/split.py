@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pix2pix_lit.data.audit.findings import Place, Summary
 from pix2pix_lit.data.audit.measure import DISTANCES, Failure, Measures
+from pix2pix_lit.data.audit.values import Values, seen_by_network
 from pix2pix_lit.data.pair import PairSource
 from pix2pix_lit.image_type import ImageType
 
@@ -37,6 +38,11 @@ class Split:
         names = [result.name] if isinstance(result, Measures) else [path.name for path in files]
         return Place(self.name, index, (names or [f"pair {index}"])[0], tuple(str(path) for path in files))
 
+    def values(self, number: int) -> list[Values]:
+        """Which values A (0) or B (1) have in each pair; none of class numbers."""
+        values = [result.values[number] for _, result in self.measured()]
+        return [value for value in values if value is not None]
+
     def summary(self) -> Summary:
         """What the split is made of."""
         sizes = Counter(f"{result.size[0]}x{result.size[1]}" for _, result in self.measured())
@@ -53,6 +59,10 @@ class Split:
                     str(distance): round(sum(share[distance] for share in shares) / len(shares), 5)
                     for distance in DISTANCES
                 }
+        seen = {
+            side: seen_by_network(self.values(number), image_type)
+            for number, (side, image_type) in enumerate((("a", self.source.a), ("b", self.source.b)))
+        }
         return Summary(
             pairs=len(self.results),
             missing=len(self.source.missing),
@@ -62,6 +72,11 @@ class Split:
             a=_described(self.source.a),
             b=_described(self.source.b),
             off_palette=off_palette,
+            seen={
+                side: {key: round(value, 5) for key, value in asdict(found).items()}
+                for side, found in seen.items()
+                if found is not None
+            },
         )
 
 
