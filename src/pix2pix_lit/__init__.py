@@ -1,10 +1,18 @@
 """pix2pix-lit: paired image-to-image translation with a conditional GAN, on PyTorch Lightning and Hydra."""
 
+import os
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pix2pix_lit.inference.translator import Translator
+
+# Nothing here connects to anybody unasked. Left alone, albumentations looks for a newer release when it is imported,
+# and OpenVINO and NNCF tell Google Analytics, by a package that both can do without. Their own way to opt out, a file
+# in the home folder, tells it too.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __version__ = version("pix2pix-lit")
 __all__ = ["Translator", "__version__"]

@@ -131,10 +131,14 @@ def test_onnx_runtime_in_node(folder, onnx_file, expected, tmp_path):
     check_same_picture(read_image(tmp_path / "web" / "out.png"), expected)
 
 
-def test_openvino_in_python(folder, exported, expected, tmp_path, run_python):
+def test_openvino_in_python(folder, exported, expected, tmp_path, run_python, monkeypatch):
     pytest.importorskip("openvino")
     model = exported("openvino", "model.xml")
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CI", raising=False)  # where OpenVINO's telemetry keeps silent
     run_python(tmp_path, "-I", f"{EXAMPLES}/openvino_runtime.py", f"{model}", f"{folder}/in.png", "out.png")
+    assert list((tmp_path / "home").iterdir()) == []
     check_same_picture(read_image(tmp_path / "out.png"), expected)
 
 

@@ -1,18 +1,15 @@
 """Named albumentations transforms whose results are checked, so that an unsuitable one is named and not trained on."""
 
 import copy
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
+import albumentations as A
 import cv2
 import numpy as np
 
 from pix2pix_lit.errors import UserError
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or every process looks for a newer release on import
-import albumentations as A
 
 Transform: TypeAlias = A.BasicTransform | A.BaseCompose
 Images = Mapping[str, np.ndarray]
