@@ -91,6 +91,6 @@ def test_every_path_key_exists_in_a_config():
 
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
         data = [compose("train", [f"data={name}"]) for name in ("folders", "manifest", "derived", "huggingface")]
-        configs = compose("predict"), compose("export"), compose("prepare"), *data
+        configs = compose("predict"), compose("export"), compose("prepare"), compose("sweep_results"), *data
     for key in PATH_KEYS:
         assert any(OmegaConf.select(config, key, default="missing") != "missing" for config in configs), key

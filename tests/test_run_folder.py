@@ -1,5 +1,6 @@
 """Which folder a run has, and what it goes on from in there."""
 
+import json
 import os
 import threading
 import time
@@ -179,3 +180,25 @@ def test_other_processes_of_a_run_share_its_folder(tmp_path, monkeypatch):
         monkeypatch.setenv("LOCAL_RANK", "1")
         with sole_run_in(tmp_path):
             pass
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "[]",
+        "3",
+        '{"accuracy": 0.9, "epochs": 3}',
+        '{"status": ["finished"], "steps": 3}',
+        "[" * 100_000,
+        '{"status": {"a": {"b": []}}}',
+    ],
+)
+def test_a_result_of_something_else_is_none(tmp_path, stored):
+    (tmp_path / "result.json").write_text(stored)
+    assert read_result(tmp_path) is None
+
+
+def test_of_a_result_what_does_not_fit_is_left_out(tmp_path):
+    stored = {"status": "finished", "steps": "many", "limits": [1], "overrides": [1], "more": 1, "metrics": {"a": 1.5}}
+    (tmp_path / "result.json").write_text(json.dumps(stored))
+    assert read_result(tmp_path) == Result("finished", metrics={"a": 1.5})

@@ -16,6 +16,7 @@ from pix2pix_lit.checksums import verify_export
 from pix2pix_lit.description import METADATA_KEY, Description, Precision
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.library_path import library_path
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 from pix2pix_lit.networks.norm import InferenceStatistics
 from pix2pix_lit.reference_weights import faults_of, from_reference, is_reference
@@ -171,7 +172,7 @@ class _Stored:
 
 def _read_safetensors(path: Path) -> _Stored:
     try:
-        with safe_open(path, framework="pt") as file:
+        with library_path(path) as utf8, safe_open(utf8, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, OSError, ValueError) as error:

@@ -17,7 +17,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, printable
+from pix2pix_lit.messages import prepare_streams
 from pix2pix_lit.ranks import is_first_rank, started_by_first_rank, world_size_from_outside
 from pix2pix_lit.replacement import replacement_of
 from pix2pix_lit.run_folder import run_folder
@@ -34,6 +35,7 @@ PATH_KEYS = (
     "warm_start",
     "input",
     "output",
+    "folder",
     "archive_file",
     "images",
     "naming",
@@ -110,6 +112,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
 
         @functools.wraps(run)
         def main() -> None:
+            prepare_streams()
             sys.argv[1:] = [quote_path(argument) for argument in sys.argv[1:]]
             _refuse_what_cannot_start(sys.argv[1:])
             if not is_first_rank():
@@ -139,7 +142,7 @@ def leave_message(message: str) -> None:
     """Tell the process that started this one why it ends, in a file that ``message_of_rank`` reads."""
     path = message_file(HydraConfig.get().runtime.output_dir, int(os.environ["LOCAL_RANK"]))
     with replacement_of(path) as temporary:
-        temporary.write_text(message)
+        temporary.write_text(printable(message), "utf-8")
 
 
 def message_file(folder: str, local_rank: int) -> Path:

@@ -99,7 +99,7 @@ def _message_of_failed_rank(processes: Sequence[subprocess.Popen]) -> str | None
         for local_rank, process in enumerate(processes, start=1):
             path = message_file(HydraConfig.get().runtime.output_dir, local_rank)
             if process.poll() or path.exists():
-                said = path.read_text() if path.exists() else f"it ended with exit status {process.returncode}"
+                said = path.read_text("utf-8") if path.exists() else f"it ended with exit status {process.returncode}"
                 return f"the process of device {local_rank} failed: {said}"
         time.sleep(0.1)
     return None

@@ -3,7 +3,6 @@
 import atexit
 import functools
 import itertools
-import json
 import logging
 import os
 import tempfile
@@ -12,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from pix2pix_lit.errors import UserError, first_few
+from pix2pix_lit.json_text import as_json, known_fields, read_json
 from pix2pix_lit.ranks import is_first_rank, started_by_srun
 from pix2pix_lit.replacement import replacement_of, temporary_folder_in
 
@@ -196,18 +195,15 @@ class Result:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with replacement_of(folder / RESULT) as temporary:
-                temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+                temporary.write_text(as_json(asdict(self)) + "\n", "utf-8")
         except OSError as error:
             log.warning("%s could not be written (%s)", folder / RESULT, error.strerror)
 
 
 def read_result(folder: Path) -> Result | None:
-    """What a run in this folder left behind; None if there was none or it was killed."""
-    try:
-        values: dict[str, Any] = json.loads((folder / RESULT).read_text())
-    except (OSError, ValueError):
-        return None
-    return Result(**values)
+    """What a run in this folder left behind; None if there was none, it was killed, or the file is of another kind."""
+    values = known_fields(Result, read_json(folder / RESULT))
+    return Result(**values) if "status" in values else None
 
 
 def is_complete(result: Result, limits: dict[str, int | None]) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command, message_for_user
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, shown
+from pix2pix_lit.library_path import is_utf8
 from pix2pix_lit.ranks import is_first_rank
 from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete, read_result, sole_run_in
 
@@ -43,7 +44,7 @@ def train(config: DictConfig) -> float | None:
     from pix2pix_lit.weights import warm_start
 
     folder = Path(config.output_dir)
-    overrides = [*HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
+    overrides = [shown(word) for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
     limits = {name: config.trainer[name] for name in ("max_epochs", "max_steps")}
     former = read_result(folder)
     if former is not None and is_complete(former, limits):
@@ -52,6 +53,11 @@ def train(config: DictConfig) -> float | None:
             log.warning("It was made by %s: for another run choose another hydra.run.dir", " ".join(former.overrides))
         return former.metrics.get(config.objective)
 
+    if "tensorboard" in config.logger and not is_utf8(folder):
+        raise UserError(
+            f"{folder} has a name that is not UTF-8, where TensorBoard cannot write; expected another: choose "
+            f"hydra.run.dir=FOLDER, or leave TensorBoard out with logger=csv"
+        )
     keep_freed_memory()
     _quieten_lightning()
     launch_ranks_as_single_jobs("pix2pix_lit.train")

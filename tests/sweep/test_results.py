@@ -118,3 +118,22 @@ def test_a_folder_without_runs_is_an_error(command, tmp_path):
     ]:
         with pytest.raises(UserError, match=message):
             command(*overrides)
+
+
+def test_files_of_something_else_are_no_runs(add_run, tmp_path):
+    add_run("0", ["seed=1"], **FINISHED, value=0.25)
+    for name, result, overrides in [
+        ("list", "[1, 2]", "a: 1"),
+        ("deep", "[" * 100_000, "[" * 100_000),
+        ("torn", '{"status"', "{"),
+        ("other", '{"status": 3, "overrides": [["a"]]}', "- [a]"),
+    ]:
+        (tmp_path / name / "config").mkdir(parents=True)
+        (tmp_path / name / "result.json").write_text(result)
+        (tmp_path / name / "config" / "overrides.yaml").write_text(overrides)
+    add_run("half", ["seed=2"])
+    (tmp_path / "half" / "result.json").write_text('{"status": "finished", "steps": "3", "overrides": ["seed=2"]}')
+    assert [(row["run"], row["status"], row["steps"]) for row in table(tmp_path)] == [
+        ("0", "finished", "8"),
+        ("half", "finished", ""),
+    ]

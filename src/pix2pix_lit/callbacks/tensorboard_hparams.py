@@ -7,6 +7,8 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
+from pix2pix_lit.errors import shown
+
 
 class TensorBoardHParams(L.Callback):
     """Shows the hyper-parameters of model, data and trainer beside the run's validation metrics.
@@ -47,5 +49,5 @@ def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str | boo
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{name}.")
         else:
-            flat[name] = value if isinstance(value, str | bool | int | float) else str(value)
+            flat[name] = value if isinstance(value, bool | int | float) else shown(value)
     return flat

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, printable
+from pix2pix_lit.json_text import as_json
+from pix2pix_lit.library_path import library_path
 from pix2pix_lit.replacement import temporary_folder_in
 
 if TYPE_CHECKING:
@@ -108,7 +110,8 @@ def export(config: DictConfig) -> None:
     mode = description.generator.get("norm_inference") if has_choice else None
     with _folder_beside(target) as folder:
         written = folder / target.name
-        module.write(job, str(written))
+        with library_path(written) as name:
+            module.write(job, name)
         in_torch = in_precision(network, "fp32", torch.device(config.device))
         eager = Translator(in_torch, description.input, description.target)
         exported = Translator.load(written, config.device, norm_inference=mode, trusted=True)
@@ -130,8 +133,9 @@ def export(config: DictConfig) -> None:
             SHA256: checksums_of(folder.iterdir()),
             "report": report,
         }
-        json_beside(written).write_text(json.dumps(metadata, indent=2))
-        (folder / f"{target.name}.md").write_text(model_card(target.name, config.format, description, report))
+        json_beside(written).write_text(as_json(metadata), "utf-8")
+        card = model_card(target.name, config.format, description, report)
+        (folder / f"{target.name}.md").write_text(printable(card), "utf-8")
         # What the file needs to work comes first, itself last.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
             os.replace(path, target.parent / path.name)

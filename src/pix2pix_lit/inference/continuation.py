@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference.files import Task
+from pix2pix_lit.json_text import as_json, read_json
 from pix2pix_lit.replacement import replacement_of
 
 Existing = Literal["continue", "skip", "overwrite"]
@@ -38,10 +39,10 @@ def remaining_tasks(
         return [] if existing == "skip" and output.exists() else tasks
     try:
         output.mkdir(parents=True, exist_ok=True)
-        is_same = existing != "overwrite" and _made_by(record) == json.loads(json.dumps(made_by))
+        is_same = existing != "overwrite" and read_json(record) == json.loads(as_json(made_by))
         if not is_same:
             with replacement_of(record) as temporary:
-                temporary.write_text(json.dumps(made_by, indent=2))
+                temporary.write_text(as_json(made_by), "utf-8")
         since = record.stat().st_mtime_ns
     except OSError as error:
         raise UserError(
@@ -53,13 +54,6 @@ def remaining_tasks(
     if existing == "skip":
         return [task for task in tasks if not task.target.exists()]
     return [task for task in tasks if not (is_same and _is_done(task, since))]
-
-
-def _made_by(record: Path) -> Any:
-    try:
-        return json.loads(record.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _is_done(task: Task, since: int) -> bool:

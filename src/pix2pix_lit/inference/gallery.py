@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, printable, shown
 from pix2pix_lit.replacement import replacement_of
 
 _LONGEST = 256  # pixels of a thumbnail's longer side
@@ -41,7 +41,7 @@ class Gallery:
 
     def __init__(self, folder: Path, title: str) -> None:
         self.folder = folder
-        self.title = title
+        self.title = shown(title)
         self._entries: list[dict[str, Any]] = []
         self._thumbnails: set[str] = set()
 
@@ -65,12 +65,12 @@ class Gallery:
                 item |= {"file": self._link(files[caption]), "shown": _is_what_browsers_show(files[caption], picture)}
             items.append(item)
         height, width = next(iter(pictures.values())).shape[:2]
-        self._entries.append({"name": name, "ratio": round(width / height, 4), "pictures": items})
+        self._entries.append({"name": shown(name), "ratio": round(width / height, 4), "pictures": items})
 
     def add_video(self, name: str, files: Mapping[str, Path]) -> None:
         """Add videos, which are loaded only when played: caption -> file. ``name`` is as for ``add``."""
         items = [{"caption": caption, "file": self._link(path)} for caption, path in files.items()]
-        self._entries.append({"name": name, "videos": items})
+        self._entries.append({"name": shown(name), "videos": items})
 
     def close(self) -> None:
         """Write the page and remove thumbnails that it does not show.
@@ -78,8 +78,7 @@ class Gallery:
         Raises:
             UserError: if the page cannot be written.
         """
-        # File names that are not UTF-8 have lone surrogates in place of some bytes.
-        _write(self.folder / "index.html", self._page().encode("utf-8", "replace"))
+        _write(self.folder / "index.html", printable(self._page()).encode())
         for path in (self.folder / _FOLDER).glob("*"):
             if path.name not in self._thumbnails and _THUMBNAIL.fullmatch(path.name):
                 with suppress(OSError):  # what stays does no harm

@@ -14,6 +14,7 @@ from torch import Tensor
 from pix2pix_lit.checksums import verify_export
 from pix2pix_lit.description import METADATA_KEY, Description
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.library_path import library_path
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Extra packages (``pip install "pix2pix-lit[NAME]"``) and the module that runs their files."""
@@ -146,7 +147,8 @@ def _open_onnx(onnxruntime: Any, path: Path) -> Runtime:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with library_path(path) as name:
+        session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
     description = _described(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
     name = session.get_inputs()[0].name
 
@@ -158,7 +160,8 @@ def _open_onnx(onnxruntime: Any, path: Path) -> Runtime:
 
 def _open_openvino(openvino: Any, path: Path) -> Runtime:
     core = openvino.Core()
-    model = core.read_model(path)
+    with library_path(path) as name:
+        model = core.read_model(name)
     text = model.get_rt_info([METADATA_KEY]).astype(str) if model.has_rt_info([METADATA_KEY]) else None
     description = _described(text, path)
     compiled = core.compile_model(model, "CPU", openvino_settings(description))
@@ -179,7 +182,8 @@ def _open_torch_export(path: Path, device: torch.device) -> Runtime:
     files = {f"{METADATA_KEY}.json": ""}
     from torch.export.passes import move_to_device_pass
 
-    program = torch.export.load(path, extra_files=files)
+    with library_path(path) as name:
+        program = torch.export.load(name, extra_files=files)
     description = _described(files[f"{METADATA_KEY}.json"], path)
     module = move_to_device_pass(program, str(device)).module()
     return Runtime(description, torch.inference_mode()(module), device)
@@ -188,7 +192,8 @@ def _open_torch_export(path: Path, device: torch.device) -> Runtime:
 def _open_aotinductor(path: Path, device: torch.device) -> Runtime:
     from torch._inductor import aoti_load_package
 
-    package = aoti_load_package(str(path))
+    with library_path(path) as name:
+        package = aoti_load_package(name)
     metadata = package.get_metadata()
     description = _described(metadata.get(METADATA_KEY), path)
     made_for = torch.device(metadata.get("AOTI_DEVICE_KEY", "cpu"))
@@ -199,9 +204,9 @@ def _open_aotinductor(path: Path, device: torch.device) -> Runtime:
 
 def _open_torchscript(path: Path, device: torch.device) -> Runtime:
     files = {f"{METADATA_KEY}.json": ""}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), library_path(path) as name:
         warnings.simplefilter("ignore", FutureWarning)  # deprecated, but what some programs still take
-        module = torch.jit.load(str(path), map_location=device, _extra_files=files)
+        module = torch.jit.load(name, map_location=device, _extra_files=files)
     text = files[f"{METADATA_KEY}.json"]
     description = _described(text.decode() if isinstance(text, bytes) else text, path)
     return Runtime(description, torch.inference_mode()(module), device)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.library_path import library_path
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -70,11 +71,12 @@ def opened(source: Path) -> "InputContainer":
     try:
         whole = _promised_size(source) <= source.stat().st_size
         if whole:
-            return av.open(
-                str(source.absolute()),  # "a:b.mp4" would be an address
-                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
-                metadata_errors="replace",
-            )
+            with library_path(source.absolute()) as name:  # "a:b.mp4" would be an address
+                return av.open(
+                    name,
+                    container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+                    metadata_errors="replace",
+                )
     except (OSError, av.FFmpegError) as error:
         raise _unreadable(source, error.strerror or error) from error
     raise _unreadable(source, "it is cut short")

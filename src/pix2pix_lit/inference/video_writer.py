@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +19,7 @@ from pix2pix_lit.inference.video_reader import (
     VideoReader,
     exact_colors,
 )
+from pix2pix_lit.library_path import library_path
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet
@@ -84,6 +85,7 @@ class VideoWriter:
         self._converter = VideoReformatter()
         self._first_start: int | None = None
         self._last_slot = -1
+        self._names = ExitStack()  # FFmpeg opens the file once more when it ends
         with write_errors(target):
             try:
                 self._begin(reader.sounds)
@@ -102,7 +104,8 @@ class VideoWriter:
         options = dict(output.container_options)
         if output.container in ("mp4", "mov"):  # or they take a multiple of it
             options["video_track_timescale"] = str(self._reader.time_base.denominator)
-        self._container = av.open(str(self._temporary.absolute()), "w", output.container, container_options=options)
+        name = self._names.enter_context(library_path(self._temporary.absolute()))
+        self._container = av.open(name, "w", output.container, container_options=options)
         video = self._container.add_stream(output.encoder, self._reader.rate, output.encoder_options)
         assert isinstance(video, av.VideoStream)
         video.height, video.width = self._size
@@ -147,7 +150,7 @@ class VideoWriter:
         """Let go of the file, whole or not."""
         from av import FFmpegError
 
-        with suppress(FFmpegError):
+        with self._names, suppress(FFmpegError):
             self._container.close()
 
     def _write_frame(self, image: np.ndarray, time: FrameTime) -> None:

@@ -3,22 +3,24 @@
 import atexit
 import csv
 import io
-import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from pix2pix_lit.checks import fits
 from pix2pix_lit.cli import command
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, printable, shown
+from pix2pix_lit.json_text import known_fields, read_json
 from pix2pix_lit.ranks import is_first_rank
 from pix2pix_lit.replacement import replacement_of
-from pix2pix_lit.run_folder import RESULT
+from pix2pix_lit.run_folder import RESULT, Result
 from pix2pix_lit.sweep.same_command import differences, split_overrides
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,8 @@ def read_runs(folder: Path) -> list[Run]:
         raise UserError(f"{folder} is not a folder; expected one that holds the folders of runs")
     places = {path.parent for path in folder.rglob(RESULT)}
     places |= {path.parents[1] for path in folder.rglob("config/overrides.yaml")}
-    runs = [_read_run(place, str(place.relative_to(folder))) for place in places]
+    found = [_read_run(place, str(place.relative_to(folder))) for place in places]
+    runs = [run for run in found if run is not None]
     direction = next((better(run.objective) for run in runs if run.objective), "min")
 
     def order(run: Run) -> tuple[Any, ...]:
@@ -99,13 +102,23 @@ def read_runs(folder: Path) -> list[Run]:
     return sorted(runs, key=order)
 
 
-def _read_run(place: Path, name: str) -> Run:
+def _read_run(place: Path, name: str) -> Run | None:
+    """What is known of the run in a folder; None if the files there are of something else."""
+    result = known_fields(Run, read_json(place / RESULT))
+    overrides = known_fields(Result, read_json(place / RESULT)).get("overrides")
+    if overrides is None or "status" not in result:
+        result, overrides = {}, _read_overrides(place / "config" / "overrides.yaml")
+    if overrides is None:
+        return None
+    return Run(**result | {"name": name, "overrides": split_overrides(overrides)})
+
+
+def _read_overrides(path: Path) -> list[str] | None:
     try:
-        result = json.loads((place / RESULT).read_text())
-    except FileNotFoundError:
-        result = {"overrides": OmegaConf.to_object(OmegaConf.load(place / "config" / "overrides.yaml"))}
-    known = {key: result[key] for key in Run.__dataclass_fields__ if key in result}
-    return Run(**known | {"name": name, "overrides": split_overrides(result["overrides"])})
+        overrides = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    return overrides if fits(overrides, list[str]) else None
 
 
 def better(objective: str) -> str:
@@ -143,7 +156,7 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
     written = []
     for name, text in (("results.csv", table.getvalue()), ("results.md", "\n".join(lines).strip() + "\n")):
         with replacement_of(folder / name) as temporary:  # several processes may write the table of one study
-            temporary.write_text(text)
+            temporary.write_text(printable(text), "utf-8")
         written.append(folder / name)
     return written
 
@@ -157,7 +170,7 @@ def _whole(value: float | None) -> str:
 
 
 def _markdown(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(shown(cell).replace("|", r"\|") for cell in cells) + " |"
 
 
 def show(config: DictConfig) -> None:
@@ -176,7 +189,7 @@ def show(config: DictConfig) -> None:
     if not runs:
         raise UserError(f"{folder} holds no runs; expected folders with result.json or config/overrides.yaml")
     _, markdown = write_table(folder, runs)
-    log.info("%s", markdown.read_text())
+    log.info("%s", markdown.read_text("utf-8"))
 
 
 main = command("sweep_results")(show)

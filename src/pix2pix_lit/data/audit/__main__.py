@@ -1,6 +1,5 @@
 """The command: read all pairs, judge them, and say so in a table, a JSON file and a page."""
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -10,7 +9,8 @@ import numpy as np
 from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, shown
+from pix2pix_lit.json_text import as_json
 
 if TYPE_CHECKING:
     from pix2pix_lit.data import PairsDataModule
@@ -66,7 +66,7 @@ def audit(config: DictConfig) -> None:
         unjudged=unjudged,
         seconds=time.monotonic() - started,
     )
-    (output / "audit.json").write_text(json.dumps(report.as_dict(), indent=1) + "\n", "utf-8")
+    (output / "audit.json").write_text(as_json(report.as_dict(), indent=1) + "\n", "utf-8")
     write_page(output / "audit.html", report, splits, network)
     log.info("%s\nPictures: %s, figures: %s", as_table(report), output / "audit.html", output / "audit.json")
     if report.count("error"):
@@ -91,7 +91,7 @@ def _measure(datamodule: "PairsDataModule", num_workers: int) -> tuple[list["Spl
         except UserError as error:
             findings.append(Finding("no pairs", str(error)))
             continue
-        reading = tqdm(measure_pairs(source, num_workers), total=len(source), desc=name, unit="pair")
+        reading = tqdm(measure_pairs(source, num_workers), total=len(source), desc=shown(name), unit="pair")
         splits.append(Split(name, source, list(reading)))
     if not splits:
         raise UserError(findings[0].message)

@@ -15,6 +15,7 @@ from pix2pix_lit.data.audit.report import off_palette_text, seen_text, shares
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.look import fitted
+from pix2pix_lit.errors import printable
 
 MOST_PICTURED = 200
 """Findings of one check that are shown with pictures; all others are listed."""
@@ -40,8 +41,7 @@ def write_page(
     if network:
         sections.append(_network(network))
     sections += [_contact_sheet(split) for split in splits]
-    path.write_text(
-        f"""<!doctype html>
+    page = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -59,9 +59,8 @@ def write_page(
 <footer>{sum(summary.pairs for summary in report.splits.values())} pairs audited in {report.seconds:.0f} s by
 pix2pix_lit.data.audit; all findings and figures are in audit.json.</footer>
 </html>
-""",
-        "utf-8",
-    )
+"""
+    path.write_text(printable(page), "utf-8")
 
 
 def _summary(report: Report) -> str:
