@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image, ImageCms
 
 from pix2pix_lit.cli import CONFIG_DIR
+from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.image_type import RGB, ImageType
@@ -397,6 +398,19 @@ def test_an_error_in_the_middle_leaves_no_open_bar_before_its_message(tmp_path, 
     with pytest.raises(UserError, match="full"):
         predict(config_of(tmp_path))
     assert capsys.readouterr().err.endswith("\n")
+
+
+def test_photos_given_to_a_model_of_labels_are_translated_and_told_once_for_all(tmp_path, caplog):
+    save_checkpoint(tmp_path, ImageType(kind="colors", palette="cityscapes"), RGB)
+    for index, pair in enumerate(StreetsSource(size=64, val_length=4, split="val")[i] for i in range(4)):
+        write_image(tmp_path / f"in/photo {index}.png", pair.a)
+        write_image(tmp_path / f"in/labels {index}.png", pair.b)
+    predict(config_of(tmp_path))
+    assert len(files_below(tmp_path / "out")) == 8
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "4 images have hardly a colour of this model's labels, as photos do: it translates labels: "
+        f"{tmp_path}/in/photo 0.png, {tmp_path}/in/photo 1.png, {tmp_path}/in/photo 2.png, ..."
+    ]
 
 
 def test_own_folders_are_not_mixed_with_translations(tmp_path, checkpoint):

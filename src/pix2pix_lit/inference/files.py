@@ -18,6 +18,7 @@ from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.images import WRITTEN_SUFFIXES, decode_file, suffix_for
 from pix2pix_lit.inference.background import read_ahead
 from pix2pix_lit.inference.conversion import convert
+from pix2pix_lit.inference.input_check import InputCheck
 from pix2pix_lit.inference.video import VIDEO_SUFFIXES
 from pix2pix_lit.text_files import decode_paths, read_paths
 
@@ -61,14 +62,14 @@ class ImageBatch:
         tasks: one for each image.
         images: (N, H, W, planes) of the type that was asked for.
         other_halves: the same of what stood beside the images in their files; None if they were whole files.
-        notes: what was done to each image to make it one of that type, or None.
+        remarks: what is to be told of each image: how it was made one of that type, and how it is unlike others.
         metadata: what the file of each image says beside its pixels.
     """
 
     tasks: list[Task]
     images: np.ndarray
     other_halves: np.ndarray | None
-    notes: list[str | None]
+    remarks: list[list[str]]
     metadata: list[ImageMetadata]
 
 
@@ -262,7 +263,12 @@ def _task_of(
 
 
 def read_batches(
-    tasks: list[Task], batch_size: int, num_workers: int, half: Half | None = None, input_type: ImageType = RGB
+    tasks: list[Task],
+    batch_size: int,
+    num_workers: int,
+    half: Half | None = None,
+    input_type: ImageType = RGB,
+    check: InputCheck | None = None,
 ) -> Iterator[ImageBatch | Failure]:
     """Read the files of ``tasks`` in the background and group them by their size, as they come.
 
@@ -272,6 +278,7 @@ def read_batches(
         num_workers: threads that read and decode; 0 reads when a batch is asked for.
         half: files are A|B pairs side by side, of which only this half is the image.
         input_type: what the images are made; see ``conversion.convert``.
+        check: looks at each image.
 
     Raises:
         UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
@@ -280,7 +287,7 @@ def read_batches(
         raise UserError(f"half is {half!r}; expected left, right or null")
     if type(batch_size) is not int or type(num_workers) is not int or batch_size < 1 or num_workers < 0:
         raise UserError(f"batch_size={batch_size} num_workers={num_workers}; expected 1 or more, and 0 or more")
-    loaded = read_ahead(lambda task: read_task(task, half, input_type), tasks, num_workers, ahead=batch_size)
+    loaded = read_ahead(lambda task: read_task(task, half, input_type, check), tasks, num_workers, ahead=batch_size)
     return _grouped(loaded, batch_size)
 
 
@@ -307,33 +314,38 @@ class Loaded(NamedTuple):
         task: whose source it is.
         image: (H, W, planes).
         other_half: (H, W, planes) of what stood beside it, or None.
-        note: what was done to it, or None.
+        remarks: what is to be told of it, as it follows on "3 images".
         metadata: what its file says beside the pixels.
     """
 
     task: Task
     image: np.ndarray
     other_half: np.ndarray | None
-    note: str | None
+    remarks: list[str]
     metadata: ImageMetadata
 
 
-def read_task(task: Task, half: Half | None = None, input_type: ImageType = RGB) -> Loaded | Failure:
+def read_task(
+    task: Task, half: Half | None = None, input_type: ImageType = RGB, check: InputCheck | None = None
+) -> Loaded | Failure:
     """Read one file; see ``read_batches``."""
     try:
         decoded, note = convert(decode_file(task.source), input_type)
         image = fit(decoded, input_type, str(task.source))
         halves = [image] if half is None else _split(task.source, image, half)
         arrays = [input_type.finish(part) for part in halves]
-        return Loaded(task, arrays[0], arrays[1] if half else None, note, ImageMetadata.read(task.source))
+        remarks = [f"were {note}, since the network was trained on others"] if note else []
+        if check is not None and (remark := check(arrays[0])):
+            remarks.append(remark)
+        return Loaded(task, arrays[0], arrays[1] if half else None, remarks, ImageMetadata.read(task.source))
     except UserError as error:
         return Failure(task, str(error))
 
 
 def _stack(group: list[Loaded]) -> ImageBatch:
-    tasks, images, other_halves, notes, metadata = zip(*group, strict=True)
+    tasks, images, other_halves, remarks, metadata = zip(*group, strict=True)
     others = None if other_halves[0] is None else np.stack(other_halves)
-    return ImageBatch(list(tasks), np.stack(images), others, list(notes), list(metadata))
+    return ImageBatch(list(tasks), np.stack(images), others, list(remarks), list(metadata))
 
 
 def _split(path: Path, image: np.ndarray, half: Half) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
+from pix2pix_lit.inference.input_check import InputCheck
 from pix2pix_lit.inference.painters import NetworkPainter
 from pix2pix_lit.inference.progress import Progress
 from pix2pix_lit.inference.translator import Draws, Translator
@@ -157,9 +158,9 @@ class Prediction(L.LightningModule):
     def _translate_images(self, batch: ImageBatch) -> None:
         images = torch.from_numpy(batch.images).permute(0, 3, 1, 2)
         settings = self.settings
-        for task, note in zip(batch.tasks, batch.notes, strict=True):
-            if note is not None:
-                self.outcome.remark(f"were {note}, since the network was trained on others", task.source)
+        for task, remarks in zip(batch.tasks, batch.remarks, strict=True):
+            for remark in remarks:
+                self.outcome.remark(remark, task.source)
         carried = [self._carried(task, found) for task, found in zip(batch.tasks, batch.metadata, strict=True)]
         told = {"image": images, "name": [task.source for task in batch.tasks]}
         with explain_out_of_memory(told, "lower batch_size, set tile=1024 or less, or precision=bf16"):
@@ -241,13 +242,15 @@ class _Stream:
         self.tasks, self.translator, self.settings = tasks, translator, settings
 
     def __iter__(self) -> Iterator[ImageBatch | Failure | Task]:
-        settings = self.settings
+        settings, translator = self.settings, self.translator
+        training = translator.description.training if translator.description else {}
         yield from read_batches(
             [task for task in self.tasks if not task.is_video],
             1 if settings.tile else settings.batch_size,
             settings.num_workers,
             settings.half,
-            self.translator.input_type,
+            translator.input_type,
+            InputCheck(translator.input_type, translator.target_type, training, settings.half),
         )
         yield from (task for task in self.tasks if task.is_video)
 

@@ -1,0 +1,94 @@
+"""Does an image look like what the network was trained to translate? Only what is told at the end depends on it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pix2pix_lit.data.audit.registration import register
+from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.palette import nearest_colors
+
+# Shares of pixels within 5 and 10 RGB units of a palette. Measured on Cityscapes, on drawn streets, and on their labels
+# as PNG and as JPEG of quality 10 and up: at most 0.08 and 0.22 of a photo, and at least 0.27 (from quality 30 on) and
+# 0.26 of labels. Flat areas of labels keep their colours, whatever becomes of their outlines.
+_NEAR, _CLOSE = 5, 10
+_PHOTO_NEAR, _PHOTO_CLOSE = 0.1, 0.25
+_LABELS_NEAR, _LABELS_CLOSE = 0.25, 0.4
+_FEWEST_COLORS, _LEAST_SHARE = 3, 0.02  # of labels, so that a dark photo is not taken for a map of black
+_RELATED = 0.25  # correlation of edges: half of the pairs of Cityscapes have more, halves of photos at most 0.2
+_SIDE = 256  # pixels of the longer side that are looked at
+
+
+class InputCheck:
+    """Says what makes an image look like other than the input that a network was trained for.
+
+    Silent when in doubt: an image is remarked on only if it is far from all that is usual for such inputs.
+
+    Args:
+        input_type: what the network translates.
+        target_type: what it generates.
+        training: what its file says of its training, as in ``Description.training``.
+        half: which half of their files images are; None for whole files.
+    """
+
+    def __init__(
+        self, input_type: ImageType, target_type: ImageType, training: Mapping[str, Any], half: str | None
+    ) -> None:
+        self._takes_labels = input_type.kind == "colors"
+        is_photo = input_type.kind == "continuous" and (input_type.channels, input_type.dtype) == (3, "uint8")
+        labels = (
+            input_type if self._takes_labels else target_type if is_photo and target_type.kind == "colors" else None
+        )
+        self._palette = None if labels is None else labels.palette_colors
+        data = training.get("data")
+        source = data.get("source") if isinstance(data, Mapping) else None
+        self._is_of_pairs = is_photo and source == "AlignedSource" and half is None
+        self._half = half
+
+    def __call__(self, image: np.ndarray) -> str | None:
+        """What is to be told of (H, W, planes) of the input's type, as it follows on "3 images"; None if nothing."""
+        if self._palette is not None:
+            return self._by_colors(_thinned(image[..., :3]), self._palette)
+        if self._is_of_pairs and image.shape[1] == 2 * image.shape[0]:
+            left, right = np.ascontiguousarray(image.reshape(len(image), 2, len(image), 3).swapaxes(0, 1))
+            if register(left, right).here > _RELATED:
+                return "look like two images side by side: half=left or half=right translates one of them"
+        return None
+
+    def _by_colors(self, image: np.ndarray, palette: np.ndarray) -> str | None:
+        nearest = nearest_colors(image, palette)
+        distances = np.linalg.norm(image.astype(np.float32) - nearest, axis=-1)
+        if self._half is None and image.shape[1] > image.shape[0]:
+            middle = image.shape[1] // 2
+            sides = [(distances[:, part], nearest[:, part]) for part in (slice(middle), slice(middle, None))]
+            for photo, labels in ((0, 1), (1, 0)):
+                if _is_photo(sides[photo][0]) and _is_labels(*sides[labels]):
+                    name = ("left", "right")[labels if self._takes_labels else photo]
+                    return f"look like a photo and its labels side by side: half={name} translates the right one"
+        other = {"left": "right", "right": "left"}.get(self._half or "")
+        hint = f", which half={other} may be" if other else ""
+        if self._takes_labels and _is_photo(distances):
+            return f"have hardly a colour of this model's labels, as photos do: it translates labels{hint}"
+        if not self._takes_labels and _is_labels(distances, nearest):
+            return f"look like the labels that this model generates: it translates photos{hint}"
+        return None
+
+
+def _is_photo(distances: np.ndarray) -> bool:
+    """Whether an image of these distances to the nearest colours of a palette is none of its labels."""
+    return (distances <= _NEAR).mean() < _PHOTO_NEAR and (distances <= _CLOSE).mean() < _PHOTO_CLOSE
+
+
+def _is_labels(distances: np.ndarray, nearest: np.ndarray) -> bool:
+    if (distances <= _NEAR).mean() < _LABELS_NEAR or (distances <= _CLOSE).mean() < _LABELS_CLOSE:
+        return False
+    numbers = nearest[distances <= _NEAR] @ np.array([1 << 16, 1 << 8, 1])  # one a colour
+    _, counts = np.unique(numbers, return_counts=True)
+    return int((counts >= _LEAST_SHARE * distances.size).sum()) >= _FEWEST_COLORS
+
+
+def _thinned(image: np.ndarray) -> np.ndarray:
+    """Every n-th pixel, so that a large image takes no longer; not blended, since colours are looked at."""
+    step = -(-max(image.shape[:2]) // _SIDE)
+    return np.ascontiguousarray(image[::step, ::step])
