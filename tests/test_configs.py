@@ -23,10 +23,11 @@ PLACES = {"data/pixels": "data/pixels@data.source.b"}
 """Groups that stand in several places, with one of them."""
 NEEDS = {
     "model/adversarial/wgangp": ["model.discriminator.norm=instance"],
-    **{name: ["data=derived"] for name in FILES if name.startswith("data/derive/")},
-    "data/pixels/continuous": ["data=folders"],
-    "data/pixels/colors": ["data=folders"],
-    "data/pixels/ids": ["data=folders", "+data.source.b.classes=3"],
+    **{name: ["data=derived", "data.root=x"] for name in FILES if name.startswith("data/derive/")},
+    **{f"data/{name}": ["data.root=x"] for name in ("aligned", "derived", "folders", "manifest")},
+    "data/pixels/continuous": ["data=folders", "data.root=x"],
+    "data/pixels/colors": ["data=folders", "data.root=x"],
+    "data/pixels/ids": ["data=folders", "data.root=x", "data.source.b.classes=3"],
     "sweep/pruning": ["callbacks.pruning.storage=sqlite:///study.db", "callbacks.pruning.study_name=study"],
 }
 """What else an option wants to be given."""

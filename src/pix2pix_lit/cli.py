@@ -6,19 +6,24 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from pix2pix_lit import __version__
+from pix2pix_lit.command_help import help_text, usage
 from pix2pix_lit.errors import UserError, printable
 from pix2pix_lit.messages import prepare_streams
+from pix2pix_lit.overrides import composed, nodes
 from pix2pix_lit.ranks import is_first_rank, started_by_first_rank, world_size_from_outside
 from pix2pix_lit.replacement import replacement_of
 from pix2pix_lit.run_folder import run_folder
@@ -77,11 +82,14 @@ class JobError(UserError, CompactHydraException):
 _PATH_OVERRIDE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATH_KEYS))})=)(.+)", re.DOTALL)
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def command(
+    config_name: str, required: Sequence[str] = ()
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a function of a composed config a command-line program.
 
     Args:
         config_name: the primary config in ``configs/``, without ``.yaml``.
+        required: keys that need a value, and groups whose keys do; checked before the function is called.
 
     Returns:
         A decorator; the result parses ``sys.argv`` by Hydra's rules, but for the values of ``PATH_KEYS``. A
@@ -114,6 +122,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
         def main() -> None:
             prepare_streams()
             sys.argv[1:] = [quote_path(argument) for argument in sys.argv[1:]]
+            try:
+                if _answer(config_name, sys.argv[1:]):
+                    return
+                _check_arguments(config_name, required, sys.argv[1:])
+            except UserError as error:
+                raise SystemExit(f"error: {error}") from None
             _refuse_what_cannot_start(sys.argv[1:])
             if not is_first_rank():
                 sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=disabled"]
@@ -125,6 +139,45 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
         return main
 
     return decorate
+
+
+def _answer(config_name: str, arguments: list[str]) -> bool:
+    """Print what --help and --version ask for, if they are there."""
+    if "--version" in arguments:
+        print(f"pix2pix-lit {__version__} (torch {version('torch')}, lightning {version('lightning')})")
+        return True
+    if {"--help", "-h"} & {*arguments}:
+        topics = [argument for argument in arguments if not argument.startswith("-")]
+        print(help_text(Path(CONFIG_DIR), config_name, topics))
+        return True
+    return False
+
+
+def _check_arguments(config_name: str, required: Sequence[str], arguments: list[str]) -> None:
+    """Refuse before Hydra makes a folder, or torch is loaded, what could only fail."""
+    command_usage = usage(Path(CONFIG_DIR), config_name)
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}; expected: {command_usage}")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    options = parser.parse_args(arguments)
+    if options.hydra_help or options.info or options.shell_completion or options.experimental_rerun:
+        return
+    if options.config_path or options.config_name or options.config_dir:
+        return  # somebody's own configs, which Hydra knows how to find
+    config = composed(CONFIG_DIR, config_name, options.overrides, command_usage)
+    if options.cfg is None:
+        refuse_missing(config, required, command_usage)
+
+
+def refuse_missing(config: DictConfig, required: Sequence[str], command_usage: str) -> None:
+    """Raise a ``UserError`` for the first required key that has no value."""
+    for name, value in nodes(config):
+        is_unset = name in required and value in (None, "")
+        if is_unset or (value == "???" and name.partition(".")[0] in required):
+            raise UserError(f"{name} is not set; expected a value, {name}=VALUE, as in: {command_usage}")
 
 
 def _run_folder(name: str, ckpt_path: str | None) -> str:

@@ -260,7 +260,7 @@ def _is_count(training: "Mapping[str, Any]", key: str) -> bool:
     return type(training.get(key)) is int and training[key] > 0
 
 
-main = command("predict")(predict)
+main = command("predict", required=["ckpt", "input", "output"])(predict)
 
 if __name__ == "__main__":
     main()

@@ -199,7 +199,7 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # so does a run's own
 
 
-main = command("train")(train)
+main = command("train", required=["data"])(train)
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,17 @@
 """Disk -> batch: sources of pairs, paired augmentation, loaders."""
 
-from pix2pix_lit.data.datamodule import PairsDataModule
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pix2pix_lit.data.datamodule import PairsDataModule
 
 __all__ = ["PairsDataModule"]
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when asked for, since it brings torch, which --help of the commands in here has no need of.
+    if name == "PairsDataModule":
+        from pix2pix_lit.data.datamodule import PairsDataModule
+
+        return PairsDataModule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,7 +47,7 @@ def examples(config: DictConfig) -> None:
     )
 
 
-main = command("examples")(examples)
+main = command("examples", required=["output"])(examples)
 
 if __name__ == "__main__":
     main()

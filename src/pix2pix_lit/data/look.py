@@ -98,7 +98,7 @@ def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-main = command("look")(look)
+main = command("look", required=["data", "output"])(look)
 
 if __name__ == "__main__":
     main()

@@ -5,10 +5,12 @@ One module a format. Each has ``SUFFIX``, what its files are called; ``PRECISION
 """
 
 import importlib
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.export.job import Job
+
+if TYPE_CHECKING:
+    from pix2pix_lit.export.job import Job
 
 FORMATS = (
     "onnx",
@@ -29,7 +31,7 @@ class Format(Protocol):
     PRECISIONS: tuple[str, ...]
     IS_GRAPH: bool
 
-    def write(self, job: Job, path: str) -> None:
+    def write(self, job: "Job", path: str) -> None:
         """Write ``job`` to the file ``path``, whose folder exists."""
         ...
 

@@ -218,7 +218,7 @@ def _environment(device: str) -> str:
     return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
 
 
-main = command("export")(export)
+main = command("export", required=["ckpt"])(export)
 
 if __name__ == "__main__":
     main()

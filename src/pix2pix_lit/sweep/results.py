@@ -192,7 +192,7 @@ def show(config: DictConfig) -> None:
     log.info("%s", markdown.read_text("utf-8"))
 
 
-main = command("sweep_results")(show)
+main = command("sweep_results", required=["folder"])(show)
 
 if __name__ == "__main__":
     main()

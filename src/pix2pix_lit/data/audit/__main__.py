@@ -116,7 +116,7 @@ def _as_network_sees(datamodule: "PairsDataModule", splits: list["Split"]) -> di
     return as_network_sees(datamodule, [usable[place] for place in evenly_spread(len(usable), _ROWS)], _EPOCHS)
 
 
-main = command("audit")(audit)
+main = command("audit", required=["data", "output"])(audit)
 
 if __name__ == "__main__":
     main()
