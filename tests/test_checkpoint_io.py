@@ -155,3 +155,26 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
     for folder in (tmp_path / "file" / "checkpoints", "/proc/checkpoints"):
         with pytest.raises(UserError, match="checkpoints cannot be written to .*hydra.run.dir=FOLDER"):
             check_room(checkpoint_io.Path(folder), MODEL)
+
+
+def test_only_checkpoints_of_the_run_are_removed(tmp_path, caplog):
+    folder = tmp_path / "run" / "checkpoints"
+    io = AtomicCheckpointIO(folder)
+    for name in ("last", "previous", "top-1"):
+        io.save_checkpoint({"global_step": 1}, folder / f"{name}.ckpt")
+    (tmp_path / "notes.ckpt").write_text("the user's")
+    (folder / "notes").mkdir()
+    (folder / "notes.txt").touch()
+    (folder / "link.ckpt").symlink_to(tmp_path / "notes.ckpt")
+    others = AtomicCheckpointIO(folder)  # of a process that resumes the run
+    kept = ["notes", "notes.txt", "link.ckpt", "last.ckpt", "previous.ckpt", "../../notes.ckpt", "../../run", "."]
+    for name in kept:
+        others.remove_checkpoint(folder / name)
+        assert os.path.lexists(folder / name)
+    assert len([line for line in caplog.messages if "is left where it is" in line]) == len(kept)
+    others.remove_checkpoint(folder / "top-1.ckpt")
+    others.remove_checkpoint(folder / "missing.ckpt")
+    assert not (folder / "top-1.ckpt").exists()
+    others.save_checkpoint({"global_step": 1}, tmp_path / "elsewhere" / "a.ckpt")
+    others.remove_checkpoint(tmp_path / "elsewhere" / "a.ckpt")  # written by this process
+    assert files(tmp_path / "elsewhere") == []

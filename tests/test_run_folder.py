@@ -22,7 +22,8 @@ def run_folder(tmp_path, monkeypatch):
 
 def make_checkpoint(path, step=0, seconds=0.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"epoch": 1, "global_step": step, "state_dict": {"w": torch.ones(100)}}, path)
+    training = {"pytorch-lightning_version": "2.6.0", "optimizer_states": [], "loops": {}}
+    torch.save(training | {"epoch": 1, "global_step": step, "state_dict": {"w": torch.ones(100)}}, path)
     if seconds:
         os.utime(path, (seconds, seconds))
     return path
@@ -104,11 +105,11 @@ def test_a_run_goes_on_in_its_folder_whatever_it_started_from(tmp_path, caplog):
     own = make_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt", step=12)
     best = make_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")
     other = make_checkpoint(tmp_path / "other.ckpt")
-    assert checkpoint_to_go_on_from(tmp_path / "run", None) == own
-    assert checkpoint_to_go_on_from(tmp_path / "run", "last") == own
-    assert checkpoint_to_go_on_from(tmp_path / "run", str(other)) == own
-    assert checkpoint_to_go_on_from(tmp_path / "run", str(best)) == best  # asked for by name
-    assert checkpoint_to_go_on_from(tmp_path / "new", str(other)) == other
+    assert checkpoint_to_go_on_from(tmp_path / "run", None).path == own
+    assert checkpoint_to_go_on_from(tmp_path / "run", "last").path == own
+    assert checkpoint_to_go_on_from(tmp_path / "run", str(other)).path == own
+    assert checkpoint_to_go_on_from(tmp_path / "run", str(best)).path == best  # asked for by name
+    assert checkpoint_to_go_on_from(tmp_path / "new", str(other)).path == other
     assert f"Going on from {own}: epoch 1, step 12" in caplog.messages
 
 
@@ -117,7 +118,7 @@ def test_a_broken_last_checkpoint_is_told_and_the_one_before_it_taken(tmp_path, 
     last = make_checkpoint(tmp_path / "checkpoints" / "last.ckpt", step=2)
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt", step=1)
     damage(last, kind)
-    assert checkpoint_to_go_on_from(tmp_path, None) == previous
+    assert checkpoint_to_go_on_from(tmp_path, None).path == previous
     assert any("last.ckpt" in said and "Going on from the checkpoint before it" in said for said in caplog.messages)
     damage(previous, kind)
     with pytest.raises(UserError, match="previous.ckpt (cannot be read|is refused)"):
@@ -126,7 +127,7 @@ def test_a_broken_last_checkpoint_is_told_and_the_one_before_it_taken(tmp_path, 
 
 def test_a_missing_last_checkpoint_is_replaced_by_the_one_before_it(tmp_path):
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt")
-    assert checkpoint_to_go_on_from(tmp_path, None) == previous
+    assert checkpoint_to_go_on_from(tmp_path, None).path == previous
 
 
 def test_a_result_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path):

@@ -1,5 +1,6 @@
 """How Lightning writes and reads checkpoint files in this project."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from pix2pix_lit import torch_file
-from pix2pix_lit.checkpoint import read_checkpoint
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.replacement import NO_ROOM, replacement_of, temporary_path_in
+from pix2pix_lit.resume import StoredTraining, read_training
+
+log = logging.getLogger(__name__)
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 """The file that a run goes on from, and the one that was so before it."""
@@ -24,11 +27,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint appears under its name only when it is whole and on the disk.
 
     Lightning's own goes through the system's temporary folder, which leaves torn files after a kill whenever that
-    is another file system. Reading is as safe as in ``checkpoint.read_checkpoint``. What was ``last.ckpt`` before stays
-    as ``previous.ckpt``, for the case that the disk damages one of them.
+    is another file system. Reading is as in ``resume.read_training``. What was ``last.ckpt`` before stays
+    as ``previous.ckpt``, for the case that the disk damages one of them. Only what this run wrote is ever removed,
+    whatever the state of a callback says, which a checkpoint of somebody else may have brought.
+
+    Args:
+        folder: the run's own folder of checkpoints.
+        stored: what ``load_checkpoint`` will be asked for, if it is read already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None, stored: StoredTraining | None = None) -> None:
+        self._folder = None if folder is None else folder.absolute()
+        self._stored = stored
         self._whole: dict[Path, int] = {}  # files that this process wrote or read, and the steps that they are from
 
     def save_checkpoint(
@@ -66,17 +76,28 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Tensors and plain values only, on the CPU, whatever is asked for.
 
         Raises:
-            UserError: as ``read_checkpoint``, and if there is no training in the file to go on with.
+            UserError: as ``resume.read_training``.
         """
-        checkpoint = read_checkpoint(path)
-        missing = {"pytorch-lightning_version", "state_dict", "optimizer_states", "loops"} - checkpoint.keys()
-        if missing:
-            raise UserError(
-                f"{path} holds no training to go on with (it lacks {', '.join(sorted(missing))}); expected a "
-                f"checkpoint written by pix2pix-lit while training, such as last.ckpt"
-            )
-        self._whole[Path(path).absolute()] = checkpoint.get("global_step", 0)
-        return checkpoint
+        path = Path(path)
+        stored, self._stored = self._stored, None
+        if stored is None or stored.path.absolute() != path.absolute():
+            stored = read_training(path)
+        self._whole[path.absolute()] = stored.checkpoint.get("global_step", 0)
+        return stored.checkpoint
+
+    def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Remove a file that this process wrote, or a checkpoint in the run's folder but for those to resume from."""
+        path = Path(path).absolute()
+        is_own = path in self._whole or (
+            self._folder is not None
+            and path.parent.resolve() == self._folder.resolve()
+            and path.suffix == ".ckpt"
+            and path.name not in (LAST, PREVIOUS)
+        )
+        if is_own and path.is_file() and not path.is_symlink():
+            path.unlink()
+        elif os.path.lexists(path):
+            log.warning("%s is left where it is: this run did not write it", shown(path))
 
     def _no_room(self, path: Path, size: int) -> UserError:
         last = path.with_name(LAST)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import pix2pix_lit
+from pix2pix_lit.checkpoint import check_numbers
 from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.distributed import average_over_processes, gathered, running_statistics
@@ -32,6 +33,7 @@ from pix2pix_lit.networks.init import initialize
 from pix2pix_lit.networks.judgement import Judgement, split_judgements
 from pix2pix_lit.networks.norm import frozen_running_statistics, statistics_of_parts, synchronise_statistics
 from pix2pix_lit.out_of_memory import explain_out_of_memory
+from pix2pix_lit.resume import check_optimizer
 from pix2pix_lit.schedule import LearningRateSchedule
 from pix2pix_lit.weights import freeze as freeze_parameters
 from pix2pix_lit.weights import update_moving_average
@@ -353,6 +355,9 @@ class Pix2Pix(L.LightningModule):
         """
         if isinstance(self.trainer.strategy.model, DistributedDataParallel):
             self.trainer.strategy.model.broadcast_buffers = False
+        if self.trainer.ckpt_path is not None:
+            for optimizer in self.trainer.optimizers:
+                check_optimizer(optimizer, self.trainer.ckpt_path)
         own = running_statistics(self)
         for name, value in self._own_statistics.items():
             own[name].copy_(value)
@@ -449,7 +454,8 @@ class Pix2Pix(L.LightningModule):
         """Say where the configuration differs from that of the checkpoint a run goes on from.
 
         Raises:
-            UserError: if the networks are others than those whose weights it holds.
+            UserError: if the networks are others than those whose weights it holds, and if what it holds is not finite
+                or does not fit them.
         """
         stored = checkpoint.get("hyper_parameters", {})
         changes = _changes("model", dict(self.hparams), stored)
@@ -462,16 +468,36 @@ class Pix2Pix(L.LightningModule):
                 "the checkpoint to go on from holds the weights of other networks; expected the overrides that its run "
                 f"had: {'; '.join(changes)}. To start a new run from its weights, use warm_start instead of ckpt_path"
             )
+        check_numbers(checkpoint["state_dict"], self.state_dict(), self.trainer.ckpt_path)
         processes = checkpoint.get("processes", [])
         if len(processes) == self.trainer.world_size:
             own = processes[self.trainer.global_rank]
             self._own_statistics = own["running_statistics"]
+            self._check_own(own)
             self.pool.load_state_dict(own["pool"])
         for change in changes:
             # All settings of an optimizer but its learning rate are part of its state.
             key = change.partition(" ")[0]
             is_state = "_optimizer." in key and not key.endswith(".lr")
             log.warning("%s: the run goes on with the %s value", change, "checkpoint's" if is_state else "new")
+
+    def _check_own(self, own: dict[str, Any]) -> None:
+        """See whether what this process kept in a checkpoint fits its networks."""
+        known = {name: value.shape for name, value in running_statistics(self).items()}
+        statistics = {name: value.shape for name, value in own["running_statistics"].items()}
+        inputs, fakes = own["pool"]["inputs"], own["pool"]["fakes"]
+        channels = self.input_type.network_channels, self.target_type.network_channels
+        is_pool = len(inputs) == len(fakes) and all(
+            tensor.dim() == 3 and len(tensor) == count and tensor.is_floating_point() and tensor.isfinite().all()
+            for tensors, count in zip((inputs, fakes), channels, strict=True)
+            for tensor in tensors
+        )
+        if statistics != known or not is_pool:
+            raise UserError(
+                f"{self.trainer.ckpt_path} keeps running statistics or older fakes that do not fit these networks; "
+                f"expected an intact checkpoint of the same networks: get another copy"
+            )
+        check_numbers(own["running_statistics"], running_statistics(self), self.trainer.ckpt_path)
 
     def _beyond_schedule(self) -> str:
         return (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +19,9 @@ from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.json_text import as_json, known_fields, read_json
 from pix2pix_lit.ranks import is_first_rank, started_by_srun
 from pix2pix_lit.replacement import replacement_of, temporary_folder_in
+
+if TYPE_CHECKING:
+    from pix2pix_lit.resume import StoredTraining
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +107,8 @@ def checkpoint_in(path: str | os.PathLike[str]) -> Path:
     )
 
 
-def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> Path | None:
-    """The checkpoint that a run in ``folder`` starts from, verified; None for a run from the start.
+def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> "StoredTraining | None":
+    """The training that a run in ``folder`` resumes, read and verified; None for a run from the start.
 
     A run that was under way in the folder goes on, whatever other run ``ckpt_path`` has it start from at first. All
     processes find the same, since none writes a checkpoint before all have started.
@@ -116,8 +120,8 @@ def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> Path | None
     Raises:
         UserError: if there is no intact checkpoint where one is expected.
     """
-    from pix2pix_lit.checkpoint import read_checkpoint
     from pix2pix_lit.checkpoint_io import LAST, PREVIOUS
+    from pix2pix_lit.resume import read_training
 
     checkpoints = folder / "checkpoints"
     found = [checkpoints / name for name in (LAST, PREVIOUS) if (checkpoints / name).exists()]
@@ -129,15 +133,15 @@ def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> Path | None
         raise UserError(f"ckpt_path=last, but {folder} has no checkpoints/last.ckpt; expected one to go on from")
     for path in found:
         try:
-            checkpoint = read_checkpoint(path)
+            stored = read_training(path)
         except UserError as error:
             if path == found[-1]:
                 raise
             log.warning("%s. Going on from the checkpoint before it", error)
             continue
-        epoch, step = (checkpoint.get(key, "?") for key in ("epoch", "global_step"))
+        epoch, step = (stored.checkpoint.get(key, "?") for key in ("epoch", "global_step"))
         log.info("Going on from %s: epoch %s, step %s", path, epoch, step)
-        return path
+        return stored
     return None
 
 

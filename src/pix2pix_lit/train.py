@@ -18,6 +18,8 @@ from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete
 if TYPE_CHECKING:
     import lightning as L
 
+    from pix2pix_lit.resume import StoredTraining
+
 log = logging.getLogger(__name__)
 
 
@@ -41,6 +43,7 @@ def train(config: DictConfig) -> float | None:
     from pix2pix_lit.callbacks.graceful_stop import RunStopped, stoppable
     from pix2pix_lit.ddp_processes import end_ranks, launch_ranks_as_single_jobs
     from pix2pix_lit.host_memory import keep_freed_memory
+    from pix2pix_lit.resume import restoring
     from pix2pix_lit.weights import warm_start
 
     folder = Path(config.output_dir)
@@ -67,15 +70,18 @@ def train(config: DictConfig) -> float | None:
     together = False  # whether all processes have come to the same end
     with stoppable(), sole_run_in(folder):
         try:
-            checkpoint = checkpoint_to_go_on_from(folder, config.ckpt_path)
+            stored = checkpoint_to_go_on_from(folder, config.ckpt_path)
+            checkpoint = None if stored is None else stored.path
             if checkpoint is not None:
                 _keep_csv_metrics(folder)
-            trainer, model, datamodule = build(config)
+            trainer, model, datamodule = build(config, stored)
+            del stored  # its memory, once Lightning has what is in it
             if config.warm_start is not None and checkpoint is None:
                 warm_start(model, config.warm_start)
             elif config.warm_start is not None:
                 log.info("warm_start is of no effect, since the run goes on from %s", checkpoint)
-            trainer.fit(model, datamodule, ckpt_path=checkpoint, weights_only=True)
+            with restoring(trainer, checkpoint):
+                trainer.fit(model, datamodule, ckpt_path=checkpoint, weights_only=True)
             together = True
             if is_first_rank():
                 _note_outcome(result, trainer)
@@ -108,8 +114,15 @@ def train(config: DictConfig) -> float | None:
     return result.value
 
 
-def build(config: DictConfig) -> tuple["L.Trainer", "L.LightningModule", "L.LightningDataModule"]:
-    """The objects that the config describes, ready to fit."""
+def build(
+    config: DictConfig, stored: "StoredTraining | None" = None
+) -> tuple["L.Trainer", "L.LightningModule", "L.LightningDataModule"]:
+    """The objects that the config describes, ready to fit.
+
+    Args:
+        config: the composed config.
+        stored: the training that is resumed, already read, which ``trainer.fit`` need not read again.
+    """
     import lightning as L
     import torch
     from hydra.utils import instantiate
@@ -137,7 +150,7 @@ def build(config: DictConfig) -> tuple["L.Trainer", "L.LightningModule", "L.Ligh
         config.trainer,
         callbacks=_values(instantiate(config.callbacks, _convert_="all")),
         logger=_values(instantiate(config.logger, _convert_="all")),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(Path(config.output_dir) / "checkpoints", stored)],
     )
     if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
         raise UserError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.checkpoint import check_numbers, read_checkpoint
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.run_folder import checkpoint_in
 
@@ -27,7 +27,8 @@ def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
         path: a checkpoint written by training, or the folder of a run.
 
     Raises:
-        UserError: if the file cannot be read (see ``checkpoint.read_checkpoint``) or has no weights for ``model``.
+        UserError: if the file cannot be read (see ``checkpoint.read_checkpoint``) has no weights for ``model``, or
+            has some that are no finite numbers.
     """
     path = checkpoint_in(path)
     stored = read_checkpoint(path).get("state_dict")
@@ -35,10 +36,16 @@ def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
         raise UserError(f"warm_start={path} holds no weights under 'state_dict'; expected a checkpoint of train.py")
     own = model.state_dict()  # shares memory with the model
     fitted, left = [], []
+    taken: dict[str, Tensor] = {}
+    for name in own:
+        plain = name.replace("generator_ema.", "generator.", 1)
+        theirs = stored.get(plain.replace("generator.", "generator_ema.", 1), stored.get(plain))
+        if theirs is not None:
+            taken[name] = theirs
+    check_numbers(taken, own, f"warm_start={path}")
     with torch.no_grad():
         for name, tensor in own.items():
-            plain = name.replace("generator_ema.", "generator.", 1)
-            theirs = stored.get(plain.replace("generator.", "generator_ema.", 1), stored.get(plain))
+            plain, theirs = name.replace("generator_ema.", "generator.", 1), taken.get(name)
             if theirs is not None and theirs.shape == tensor.shape:
                 tensor.copy_(theirs)
             # A discriminator's channels are the input's and then the image's: the first ones would be others.

@@ -4,6 +4,8 @@ import shutil
 
 import lightning as L
 import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pix2pix_lit.callbacks import BestCheckpoint, LastCheckpoint
 from pix2pix_lit.checkpoint import read_checkpoint
@@ -70,3 +72,60 @@ def test_a_run_that_goes_on_from_its_best_needs_no_other_validation(fit, tmp_pat
     assert (resumed.batches, resumed.validations) == ([], [])
     last = read_checkpoint(tmp_path / "new" / "last.ckpt")
     assert last["validation_metrics"] == {"val/l1": whole.validations[0][1]}
+
+
+class Improve(L.Callback):
+    """Makes the model of a resumed run better than any before."""
+
+    def on_validation_start(self, trainer, pl_module):
+        if trainer.ckpt_path is not None and not trainer.sanity_checking:
+            pl_module.weight.data.fill_(1e-6 / trainer.global_step)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("place", ["elsewhere", "below by name", "the file to resume from", "another name"])
+@pytest.mark.parametrize("kind", [BestCheckpoint, ModelCheckpoint])
+def test_a_checkpoint_of_a_stranger_has_nothing_of_the_users_removed(fit, tmp_path, kind, place):
+    def best(folder):
+        own = BestCheckpoint(str(folder), "val/l1")
+        return own if kind is BestCheckpoint else ModelCheckpoint(str(folder), "top-{step}", "val/l1", save_top_k=1)
+
+    fit([best(tmp_path / "theirs"), LastCheckpoint(str(tmp_path / "theirs" / "last.ckpt"))], max_epochs=1)
+    new, users = tmp_path / "new", tmp_path / "precious"
+    for folder in (users, new / "notes"):
+        folder.mkdir(parents=True)
+        (folder / "work.txt").write_text("years of it")
+    named = {
+        "elsewhere": users,
+        "below by name": new / "x" / ".." / ".." / "precious",
+        "the file to resume from": tmp_path / "theirs" / "last.ckpt",
+        "another name": new / "notes",
+    }[place]
+    crafted = torch.load(tmp_path / "theirs" / "last.ckpt")
+    (state,) = crafted["callbacks"].values()
+    state |= {name: str(named) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+    if place == "elsewhere":
+        state["best_model_path"] = ""
+    state |= {"dirpath": str(new), "best_k_models": {str(named): state["best_model_score"]}}
+    crafted["callbacks"][kind.__name__] = crafted["callbacks"]["ModelCheckpoint"] = state
+    torch.save(crafted, tmp_path / "theirs" / "last.ckpt")
+
+    callbacks = [best(new), LastCheckpoint(str(new / "last.ckpt")), Improve()]
+    fit(callbacks, tmp_path / "theirs" / "last.ckpt", max_epochs=3)
+    assert (users / "work.txt").read_text() == (new / "notes" / "work.txt").read_text() == "years of it"
+    assert (tmp_path / "theirs" / "last.ckpt").exists()
+    assert {path.name for path in new.glob("*.ckpt")} >= {"last.ckpt"}
+    assert callbacks[0].best_model_path.startswith(str(new))
+    assert callbacks[0].best_model_score < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("score", [None, "0.1", torch.tensor(float("nan")), torch.ones(2), 0.1])
+def test_a_score_that_is_none_is_refused(fit, tmp_path, score):
+    fit(callbacks(tmp_path / "old"), max_epochs=1)
+    crafted = torch.load(tmp_path / "old" / "last.ckpt")
+    (state,) = (state for key, state in crafted["callbacks"].items() if "BestCheckpoint" in key)
+    state["best_model_score"] = score
+    torch.save(crafted, tmp_path / "old" / "last.ckpt")
+    with pytest.raises(UserError, match="old/last.ckpt has something else than a finite number for the score"):
+        fit(callbacks(tmp_path / "new"), tmp_path / "old" / "last.ckpt", max_epochs=2)

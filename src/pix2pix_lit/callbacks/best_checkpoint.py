@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.metrics import BETTER
@@ -41,23 +42,33 @@ class BestCheckpoint(ModelCheckpoint):
         )
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Make the best one so far this folder's own."""
-        state = checkpoint["callbacks"].get(self.state_key)
-        if not state or not state["best_model_path"]:
+        """Make the best one so far this folder's own: the file beside the one that the run resumes from.
+
+        Paths in the state are not believed: they would be removed with the next better model.
+
+        Raises:
+            UserError: if the state has no score that is a finite number.
+        """
+        state = checkpoint["callbacks"].pop(self.state_key, None)
+        if not state or not state.get("best_model_path"):
             return
+        score = state.get("best_model_score")
+        if not isinstance(score, Tensor) or score.numel() != 1 or not score.isfinite().all():
+            raise UserError(
+                f"{trainer.ckpt_path} has something else than a finite number for the score of its best model; "
+                f"expected a checkpoint written by pix2pix-lit while training: get another copy"
+            )
         own = Path(self.dirpath or "", "best.ckpt")
-        # Beside the checkpoint that the run goes on from, in case that the folder was moved.
-        places = [Path(trainer.ckpt_path or "").parent / "best.ckpt", Path(state["best_model_path"])]
-        former = next((path for path in places if path.is_file()), None)
-        if former is None:
-            del checkpoint["callbacks"][self.state_key]  # a score without its model
-            return
+        former = Path(trainer.ckpt_path or "").parent / "best.ckpt"
+        if not former.is_file():
+            return  # a score without its model
         if trainer.is_global_zero and not (own.exists() and former.samefile(own)):
             own.parent.mkdir(parents=True, exist_ok=True)
             with replacement_of(own) as temporary:
                 shutil.copyfile(former, temporary)
-        score = state["best_model_score"]
-        state |= {
+        checkpoint["callbacks"][self.state_key] = self.state_dict() | {
+            "best_model_score": score,
+            "kth_value": score,
             "dirpath": self.dirpath,
             "best_model_path": str(own),
             "best_k_models": {str(own): score},
