@@ -113,7 +113,9 @@ def command(
                     raise
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
                     log.error("error: %s", message)
-                    raise JobError(message) from None
+                    raise JobError(  # which Hydra prints when the other jobs have ended
+                        f"error: job {HydraConfig.get().job.num} failed; its message is above, and in the table below"
+                    ) from None
                 raise SystemExit(1 if started_by_first_rank() else f"error: {message}") from None
 
         program = hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name=config_name)(guarded)

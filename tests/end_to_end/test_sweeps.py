@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pix2pix_lit.sweep.study import open_storage
 
-QUIET = ("trainer=cpu", "callbacks.progress_bar=null", "+trainer.enable_progress_bar=false")
+QUIET = ("trainer=cpu", "callbacks.progress_bar=null")
 NOTE_VALUES = """
 import json, lightning as L
 class NoteValues(L.Callback):
@@ -63,6 +63,10 @@ def test_a_grid_with_a_failing_job_leaves_a_table_and_goes_on_where_it_was(train
     assert rows["2"]["model.reconstruction.weight"] == "100"
     assert float(rows["2"]["val/l1"]) > 0
     assert "length" in rows["1"]["message"]
+    assert printed.count(rows["1"]["message"]) == 2  # once for each of the two jobs
+    assert "error: job 1 failed; its message is above" in printed
+    assert re.search(r"Best run: [02] of 4, val/l1 \S+, model.reconstruction.weight=10", printed)
+    assert printed.splitlines()[-1].endswith(f"The table of all runs is in {sweep}/results.md")
     for run in ("0", "2"):  # what TensorBoard's HParams tab reads
         events = EventAccumulator(str(sweep / run))
         events.Reload()
@@ -156,6 +160,7 @@ def test_all_processes_of_a_pruned_trial_train_with_the_same_values(train, tmp_p
     study = tmp_path / "outputs" / "ranks" / "study"
     finished = trials(study, "ranks")
     assert "Traceback" not in printed
+    assert "alembic" not in printed
     assert {trial.state for trial in finished} <= {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in finished:
         weight = trial.params["model.reconstruction.weight"]

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.sweep.results import read_runs, show, write_table
+from pix2pix_lit.sweep.results import SweepResults, read_runs, show, write_table
 
 FINISHED = {"status": "finished", "objective": "val/l1", "steps": 8, "seconds": 12.6, "best": 0.1}
 
@@ -81,6 +81,34 @@ def test_markdown_has_one_line_a_run_and_messages_below(add_run, tmp_path):
         "\n"
         "- 1: broken\n"
     )
+
+
+def test_fractions_have_four_digits_for_people_and_more_for_programs(add_run, tmp_path):
+    add_run("0", ["lr=0.00052539537285", "seed=123456", "name=1.5.2"], **FINISHED | {"steps": 1234567}, value=0.2345678)
+    add_run("1", ["lr=1e-05", "seed=7", "name=x"], **FINISHED, value=0.5)
+    row = table(tmp_path)[0]
+    assert (row["lr"], row["val/l1"], row["steps"]) == ("0.00052539537285", "0.234568", "1234567")
+    markdown = (tmp_path / "results.md").read_text()
+    assert "| 0 | finished | 0.2346 | 0.1 | 1234567 | 13 | 0.0005254 | 123456 | 1.5.2 |" in markdown
+
+
+def test_the_end_of_a_sweep_names_the_best_run_and_the_table(add_run, tmp_path, monkeypatch, caplog):
+    ends = []
+    monkeypatch.setattr("pix2pix_lit.sweep.results.atexit.register", lambda *call: ends.append(call))
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        config = compose("train", [f"hydra.sweep.dir='{tmp_path}'"], return_hydra_config=True)
+    SweepResults().on_multirun_start(config)
+    add_run("0", ["seed=1", "lr=0.12345678"], **FINISHED, value=0.3)
+    add_run("1", ["seed=2", "lr=0.23456789"], **FINISHED, value=0.23456789)
+    add_run("2", ["seed=3", "lr=1"], status="failed", message="caf\udce9.png is broken")
+    with caplog.at_level("INFO"):
+        ((tell, *arguments),) = ends
+        tell(*arguments)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Best run: 1 of 3, val/l1 0.2346, seed=2, lr=0.2346",
+        f"The table of all runs is in {tmp_path}/results.md",
+    ]
+    assert "caf\\xe9.png is broken" in (tmp_path / "results.md").read_text()
 
 
 def test_runs_are_found_at_any_depth(add_run, tmp_path):

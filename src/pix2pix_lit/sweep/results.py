@@ -4,6 +4,8 @@ import atexit
 import csv
 import io
 import logging
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from pix2pix_lit.sweep.same_command import differences, split_overrides
 
 log = logging.getLogger(__name__)
 
+_FRACTION = re.compile(r"-?\d*\.\d+(e[-+]?\d+)?|-?\d+(\.\d+)?e[-+]?\d+", re.IGNORECASE)
+
 
 @dataclass
 class Run:
@@ -45,7 +49,7 @@ class Run:
 
 
 class SweepResults(Callback):
-    """Hydra's callback that writes the table of a multirun: after every job, and at the end of the process.
+    """Hydra's callback that writes the table of a multirun after every job, and tells what came out at the end.
 
     A multirun into the folder of another one, whose finished jobs are not run again, must be the same.
     """
@@ -53,7 +57,8 @@ class SweepResults(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
         _refuse_another_grid(folder / "multirun.yaml", config)
-        atexit.register(_write_if_any, folder.absolute())  # after Ctrl-C too
+        better(config.objective)  # imports what cannot be imported any more when the process ends
+        atexit.register(_tell, folder.absolute())  # after Ctrl-C too
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         if config.hydra.mode == RunMode.MULTIRUN and is_first_rank():
@@ -77,6 +82,19 @@ def _refuse_another_grid(former: Path, config: DictConfig) -> None:
 def _write_if_any(folder: Path) -> None:
     if runs := read_runs(folder):
         write_table(folder, runs)
+
+
+def _tell(folder: Path) -> None:
+    """Write the table, and say where it is and which run is the best."""
+    runs = read_runs(folder)
+    if not runs:
+        return
+    _, markdown = write_table(folder, runs)
+    if (best := runs[0]).value is not None:
+        varied = [f"{key}={_short(best.overrides[key])}" for key in varied_keys(runs) if key in best.overrides]
+        told = ", ".join([f"{best.objective} {best.value:.4g}", *varied])
+        log.info("Best run: %s of %d, %s", shown(best.name), len(runs), told)
+    log.info("The table of all runs is in %s", shown(markdown))
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -138,12 +156,11 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
     Returns:
         The paths of the two files.
     """
-    keys = dict.fromkeys(key for run in runs for key in run.overrides if key != "trial")
-    swept = [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
+    swept = varied_keys(runs)
     objective = next((run.objective for run in runs if run.objective), "value")
     header = ["run", "status", objective, "best", "steps", "seconds", *swept]
     rows = [
-        [run.name, run.status, _number(run.value), _number(run.best), _number(run.steps), _whole(run.seconds)]
+        [run.name, run.status, _number(run.value), _number(run.best), _whole(run.steps), _whole(run.seconds)]
         + [run.overrides.get(key, "") for key in swept]
         for run in runs
     ]
@@ -151,7 +168,7 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([*header, "message"])
     writer.writerows([*row, run.message or ""] for row, run in zip(rows, runs, strict=True))
-    lines = [_markdown(header), _markdown(["---"] * len(header)), *map(_markdown, rows)]
+    lines = [_markdown(header), _markdown(["---"] * len(header)), *(_markdown(map(_short, row)) for row in rows)]
     lines += ["", *(f"- {run.name}: {run.message}" for run in runs if run.message)]
     written = []
     for name, text in (("results.csv", table.getvalue()), ("results.md", "\n".join(lines).strip() + "\n")):
@@ -159,6 +176,12 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
             temporary.write_text(printable(text), "utf-8")
         written.append(folder / name)
     return written
+
+
+def varied_keys(runs: list[Run]) -> list[str]:
+    """The keys of overrides in which runs differ, but for the number of a trial."""
+    keys = dict.fromkeys(key for run in runs for key in run.overrides if key != "trial")
+    return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
 
 def _number(value: float | None) -> str:
@@ -169,8 +192,13 @@ def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
 
-def _markdown(cells: list[str]) -> str:
-    return "| " + " | ".join(shown(cell).replace("|", r"\|") for cell in cells) + " |"
+def _short(cell: str) -> str:
+    """A fraction with four digits, for people; anything else as it is."""
+    return f"{float(cell):.4g}" if _FRACTION.fullmatch(cell) else shown(cell)
+
+
+def _markdown(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def show(config: DictConfig) -> None:

@@ -2,19 +2,27 @@
 
 from collections.abc import Iterable, Mapping
 
-MAY_DIFFER = frozenset(
+WITHOUT_EFFECT = frozenset(
     {
-        "sweep",
-        "trainer",
-        "trainer.accelerator",
-        "trainer.devices",
-        "trainer.num_nodes",
         "data.root",
+        "data.archive",
+        "data.accept_license",
         "data.cache",
         "data.cache_dir",
         "data.num_workers",
+        "data.prefetch",
+        "data.pin_memory",
+        "data.val_batch_size",
     }
 )
+"""Keys of ``data`` that say where files are and how they are read, and change no result."""
+
+MAY_DIFFER = WITHOUT_EFFECT | {
+    "sweep",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+}
 """Keys that say where and how jobs run, in which the machines that share a sweep may differ."""
 
 

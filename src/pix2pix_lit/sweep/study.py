@@ -63,7 +63,6 @@ class Study(OptunaSweeperImpl):
 
     def sweep(self, arguments: list[str]) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        logging.getLogger("alembic").setLevel(logging.WARNING)
         space, fixed = create_params_from_overrides(self._parse_sweeper_params_config() + arguments)
         space = {key: distribution for key, distribution in space.items() if key not in fixed}
         if not self.storage:
@@ -81,7 +80,7 @@ class Study(OptunaSweeperImpl):
                     f"{ended_well.count(False)} of {len(trials)} trials failed, which is more than "
                     f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows; their messages are above"
                 )
-        self._tell_best()
+        self._tell_states()
 
     def _open(self) -> optuna.Study:
         """Anew for every use, as Optuna remembers trials of its own and would not see what their runs report."""
@@ -136,15 +135,11 @@ class Study(OptunaSweeperImpl):
         self._held.pop(number).release()
         return finite
 
-    def _tell_best(self) -> None:
+    def _tell_states(self) -> None:
         study = self._open()
         states = [trial.state.name.lower() for trial in study.get_trials()]
         counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
         log.info("The study in %s has %d trials: %s", self.folder, len(states), counts)
-        if "complete" in states:
-            best = study.best_trial
-            values = " ".join(f"{key}={value}" for key, value in best.params.items())
-            log.info("The best is trial %d with %s %.6g: %s", best.number, self.config.objective, best.value, values)
 
     def _refuse_another_command(self, study: optuna.Study, space: dict[str, Any], fixed: dict[str, Any]) -> None:
         command = {key: str(value) for key, value in (fixed | space).items()}
