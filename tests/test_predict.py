@@ -24,7 +24,7 @@ from pix2pix_lit.inference import Translator
 from pix2pix_lit.inference.continuation import RECORD
 from pix2pix_lit.networks import UNetGenerator
 from pix2pix_lit.predict import predict
-from pix2pix_lit.sheet import draw_sheet
+from pix2pix_lit.sheet import Group, draw_sheet
 
 
 def save_checkpoint(tmp_path: Path, input: ImageType = RGB, target: ImageType = RGB) -> Path:
@@ -92,11 +92,10 @@ def test_a_half_is_translated_and_the_sheet_shows_the_other_as_target(tmp_path, 
     predict(config_of(tmp_path, half="right", sheets=True))
     assert files_below(tmp_path / "out") == ["a.png", "b.png", "sheets/sheet_0001.png"]
     generated = [read_image(tmp_path / "out" / name) for name in images]
-    expected = {
-        "input": [image[:, 20:] for image in images.values()],
-        "generated": generated,
-        "target": [image[:, :20] for image in images.values()],
-    }
+    expected = [
+        Group(name, [{"input": image[:, 20:], "generated": translation, "target": image[:, :20]}])
+        for (name, image), translation in zip(images.items(), generated, strict=True)
+    ]
     assert np.abs(generated[0].astype(int) - translate(checkpoint, images["a.png"][:, 20:])).max() <= 1
     np.testing.assert_array_equal(read_image(tmp_path / "out/sheets/sheet_0001.png"), draw_sheet(expected))
 
@@ -104,7 +103,7 @@ def test_a_half_is_translated_and_the_sheet_shows_the_other_as_target(tmp_path, 
 def test_a_sheet_of_whole_images_has_no_target(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (30, 40)})
     predict(config_of(tmp_path, sheets=True))
-    expected = {"input": [images["a.png"]], "generated": [read_image(tmp_path / "out/a.png")]}
+    expected = [Group("a.png", [{"input": images["a.png"], "generated": read_image(tmp_path / "out/a.png")}])]
     np.testing.assert_array_equal(read_image(tmp_path / "out/sheets/sheet_0001.png"), draw_sheet(expected))
 
 

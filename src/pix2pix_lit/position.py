@@ -35,6 +35,11 @@ def whole_epochs(trainer: L.Trainer) -> int:
     return _epochs(trainer).processed - _was_cut_short(trainer)
 
 
+def epoch_number(trainer: L.Trainer) -> int:
+    """Number of the epoch that was begun last, from 1."""
+    return _epochs(trainer).started
+
+
 def write_position(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
     """Correct the counters of a checkpoint that is about to be written, in any hook of training or validation.
 

@@ -237,7 +237,7 @@ def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks:
         elif row and gallery is not None:
             gallery.add(name, row, files_of(task, deviations))
         if row and pages is not None:
-            pages.add(row)
+            pages.add(name, row)
     if pages is not None:
         pages.close()
     if gallery is not None:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.dataset import evenly_spread
-from pix2pix_lit.data.look import as_network_sees, look
+from pix2pix_lit.data.look import as_network_sees, grouped, look
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images import read_image
@@ -63,13 +63,24 @@ def test_nothing_is_augmented_before_the_epochs(tmp_path):
         np.testing.assert_array_equal(columns_of(tmp_path)[side][0], plain[side][0])
 
 
-def test_sheet_has_a_row_for_each_pair_and_its_path_is_printed(tmp_path, caplog):
+def test_sheet_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         look(config_of(tmp_path / "new", "count=3", "draws=1"))
-    sheet = read_image(tmp_path / "new" / "pairs.png")
-    assert sheet.shape[1] == 6 * (32 + 4) + 4
-    assert 3 * (32 + 4) < sheet.shape[0] < 4 * (32 + 4)
+    height, width, _ = read_image(tmp_path / "new" / "pairs.png").shape
+    assert width >= 3 * (32 + 4) + 4
+    assert height * width > 3 * 2 * 3 * 36 * 36  # pairs, rows and images in a row
     assert f"3 training pairs are in {tmp_path}/new/pairs.png" in caplog.text
+
+
+@pytest.mark.parametrize(("direction", "letters"), [("AtoB", ("A", "B")), ("BtoA", ("B", "A"))])
+def test_the_images_of_a_pair_stand_together_inputs_above_targets(tmp_path, direction, letters):
+    columns = columns_of(tmp_path, f"data.direction={direction}", draws=1)
+    first, second = grouped(columns, ["one", "two"], direction)
+    assert (first.name, second.name) == ("one", "two")
+    for (letter, side), row in zip(zip(letters, ("input", "target"), strict=True), second.rows, strict=True):
+        assert [*row] == [f"{letter}, file", side, "epoch 0"]
+        expected = [columns[caption][1] for caption in (letter, side, f"{side}, epoch 0")]
+        assert all(picture is other for picture, other in zip(row.values(), expected, strict=True))
 
 
 def test_no_more_pairs_are_shown_than_there_are(tmp_path, caplog):

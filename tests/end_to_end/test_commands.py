@@ -77,7 +77,7 @@ def test_tensorboard_events_hold_losses_rates_speed_metrics_samples_and_hparams(
 def test_sample_grids_show_the_same_inputs_and_targets_every_time(trained):
     _, run, _ = trained
     first, last = (read_image(run / "samples" / f"step_{step:07d}.png") for step in (4, 12))
-    changed = (first != last).any(axis=(0, 2)).nonzero()[0]  # columns of pixels
+    changed = (first != last)[28:].any(axis=(0, 2)).nonzero()[0]  # columns of pixels, below the heading with the step
     third = first.shape[1] / 3
     assert third - 4 <= changed.min()
     assert changed.max() <= 2 * third + 4

@@ -11,39 +11,35 @@ from torch import Tensor
 from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference import Translator
-from pix2pix_lit.sheet import draw_sheet
+from pix2pix_lit.position import epoch_number
+from pix2pix_lit.sheet import Group, draw_sheet
 
 
 class SampleGrid(L.Callback):
-    """Draws ``input | generated | target`` for the same validation pairs again and again, in inference mode.
+    """Draws ``input | generated | target`` of the same validation pairs, in inference mode, after every validation.
 
+    A run that is not validated has a grid after every epoch, and every run has one of its last state.
     Every grid goes to ``folder`` as a PNG named after its step and, with a TensorBoard logger, to its Images tab.
 
     Args:
         folder: where the PNG files go.
         count: number of pairs, spread evenly over the validation split.
-        every_n_epochs: epochs between two grids; 0 for none by epochs.
-        every_n_steps: batches between two grids; 0 for none by steps. The last state is drawn in any case.
     """
 
-    def __init__(self, folder: str, count: int = 4, every_n_epochs: int = 1, every_n_steps: int = 0) -> None:
+    def __init__(self, folder: str, count: int = 4) -> None:
         self.folder = Path(folder)
         self.count = count
-        self.every_n_epochs = every_n_epochs
-        self.every_n_steps = every_n_steps
         self._last_step = -1
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._last_step = -1
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if self.every_n_steps and trainer.global_step % self.every_n_steps == 0:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
             self._draw(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+        if sum(trainer.num_val_batches) == 0:
             self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -59,12 +55,15 @@ class SampleGrid(L.Callback):
             generated = Translator(pl_module.inference_generator, pl_module.input_type, pl_module.target_type)(
                 samples["input"]
             )
+        columns = {
+            "input": _pictures(samples["input"], pl_module.input_type),
+            "generated": _pictures(generated, pl_module.target_type),
+            "target": _pictures(samples["target"], pl_module.target_type),
+        }
+        rows = [dict(zip(columns, images, strict=True)) for images in zip(*columns.values(), strict=True)]
         sheet = draw_sheet(
-            {
-                "input": _pictures(samples["input"], pl_module.input_type),
-                "generated": _pictures(generated, pl_module.target_type),
-                "target": _pictures(samples["target"], pl_module.target_type),
-            }
+            [Group(name, [row]) for name, row in zip(samples["name"], rows, strict=True)],
+            heading=f"epoch {epoch_number(trainer)}, step {step}",
         )
         write_image(self.folder / f"step_{step:07d}.png", sheet)
         for logger in trainer.loggers:

@@ -1,7 +1,7 @@
 """Pairs as the network sees them, before and after augmentation: python -m pix2pix_lit.data.look data=..."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from pix2pix_lit.errors import UserError
 if TYPE_CHECKING:
     from pix2pix_lit.data import PairsDataModule
     from pix2pix_lit.data.dataset import PairDataset
+    from pix2pix_lit.sheet import Group
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,11 @@ def look(config: DictConfig) -> None:
     datamodule.setup("fit")
     indices = evenly_spread(len(datamodule.train_pairs), config.count)
     path = Path(config.output) / "pairs.png"
-    write_image(path, draw_sheet(as_network_sees(datamodule, indices, config.draws)))
+    columns = as_network_sees(datamodule, indices, config.draws)
+    source = datamodule.build_source(datamodule.train_split)
+    names = [source[index].name for index in indices]
+    heading = f"{len(indices)} of {len(source)} pairs of the split {datamodule.train_split}, {datamodule.direction}"
+    write_image(path, draw_sheet(grouped(columns, names, datamodule.direction), heading))
     log.info("%d training pairs are in %s", len(indices), path)
 
 
@@ -87,6 +92,22 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws
         caption: [fitted(image, longest) for image in images] if caption in ("A", "B") else images
         for caption, images in columns.items()
     }
+
+
+def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], direction: str) -> "list[Group]":
+    """The columns of ``as_network_sees`` by pair: its inputs in a row, and below them its targets."""
+    from pix2pix_lit.sheet import Group
+
+    rows = []
+    for letter, side in zip(direction.split("to"), ("input", "target"), strict=True):
+        own = {f"{letter}, file": columns[letter], side: columns[side]}
+        prefix = f"{side}, "
+        own |= {name.removeprefix(prefix): images for name, images in columns.items() if name.startswith(prefix)}
+        rows.append(own)
+    return [
+        Group(name, [{caption: images[number] for caption, images in row.items()} for row in rows])
+        for number, name in enumerate(names)
+    ]
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
