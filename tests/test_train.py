@@ -56,7 +56,7 @@ def test_a_metric_that_is_not_finite_is_an_error_too(compose_train):
     [
         ("seed=-1", "seed is -1"),
         ("model.generator_optimizer.lr=abc", "model.generator_optimizer is .*abc.* refused"),
-        ("+trainer.enable_progress_bar=false", "TQDMProgressBar"),
+        ("+trainer.enable_progress_bar=false", "RunProgressBar"),
         ("trainer.strategy=ddp_spawn", "expected auto or ddp"),
     ],
 )

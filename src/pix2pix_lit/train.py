@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,13 @@ from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.library_path import is_utf8
 from pix2pix_lit.ranks import is_first_rank
 from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete, read_result, sole_run_in
+from pix2pix_lit.run_messages import log_end, log_how_to_resume, log_start, quieten_lightning
 
 if TYPE_CHECKING:
     import lightning as L
 
+    from pix2pix_lit.data import PairsDataModule
+    from pix2pix_lit.module import Pix2Pix
     from pix2pix_lit.resume import StoredTraining
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ def train(config: DictConfig) -> float | None:
             f"hydra.run.dir=FOLDER, or leave TensorBoard out with logger=csv"
         )
     keep_freed_memory()
-    _quieten_lightning()
+    quieten_lightning()
     launch_ranks_as_single_jobs("pix2pix_lit.train")
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
     start = time.monotonic()
@@ -76,6 +78,7 @@ def train(config: DictConfig) -> float | None:
                 _keep_csv_metrics(folder)
             trainer, model, datamodule = build(config, stored)
             del stored  # its memory, once Lightning has what is in it
+            log_start(trainer, model, datamodule)
             if config.warm_start is not None and checkpoint is None:
                 warm_start(model, config.warm_start)
             elif config.warm_start is not None:
@@ -86,6 +89,7 @@ def train(config: DictConfig) -> float | None:
             if is_first_rank():
                 _note_outcome(result, trainer)
                 _check_objective(result, folder)
+                log_end(result, folder, datamodule)
             result.status = "finished"
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -110,13 +114,15 @@ def train(config: DictConfig) -> float | None:
                     result.seconds = time.monotonic() - start
                     if former is None or result.steps > 0:  # else nothing became of the run that was here before
                         result.write(folder)
+                    if result.status == "interrupted":
+                        log_how_to_resume(folder)
                     log.info("Everything about this run is in %s", folder)
     return result.value
 
 
 def build(
     config: DictConfig, stored: "StoredTraining | None" = None
-) -> tuple["L.Trainer", "L.LightningModule", "L.LightningDataModule"]:
+) -> tuple["L.Trainer", "Pix2Pix", "PairsDataModule"]:
     """The objects that the config describes, ready to fit.
 
     Args:
@@ -126,7 +132,7 @@ def build(
     import lightning as L
     import torch
     from hydra.utils import instantiate
-    from lightning.pytorch.callbacks import Checkpoint
+    from lightning.pytorch.callbacks import Checkpoint, ProgressBar
     from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
     from pix2pix_lit.checkpoint_io import AtomicCheckpointIO, check_room
@@ -146,11 +152,16 @@ def build(
         _recursive_=False,
         _convert_="all",
     )
+    callbacks = _values(instantiate(config.callbacks, _convert_="all"))
+    no_bar = {}
+    if not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        no_bar = {"enable_progress_bar": False}  # else Lightning would have one of its own
     trainer = instantiate(
         config.trainer,
-        callbacks=_values(instantiate(config.callbacks, _convert_="all")),
+        callbacks=callbacks,
         logger=_values(instantiate(config.logger, _convert_="all")),
         plugins=[AtomicCheckpointIO(Path(config.output_dir) / "checkpoints", stored)],
+        **no_bar,
     )
     if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
         raise UserError(
@@ -198,18 +209,6 @@ def _keep_csv_metrics(folder: Path) -> None:
 def _values(named: dict[str, Any]) -> list[Any]:
     """What a group of named objects holds, without those that were set to null."""
     return [value for value in named.values() if value is not None]
-
-
-def _quieten_lightning() -> None:
-    """One line for one event, and none that our users can do nothing about."""
-    logging.getLogger("lightning").handlers.clear()  # would print everything a second time, beside Hydra's logging
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # Lightning's own use of torch
-    warnings.filterwarnings("ignore", message="Precision .* is not supported by the model summary")
-    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")  # so it should
-    # Moving averages and the networks of perceptual losses always are.
-    warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # so does a run's own
 
 
 main = command("train", required=["data"])(train)

@@ -3,6 +3,7 @@
 from pix2pix_lit.callbacks.best_checkpoint import BestCheckpoint
 from pix2pix_lit.callbacks.graceful_stop import GracefulStop
 from pix2pix_lit.callbacks.last_checkpoint import LastCheckpoint
+from pix2pix_lit.callbacks.progress_bar import RunProgressBar
 from pix2pix_lit.callbacks.prune_trial import PruneTrial
 from pix2pix_lit.callbacks.sample_grid import SampleGrid
 from pix2pix_lit.callbacks.step_seed import StepSeed
@@ -15,6 +16,7 @@ __all__ = [
     "GracefulStop",
     "LastCheckpoint",
     "PruneTrial",
+    "RunProgressBar",
     "SampleGrid",
     "StepSeed",
     "StopWhenNotFinite",

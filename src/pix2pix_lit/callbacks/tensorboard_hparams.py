@@ -8,46 +8,44 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
 from pix2pix_lit.errors import shown
+from pix2pix_lit.metrics import BETTER
+from pix2pix_lit.sweep.same_command import WITHOUT_EFFECT
 
 
 class TensorBoardHParams(L.Callback):
-    """Shows the hyper-parameters of model, data and trainer beside the run's validation metrics.
+    """Shows the settings that results depend on beside the run's validation metrics.
 
     The session names the scalars ``val/...`` as its metrics, of which TensorBoard shows the newest values, so that
     a run that is under way or was interrupted has its line too.
+
+    Args:
+        settings: nested names and values, of which those in ``same_command.WITHOUT_EFFECT`` are left out.
     """
 
-    METRICS = ("val/l1", "val/psnr", "val/ssim")
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        values = _flatten(
-            {
-                "model": pl_module.hparams,
-                "data": trainer.datamodule.hparams,  # type: ignore[attr-defined]
-                "trainer": {
-                    "precision": trainer.precision,
-                    "devices": trainer.world_size,
-                    "max_epochs": trainer.max_epochs,
-                    "max_steps": trainer.max_steps,
-                },
-            }
-        )
-        experiment, start, _ = hparams(values, dict.fromkeys(self.METRICS, 0.0))
+        experiment, start, _ = hparams(shown_settings(self.settings), {f"val/{name}": 0.0 for name in BETTER})
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 for summary in (experiment, start):
                     logger.experiment.file_writer.add_summary(summary)
 
 
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str | bool | int | float]:
+def shown_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | bool | int | float]:
     """Nested names become ``model.generator.width``; values TensorBoard cannot hold become text."""
     flat: dict[str, str | bool | int | float] = {}
-    for key, value in config.items():
+    for key, value in settings.items():
         name = f"{prefix}{key}".removesuffix("._target_")
+        if name in WITHOUT_EFFECT or key == "_partial_":
+            continue
         if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{name}.")
+            flat |= shown_settings(value, f"{name}.")
+        elif key == "_target_":
+            flat[name] = str(value).rpartition(".")[2]
         else:
             flat[name] = value if isinstance(value, bool | int | float) else shown(value)
     return flat
