@@ -143,6 +143,7 @@ def build(
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(config.tf32)
     L.seed_everything(config.seed, workers=True, verbose=False)
     datamodule = instantiate(config.data, _convert_="all")
+    datamodule.check_pairs()
     datamodule.setup()  # before the model, which is made for these images
     L.seed_everything(config.seed, workers=True, verbose=False)  # again: no data set has a say in initial weights
     model = instantiate(

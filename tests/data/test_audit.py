@@ -157,6 +157,32 @@ def test_file_without_a_partner_is_a_warning(folders):
     assert message == ""
 
 
+def test_single_photos_as_aligned_pairs_are_an_error_and_halves_of_other_files_a_warning(tmp_path, streets):
+    folders = Folders(tmp_path, {})
+    pairs = [*streets["train"], *streets["val"]]
+    for split in ("train", "val"):
+        for index, (a, _) in enumerate(pairs):
+            stranger = pairs[(index + 5) % len(pairs)][1]
+            write_image(tmp_path / f"data/{split}/{index:02d}.png", a if split == "train" else np.hstack([a, stranger]))
+    report, message = folders.audit("data=aligned", layout=())
+    assert [finding["check"] for finding in report["findings"] if not finding["places"]] == [
+        "single photos",
+        "strange halves",
+    ]
+    assert "training should not start" in message
+    assert "look like single photos" in report["findings"][0]["message"]
+
+
+def test_halves_that_belong_together_are_nothing_to_speak_of(tmp_path, streets):
+    folders = Folders(tmp_path, {})
+    for split, pairs in streets.items():
+        for index, pair in enumerate(pairs):
+            write_image(tmp_path / f"data/{split}/{index:02d}.jpg", np.hstack(pair))
+    report, message = folders.audit("data=aligned", layout=())
+    assert found(report) == {}
+    assert message == ""
+
+
 def test_images_that_are_not_read_are_a_warning(folders):
     folders.path("train", "A", 0).with_suffix(".heif.jxl").touch()
     folders.path("val", "A", "gone").symlink_to("nowhere.png")

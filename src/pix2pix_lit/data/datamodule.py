@@ -168,6 +168,16 @@ class PairsDataModule(L.LightningDataModule):
                 log.warning("Files of split %s: %s", split, told(left_out))
         return self._sources[split]
 
+    def check_pairs(self) -> None:
+        """Look at a few training pairs, and say in the log if they hardly are pairs.
+
+        Raises:
+            UserError: if they surely are none.
+        """
+        doubt = self.build_source(self.train_split).check()
+        if doubt is not None:
+            log.warning("%s", doubt)
+
     def setup(self, stage: str | None = None) -> None:
         """Find the pairs of both splits, and cache them; does nothing when called again."""
         if self._is_set_up:

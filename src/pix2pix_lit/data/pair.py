@@ -32,6 +32,10 @@ class SizeMismatchError(UserError):
     """The two images of a pair differ in height or width."""
 
 
+class SinglePhotosError(UserError):
+    """What should be pairs are photos, cut in two."""
+
+
 class PairSource(ABC):
     """An indexable set of pairs on disk or generated; knows nothing of tensors, direction or augmentation.
 
@@ -66,6 +70,14 @@ class PairSource(ABC):
     def pictures(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         """A and B of one of the pairs as (H, W, 3) uint8 RGB, to be looked at."""
         return self.a.picture(self.a.finish(pair.a)), self.b.picture(self.b.finish(pair.b))
+
+    def check(self) -> str | None:
+        """Look at a few pairs, before hours of training: what makes one doubt that they are pairs, or None.
+
+        Raises:
+            UserError: if they surely are none.
+        """
+        return None
 
     def files(self, index: int) -> tuple[Path, ...]:
         """The files that the pair at ``index`` is read from; none for a pair that is made."""

@@ -12,6 +12,8 @@ settings          error     a few training pairs cannot be resized, cropped or a
 unusable          error     the source raises ``UserError``: missing, truncated, of another type, ids out of
                             range, an odd width, ...
 size mismatch     error     A and B differ in height or width
+single photos     error     halves of files are no pairs: the picture goes on from one into the other, and their edges
+                            have nothing in common
 swapped sides     error     the side declared as labels is less flat than the other and, if it has a palette,
                             farther from it, in 90 % of the pairs
 leak              error     A and B are equal to those of a pair of the other split, pixel by pixel
@@ -27,6 +29,7 @@ value range       warning   less than a tenth of [-1, 1] is what networks see of
 off the palette   warning   colours of labels: those of flat regions form clusters, of which some are farther
                             than 10 RGB units from the palette; or more than 1 % of the pixels, and four times
                             what is usual in the set, are farther than 40; or the usual is amiss
+strange halves    warning   edges of the halves of files agree no better than those of different files
 turned pair       warning   the differences between A and B are those of the other pairs with their signs turned
 misregistered     warning   edges of A and B agree better once B is moved by more than 3 of 256 pixels, or no
                             better than in pairs that are mixed up

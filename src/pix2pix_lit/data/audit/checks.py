@@ -13,6 +13,7 @@ from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place
 from pix2pix_lit.data.audit.measure import FAR, Failure, Measures
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.audit.values import MOST_CLIPPED, better_setting, seen_by_network
+from pix2pix_lit.data.pair import SinglePhotosError
 
 _LEAST_OFF_PALETTE = 0.01  # share of a label image's pixels far from the palette that is nothing to speak of
 _TIMES_USUAL = 4.0  # above so many times the set's usual share, a pair is not like the others
@@ -34,7 +35,16 @@ def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding
         Findings in the order of ``CHECKS``, and the checks that could not be made, with the reason.
     """
     unjudged: Unjudged = {}
-    findings = list(chain(_unreadable(splits), _missing(splits), _left_out(splits), _constant(splits), _same(splits)))
+    findings = list(
+        chain(
+            _unreadable(splits),
+            _missing(splits),
+            _left_out(splits),
+            _no_pairs(splits),
+            _constant(splits),
+            _same(splits),
+        )
+    )
     findings += _value_range(splits)
     swapped = list(_swapped_sides(splits, unjudged))
     findings += swapped
@@ -72,6 +82,17 @@ def _left_out(splits: Sequence[Split]) -> Iterator[Finding]:
                 told.add(path)
                 place = Place(split.name, None, path.name, (str(path),))
                 yield Finding("left out", f"{path}: {reason}", (place,))
+
+
+def _no_pairs(splits: Sequence[Split]) -> Iterator[Finding]:
+    for split in splits:
+        try:
+            doubt = split.source.check()
+        except SinglePhotosError as error:
+            yield Finding("single photos", str(error))
+        else:
+            if doubt is not None:
+                yield Finding("strange halves", doubt)
 
 
 def _constant(splits: Sequence[Split]) -> Iterator[Finding]:

@@ -27,6 +27,9 @@ CHECKS = (
     Check("settings", "error", "Pairs cannot be resized or augmented as the settings of data say: correct these."),
     Check("unusable", "error", "Training stops at these pairs: replace, convert or remove their files."),
     Check("size mismatch", "error", "A and B differ in size, so no pixel has a partner: resize one or remove both."),
+    Check(
+        "single photos", "error", "Photos where A|B pairs should be: training would paint right halves of left ones."
+    ),
     Check("swapped sides", "error", "The images declared as labels look like photos, and the others like labels."),
     Check("leak", "error", "Validation pairs that are trained on: every score is too good. Remove them from a split."),
     Check("shared image", "warning", "One of the images is in both splits, with another partner: scores are too good."),
@@ -37,6 +40,7 @@ CHECKS = (
     Check("constant", "warning", "An image of a single colour teaches nothing: remove the pair, unless it is meant."),
     Check("value range", "warning", "What differs is hardly there for the network: set the range of these images."),
     Check("off the palette", "warning", "Label colours that are no class's: correct the labels or their palette."),
+    Check("strange halves", "warning", "Halves of files have nothing in common: there may be nothing to learn."),
     Check("turned pair", "warning", "A and B are the other way round than in the other pairs: exchange them."),
     Check("misregistered", "warning", "What is in A is elsewhere in B, or not at all: the network learns to blur."),
 )

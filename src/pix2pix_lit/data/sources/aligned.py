@@ -1,9 +1,13 @@
 """Pairs as one file each, A on the left and B on the right: the layout of the pix2pix archives."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pix2pix_lit.data.pair import Pair, PairSource
+from pix2pix_lit.data.dataset import evenly_spread
+from pix2pix_lit.data.halves import MOST, judge_halves
+from pix2pix_lit.data.pair import Pair, PairSource, SinglePhotosError
+from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError
@@ -38,7 +42,9 @@ class AlignedSource(PairSource):
         self.a, self.b = a, b
         # Transparent photos are blended with their background, transparent labels are not.
         self._is_read_once = a.background == b.background and (a.background is None or a.is_labels == b.is_labels)
-        paths, self.left_out = find_images(split_folder(root, split))
+        with explained_by_layout(root):
+            paths, self.left_out = find_images(split_folder(root, split))
+        self._root = root
         self.paths = Paths(paths)
 
     def __len__(self) -> int:
@@ -59,6 +65,27 @@ class AlignedSource(PairSource):
 
     def files(self, index: int) -> tuple[Path, ...]:
         return (self.paths[index],)
+
+    def check(self) -> str | None:
+        pairs = []
+        for index in evenly_spread(len(self), MOST):
+            with suppress(UserError):  # training, or the audit, will find it and name it
+                pairs.append(self.pictures(self[index]))
+        verdict = judge_halves(pairs)
+        if verdict == "single":
+            with explained_by_layout(self._root):
+                raise SinglePhotosError(
+                    f"the files in {self.paths[0].parent} look like single photos: the left half of each goes on in "
+                    f"its right half, and the two have nothing else in common; expected A in the left half and B in "
+                    f"the right: use data=derived for photos alone, of which the input is computed, and data=folders "
+                    f"for pairs of two files"
+                )
+        if verdict == "unrelated":
+            return (
+                f"the halves of the files in {self.paths[0].parent} have no more edges in common than those of "
+                f"different files: is A of each file in its left half, and B in its right one?"
+            )
+        return None
 
     @property
     def settings(self) -> dict[str, Any]:

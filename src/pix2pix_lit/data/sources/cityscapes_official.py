@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
+from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError, first_few
@@ -53,9 +54,9 @@ class CityscapesOfficialSource(PairSource):
             raise UserError(f"data.source.labels is {labels!r}; expected one of {', '.join(_TYPES)}")
         self.a, self.b = RGB, replace(_TYPES[labels], boundaries=boundaries)
         self.labels = labels
-        photo_folder, annotation_folder = (
-            split_folder(str(folder), split) for folder in _trees(root, "leftImg8bit", "gtFine")
-        )
+        trees = _trees(root, "leftImg8bit", "gtFine")
+        with explained_by_layout(root):
+            photo_folder, annotation_folder = (split_folder(str(folder), split) for folder in trees)
         photo_files, annotation_files = (
             find_images(folder, recursive=True) for folder in (photo_folder, annotation_folder)
         )
@@ -134,7 +135,8 @@ def _by_frame(paths: list[Path], ending: str) -> dict[str, Path]:
 
 def _trees(root: str | None, *names: str) -> list[Path]:
     """The folders of these names within root."""
-    top = split_folder(root, "")
+    with explained_by_layout(root):
+        top = split_folder(root, "")
     places = {name: (top / name, top / f"{name}_trainvaltest" / name) for name in names}
     found = {name: folder for name, folders in places.items() for folder in folders[::-1] if folder.is_dir()}
     if len(found) == len(names):
@@ -147,8 +149,9 @@ def _trees(root: str | None, *names: str) -> list[Path]:
     there = ", ".join(sorted(entry.name for entry in top.iterdir() if entry.is_dir())) or "none"
     absent = [name for name in names if name not in found]
     archives = " and ".join(f"{name}_trainvaltest.zip" for name in absent)
-    raise UserError(
-        f"{top} has no folder {' or '.join(absent)} (its folders: {there}); expected {' and '.join(names)} as "
-        f"Cityscapes is distributed: check data.root, or unpack {archives} there, which csDownload of the package "
-        f"cityscapesscripts fetches once you have an account at www.cityscapes-dataset.com"
-    )
+    with explained_by_layout(root, aligned="cityscapes"):
+        raise UserError(
+            f"{top} has no folder {' or '.join(absent)} (its folders: {there}); expected {' and '.join(names)} as "
+            f"Cityscapes is distributed: check data.root, or unpack {archives} there, which csDownload of the package "
+            f"cityscapesscripts fetches once you have an account at www.cityscapes-dataset.com"
+        )

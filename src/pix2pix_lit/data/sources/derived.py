@@ -11,6 +11,7 @@ import numpy as np
 
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import resize
+from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.matching import name_in
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
@@ -211,6 +212,12 @@ class DerivedSource(PairSource):
         self.a, self.b = derive.input_type(b), b
         self.derive = derive
         divided = fractions is not None or lists is not None
+        with explained_by_layout(root):
+            photos = self._photos(root, split, divided, folder)
+        names = [name_in(self._folder, photo) for photo in photos]
+        self.paths = Paths(photos[index] for index in members(names, split, fractions, split_seed, lists, root))
+
+    def _photos(self, root: str | None, split: str, divided: bool, folder: str) -> list[Path]:
         try:
             [self._folder] = split_folders(root, split, divided, folder=folder)
         except UserError as error:
@@ -221,8 +228,7 @@ class DerivedSource(PairSource):
                 f"'data.source.fractions={{train:0.9,val:0.1}}'"
             ) from None
         photos, self.left_out = find_images(self._folder, recursive=True)
-        names = [name_in(self._folder, photo) for photo in photos]
-        self.paths = Paths(photos[index] for index in members(names, split, fractions, split_seed, lists, root))
+        return photos
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
+from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in, propose
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
@@ -60,20 +61,21 @@ class FoldersSource(PairSource):
         self.a, self.b = a, b
         patterns = compile_patterns(a_pattern, b_pattern)
         divided = fractions is not None or lists is not None
-        folders = split_folders(root, split, divided, a_folder=a_folder, b_folder=b_folder)
-        found = [find_images(folder, recursive=True) for folder in folders]
-        listings = [images.paths for images in found]
-        self.left_out = found[0].left_out | found[1].left_out
-        a_files, b_files = (by_key(*side) for side in zip(folders, listings, patterns, strict=True))
-        keys = sorted(a_files.keys() & b_files.keys())
-        a_paths, b_paths = ([files[key] for key in keys] for files in (a_files, b_files))
-        both = set(a_paths) & set(b_paths)
-        if both:
-            raise _unpaired(f"{min(both)} would be both A and B", folders, listings, patterns)
-        if not keys:
-            examples = " and ".join(paths[0].name for paths in listings)
-            alone = f"no file in {folders[0]} has a partner in {folders[1]} (found for example {examples})"
-            raise _unpaired(alone, folders, listings, patterns)
+        with explained_by_layout(root):
+            folders = split_folders(root, split, divided, a_folder=a_folder, b_folder=b_folder)
+            found = [find_images(folder, recursive=True) for folder in folders]
+            listings = [images.paths for images in found]
+            self.left_out = found[0].left_out | found[1].left_out
+            a_files, b_files = (by_key(*side) for side in zip(folders, listings, patterns, strict=True))
+            keys = sorted(a_files.keys() & b_files.keys())
+            a_paths, b_paths = ([files[key] for key in keys] for files in (a_files, b_files))
+            both = set(a_paths) & set(b_paths)
+            if both:
+                raise _unpaired(f"{min(both)} would be both A and B", folders, listings, patterns)
+            if not keys:
+                examples = " and ".join(paths[0].name for paths in listings)
+                alone = f"no file in {folders[0]} has a partner in {folders[1]} (found for example {examples})"
+                raise _unpaired(alone, folders, listings, patterns)
         everything = {*listings[0], *listings[1]}
         self.missing = Paths(sorted(everything - {*a_paths, *b_paths}))
         self._report(len(everything))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
+from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import RGB, ImageType
@@ -56,7 +57,8 @@ class HuggingFaceSource(PairSource):
     ) -> None:
         self.a, self.b = a, b
         self._title = name or str(root)
-        splits = _load(root, name, config_name, revision)
+        with explained_by_layout(root):
+            splits = _load(root, name, config_name, revision)
         whole = split if fractions is None else divided_split
         if whole not in splits:
             raise UserError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
+from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError, first_few
@@ -57,7 +58,8 @@ class ManifestSource(PairSource):
         split_seed: int = 0,
     ) -> None:
         self.a, self.b = a, b
-        table = _read(root, (a_column, b_column, split_column))
+        with explained_by_layout(root):
+            table = _read(root, (a_column, b_column, split_column))
         for option, column in (("a_column", a_column), ("b_column", b_column)):
             if column not in table.columns:
                 raise UserError(

@@ -1,0 +1,57 @@
+"""Are the two halves of a file a pair? Single photos, cut in two, and halves that have nothing in common."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from pix2pix_lit.data.audit.registration import register
+
+MOST = 24
+"""Pairs that are looked at."""
+
+_FEWEST = 8
+_FEWEST_EDGES = 1e-3  # share of the pixels
+_FLAT = 8.0  # levels of gray that a border varies by: below, it is a margin of one colour, which tells nothing
+
+Verdict = Literal["single", "unrelated"]
+
+
+def judge_halves(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Verdict | None:
+    """What speaks against files being A|B pairs; None if nothing does, or if there are too few to tell.
+
+    Pairs agree in their edges, by ``registration``, more than halves of different files do. Where they do not, and the
+    picture goes on over the seam, the files are single photos.
+
+    Args:
+        pairs: left and right halves, (H, W, 3) uint8 RGB of any sizes; ``MOST`` of a set are enough.
+    """
+    measured = [(pair, register(*pair)) for pair in pairs]
+    pairs = [pair for pair, registration in measured if registration.edges > _FEWEST_EDGES]
+    own = np.array([registration.here for _, registration in measured if registration.edges > _FEWEST_EDGES])
+    half = len(pairs) // 2  # far away, since neighbours may be frames of one film
+    others = [(a, pairs[(index + half) % len(pairs)][1]) for index, (a, _) in enumerate(pairs)]
+    mixed = np.array([register(a, b).here for a, b in others if a.shape == b.shape])
+    # On Cityscapes, medians are 0.27 of pairs, and 0.05 of halves of single photos and of mixed-up pairs.
+    if len(mixed) < _FEWEST or np.median(own) > 2 * np.median(mixed) + 0.02:
+        return None
+    seams = np.array([continuity for a, b in pairs if (continuity := _continuity(a, b)) is not None])
+    if len(seams) >= _FEWEST and np.median(seams) > 0.8 and np.quantile(seams, 0.25) > 0.5:
+        return "single"
+    is_no_better = np.median(own) <= np.quantile(mixed, 0.75) and np.mean(own) <= 1.25 * np.mean(mixed)
+    return "unrelated" if is_no_better else None
+
+
+def _continuity(a: np.ndarray, b: np.ndarray) -> float | None:
+    """1 where A goes on in B as neighbouring columns do, 0 where it ends; None where its border cannot tell."""
+    picture = np.concatenate([a, b], 1).astype(np.float32)
+    width = a.shape[1]
+    if width < 8:
+        return None
+    last = picture[:, width - 1]
+    steps = np.abs(np.diff(picture[:, width - 4 : width + 4], axis=1)).mean((0, 2))  # the seam is the middle one
+    near, seam = float(np.delete(steps, 3).mean()), float(steps[3])
+    far = float(np.abs(picture[:, :: max(1, width // 16)] - last[:, None]).mean())
+    if last.std(0).mean() < _FLAT or far - near < 0.25 * far:
+        return None
+    return (far - seam) / (far - near)
