@@ -110,6 +110,7 @@ def test_a_run_goes_on_in_its_folder_whatever_it_started_from(tmp_path, caplog):
     assert checkpoint_to_go_on_from(tmp_path / "run", str(other)).path == own
     assert checkpoint_to_go_on_from(tmp_path / "run", str(best)).path == best  # asked for by name
     assert checkpoint_to_go_on_from(tmp_path / "new", str(other)).path == other
+    assert checkpoint_to_go_on_from(tmp_path / "new", str(own.parents[1])).path == own  # the folder of a run
     assert f"Going on from {own}: epoch 1, step 12" in caplog.messages
 
 

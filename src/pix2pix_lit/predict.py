@@ -122,7 +122,7 @@ def predict(config: DictConfig) -> None:
         )
         _refuse_own_folders(config, tasks, output)
         remaining = remaining_tasks(tasks, output, _made_by(config, checkpoint), config.existing)
-        if not remaining:
+        if tasks and not remaining:
             log.info("all %d are in %s already", len(tasks), shown(output))
         elif len(remaining) < len(tasks):
             log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), shown(output))

@@ -40,8 +40,7 @@ def examples(config: DictConfig) -> None:
         write_image(output / "photos" / f"{name}.png", photo)
     log.info("%d streets of %dx%d pixels are in %s: labels/ and photos/", len(source), *size[::-1], output)
     log.info(
-        "Next, for a model that paints photos: python predict.py ckpt=RUN/checkpoints/last.ckpt input=%s output=%s "
-        "gallery=true",
+        "Next, for a model that paints photos: python predict.py ckpt=RUN input=%s output=%s gallery=true",
         output / "labels",
         output / "translated",
     )

@@ -46,3 +46,4 @@ class Progress:
     def close(self) -> None:
         """Leave the bar as it is, and let other text begin on a line of its own."""
         self._bar.close()
+        sys.stderr.flush()
