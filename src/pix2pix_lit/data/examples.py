@@ -42,7 +42,7 @@ def examples(config: DictConfig) -> None:
     log.info(
         "Next, for a model that paints photos: python predict.py ckpt=RUN input=%s output=%s gallery=true",
         output / "labels",
-        output / "translated",
+        output.parent / "translated",
     )
 
 
