@@ -150,6 +150,13 @@ def test_of_an_image_that_is_turned_upright_the_resolution_is_turned_and_the_pla
     assert ImageMetadata.read(turned).geo_tags == ()
 
 
+@pytest.mark.parametrize("text", [b" ", b"<Item ", b'<Item sample="', b'sample="', b'<Item sample="0">', b"<Item>"])
+def test_text_that_no_program_writes_takes_no_longer_than_any_other(tmp_path, text):
+    xml = b"<Item " + text * (1_000_000 // len(text))
+    write_geotiff(tmp_path / "a.tif", extratags=[(42112, 2, len(xml) + 1, xml, True)])
+    assert ImageMetadata.read(tmp_path / "a.tif").geo_tags == ((42112, xml.rstrip()),)
+
+
 def test_what_makes_no_sense_is_left_out_and_what_is_no_image_has_none(tmp_path):
     wrong = [(33550, 3, 3, (1, 2, 3), True), (34735, 12, 1, (1.0,), True), (34675, 3, 2, (1, 2), True)]
     write_geotiff(tmp_path / "a.tif", extratags=wrong, iccprofile=None, resolution=(0, 0))

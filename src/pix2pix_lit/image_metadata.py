@@ -27,7 +27,8 @@ GEO_TAGS = {
 
 _METADATA, _NODATA = 42112, 42113
 _ORIENTATION = 274  # of TIFF and EXIF
-_OF_ONE_BAND = re.compile(rb'\s*<Item\b[^>]*\bsample="[^>]*>[^<]*</Item>')
+# Bounded, so that it takes time in proportion to any text.
+_OF_ONE_BAND = re.compile(rb'\s{0,9}<Item\b[^<>]{0,200}\bsample="[^<>]{0,200}>[^<]*</Item>')
 _SPACES = {b"GRAY": 1, b"RGB ": 3}  # colour space of an ICC profile, at byte 16 of its header (ICC.1:2022) -> channels
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PROFILE_HEADER, _MOST_PROFILE = 128, 1 << 22  # bytes; JPEG has room for 16 MB, large profiles of printers have 3
