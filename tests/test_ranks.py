@@ -3,6 +3,7 @@
 import pytest
 
 from pix2pix_lit import ranks
+from pix2pix_lit.errors import UserError
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_JOB_NAME")
 SRUN = {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "train"}
@@ -32,3 +33,10 @@ def test_the_environment_tells_which_process_this_is(monkeypatch, environment, f
     assert ranks.is_first_rank() is first
     assert ranks.started_by_first_rank() is by_first
     assert ranks.world_size_from_outside() == size
+
+
+@pytest.mark.parametrize("processes", [99_999, 0, -1, "2", True, None])
+def test_no_more_processes_than_cores(processes):
+    with pytest.raises(UserError, match=rf"devices is {processes!r}; expected a whole number from 1 to \d+"):
+        ranks.refuse_more_processes_than_cores("devices", processes)
+    ranks.refuse_more_processes_than_cores("devices", 1)

@@ -65,6 +65,12 @@ def test_wrong_values_are_refused(compose_train, override, message):
         train(compose_train(override, "trainer.max_steps=1"))
 
 
+@pytest.mark.parametrize("devices", ["99999", "'99999'", "-1", "[0,1]", "two"])
+def test_no_more_processes_than_cores_are_started(compose_train, devices):
+    with pytest.raises(UserError, match=r"trainer.devices is .*; expected a whole number from 1 to \d+, a process for"):
+        train(compose_train("trainer=cpu", f"trainer.devices={devices}"))
+
+
 def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train, tmp_path, result, caplog):
     caplog.set_level("INFO")
     config = compose_train("trainer.max_epochs=2")

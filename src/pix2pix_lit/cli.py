@@ -5,7 +5,9 @@ import importlib.util
 import logging
 import os
 import re
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -21,12 +23,13 @@ from omegaconf.errors import MissingMandatoryValue
 
 from pix2pix_lit import __version__
 from pix2pix_lit.command_help import help_text, usage
-from pix2pix_lit.errors import UserError, printable
+from pix2pix_lit.errors import UserError
 from pix2pix_lit.messages import prepare_streams
 from pix2pix_lit.overrides import composed, nodes
-from pix2pix_lit.ranks import is_first_rank, started_by_first_rank, world_size_from_outside
-from pix2pix_lit.replacement import replacement_of
+from pix2pix_lit.rank_process import LastWords, follow_first_rank, is_consequence, tell_first_rank
+from pix2pix_lit.ranks import is_first_rank, world_size_from_outside
 from pix2pix_lit.run_folder import run_folder
+from pix2pix_lit.stopping import STOPPING, RunStopped, stoppable
 
 log = logging.getLogger(__name__)
 
@@ -104,24 +107,29 @@ def command(
             if not is_first_rank():
                 logging.disable()  # where a launcher such as submitit made the ranks, without main()
             try:
-                return run(config)
+                with stoppable():  # also where a launcher such as joblib runs jobs, without main()
+                    return run(config)
             except Exception as error:
                 message = message_for_user(error)
-                if started_by_first_rank():
-                    leave_message(message or f"{type(error).__name__}: {error}")
-                if message is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
+                is_defect = message is None or os.environ.get("HYDRA_FULL_ERROR") == "1"
+                trace = "".join(traceback.format_exception(error)) if is_defect else ""
+                words = LastWords(message or f"{type(error).__name__}: {error}", trace, is_consequence(error))
+                if tell_first_rank(words):  # which says it once for all
+                    raise SystemExit(1) from None
+                if message is None or is_defect:
                     raise
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
                     log.error("error: %s", message)
                     raise JobError(  # which Hydra prints when the other jobs have ended
                         f"error: job {HydraConfig.get().job.num} failed; its message is above, and in the table below"
                     ) from None
-                raise SystemExit(1 if started_by_first_rank() else f"error: {message}") from None
+                raise SystemExit(f"error: {message}") from None
 
         program = hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name=config_name)(guarded)
 
         @functools.wraps(run)
         def main() -> None:
+            follow_first_rank()
             prepare_streams()
             sys.argv[1:] = [quote_path(argument) for argument in sys.argv[1:]]
             try:
@@ -134,9 +142,12 @@ def command(
             if not is_first_rank():
                 sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=disabled"]
             try:
-                program()
-            except KeyboardInterrupt:  # while starting; training has its own way to end
-                raise SystemExit(130) from None
+                with stoppable():
+                    program()
+            except RunStopped:
+                for number in STOPPING:  # nothing is left to do: a second signal ends it without a trace
+                    signal.signal(number, signal.SIG_DFL)
+                raise
 
         return main
 
@@ -191,18 +202,6 @@ def _run_folder(name: str, ckpt_path: str | None) -> str:
 
 
 OmegaConf.register_new_resolver("run_folder", _run_folder)
-
-
-def leave_message(message: str) -> None:
-    """Tell the process that started this one why it ends, in a file that ``message_of_rank`` reads."""
-    path = message_file(HydraConfig.get().runtime.output_dir, int(os.environ["LOCAL_RANK"]))
-    with replacement_of(path) as temporary:
-        temporary.write_text(printable(message), "utf-8")
-
-
-def message_file(folder: str, local_rank: int) -> Path:
-    """Where a process leaves its last words for the one that started it."""
-    return Path(folder) / f".rank_{local_rank}_error"
 
 
 def _refuse_what_cannot_start(arguments: list[str]) -> None:

@@ -1,7 +1,6 @@
 """Images in, translated images, contact sheets and a gallery out."""
 
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -11,7 +10,8 @@ from omegaconf import DictConfig
 
 from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError, first_few, shown
-from pix2pix_lit.ranks import is_first_rank, world_size_from_outside
+from pix2pix_lit.ranks import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
+from pix2pix_lit.stopping import RunStopped, without_lightning_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +66,7 @@ def predict(config: DictConfig) -> None:
     for key in ("sheets", "gallery", "trusted"):
         if type(config[key]) is not bool:  # "no" and "off" are words, which Python takes for true
             raise UserError(f"{key} is {config[key]!r}; expected true or false")
-    most = os.cpu_count() or 1
-    if type(config.devices) is not int or not 1 <= config.devices <= most:
-        raise UserError(f"devices is {config.devices!r}; expected a whole number from 1 to {most}, a process for each")
+    refuse_more_processes_than_cores("devices", config.devices)
     output = Path(config.output)
     if names_one_file(output):
         for key in ("samples", "sheets", "gallery"):
@@ -128,7 +126,20 @@ def predict(config: DictConfig) -> None:
             log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), shown(output))
     # Processes that were started from outside wait for each other, whatever is left.
     is_needed = not is_first_rank() or bool(remaining) or world_size_from_outside() > 1
-    outcome = _run(Prediction(translator, remaining, settings), config) if is_needed else Outcome()
+    try:
+        outcome = _run(Prediction(translator, remaining, settings), config) if is_needed else Outcome()
+    except RunStopped as stop:
+        if is_first_rank():
+            left = remaining_tasks(remaining, output, _made_by(config, checkpoint))
+            log.info(
+                "Stopped by %s: %d of %d are translated, in %s; the same command%s goes on with the others",
+                stop.signal.name,
+                len(remaining) - len(left),
+                len(remaining),
+                shown(output),
+                " with existing=continue" if config.existing == "overwrite" else "",
+            )
+        raise
     if not is_first_rank():
         return
     if config.sheets or config.gallery:
@@ -149,22 +160,22 @@ def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
     import lightning as L
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from pix2pix_lit.ddp_processes import end_ranks, launch_ranks_as_single_jobs
+    from pix2pix_lit.ddp_processes import end_ranks, start_ranks_as_single_jobs
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (r".*isinstance\(treespec, LeafSpec\)", "predict returned None", ".*does not have many workers"):
         warnings.filterwarnings("ignore", message=message)
-    if config.devices != 1:
-        launch_ranks_as_single_jobs("pix2pix_lit.predict")
     trainer: L.Trainer | None = None
     failed = True
     try:
         trainer = _trainer(config)
+        start_ranks_as_single_jobs(trainer, "pix2pix_lit.predict")
+        without_lightning_signals(trainer)
         with logging_redirect_tqdm():  # lines that come on the way stand above the bar
             trainer.predict(prediction, return_predictions=False)
         failed = False
     finally:
-        prediction.progress.close()
+        prediction.close()
         if trainer is not None:
             end_ranks(trainer, failed=failed)
     return prediction.outcome

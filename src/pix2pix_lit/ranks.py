@@ -2,6 +2,8 @@
 
 import os
 
+from pix2pix_lit.errors import UserError
+
 
 def is_first_rank() -> bool:
     """Whether this process is alone or the first of several, which writes files and tells what happens."""
@@ -29,3 +31,20 @@ def started_by_first_rank() -> bool:
     """Whether a training process of this machine started this one, and waits to hear how it ends."""
     outside = "RANK" in os.environ or started_by_srun()
     return not outside and os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def refuse_more_processes_than_cores(key: str, processes: object) -> None:
+    """Processes that share cores take longer together than fewer, and many of them end a machine.
+
+    Args:
+        key: what the number was given as.
+        processes: how many are to start on this machine.
+
+    Raises:
+        UserError: if that is no whole number from 1 to the number of cores.
+    """
+    most = os.cpu_count() or 1
+    if type(processes) is not int or not 1 <= processes <= most:
+        raise UserError(
+            f"{key} is {processes!r}; expected a whole number from 1 to {most}, a process for each core at most"
+        )

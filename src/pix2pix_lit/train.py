@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 from pix2pix_lit.cli import command, message_for_user
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.library_path import is_utf8
-from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.ranks import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
 from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete, read_result, sole_run_in
 from pix2pix_lit.run_messages import log_end, log_how_to_resume, log_start, quieten_lightning
+from pix2pix_lit.stopping import RunStopped
 
 if TYPE_CHECKING:
     import lightning as L
@@ -42,8 +43,7 @@ def train(config: DictConfig) -> float | None:
     # Imported here so that --help and a mistyped key answer at once.
     from hydra.core.hydra_config import HydraConfig
 
-    from pix2pix_lit.callbacks.graceful_stop import RunStopped, stoppable
-    from pix2pix_lit.ddp_processes import end_ranks, launch_ranks_as_single_jobs
+    from pix2pix_lit.ddp_processes import end_ranks, start_ranks_as_single_jobs
     from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.resume import restoring
     from pix2pix_lit.weights import warm_start
@@ -65,12 +65,11 @@ def train(config: DictConfig) -> float | None:
         )
     keep_freed_memory()
     quieten_lightning()
-    launch_ranks_as_single_jobs("pix2pix_lit.train")
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
     start = time.monotonic()
     trainer: L.Trainer | None = None
     together = False  # whether all processes have come to the same end
-    with stoppable(), sole_run_in(folder):
+    with sole_run_in(folder):
         try:
             stored = checkpoint_to_go_on_from(folder, config.ckpt_path)
             checkpoint = None if stored is None else stored.path
@@ -78,6 +77,7 @@ def train(config: DictConfig) -> float | None:
                 _keep_csv_metrics(folder)
             trainer, model, datamodule = build(config, stored)
             del stored  # its memory, once Lightning has what is in it
+            start_ranks_as_single_jobs(trainer, "pix2pix_lit.train")
             log_start(trainer, model, datamodule)
             if config.warm_start is not None and checkpoint is None:
                 warm_start(model, config.warm_start)
@@ -131,7 +131,9 @@ def build(
     """
     import lightning as L
     import torch
+    from hydra.errors import InstantiationException
     from hydra.utils import instantiate
+    from lightning.pytorch.accelerators import CPUAccelerator
     from lightning.pytorch.callbacks import Checkpoint, ProgressBar
     from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
@@ -142,6 +144,29 @@ def build(
     if torch.cuda.is_available():
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(config.tf32)
     L.seed_everything(config.seed, workers=True, verbose=False)
+    callbacks = _values(instantiate(config.callbacks, _convert_="all"))
+    no_bar = {}
+    if not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        no_bar = {"enable_progress_bar": False}  # else Lightning would have one of its own
+    try:
+        trainer = instantiate(
+            config.trainer,
+            callbacks=callbacks,
+            logger=_values(instantiate(config.logger, _convert_="all")),
+            plugins=[AtomicCheckpointIO(Path(config.output_dir) / "checkpoints", stored)],
+            **no_bar,
+        )
+    except InstantiationException as error:
+        if CPUAccelerator.__name__ in str(error):
+            refuse_more_processes_than_cores("trainer.devices", config.trainer.devices)
+        raise
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise UserError(
+            f"trainer.strategy is {config.trainer.strategy}, which starts processes that Hydra does not know of; "
+            f"expected auto or ddp"
+        )
+    if isinstance(trainer.accelerator, CPUAccelerator) and world_size_from_outside() == 1:
+        refuse_more_processes_than_cores("trainer.devices", trainer.num_devices)
     datamodule = instantiate(config.data, _convert_="all")
     datamodule.check_pairs()
     datamodule.setup()  # before the model, which is made for these images
@@ -153,22 +178,6 @@ def build(
         _recursive_=False,
         _convert_="all",
     )
-    callbacks = _values(instantiate(config.callbacks, _convert_="all"))
-    no_bar = {}
-    if not any(isinstance(callback, ProgressBar) for callback in callbacks):
-        no_bar = {"enable_progress_bar": False}  # else Lightning would have one of its own
-    trainer = instantiate(
-        config.trainer,
-        callbacks=callbacks,
-        logger=_values(instantiate(config.logger, _convert_="all")),
-        plugins=[AtomicCheckpointIO(Path(config.output_dir) / "checkpoints", stored)],
-        **no_bar,
-    )
-    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
-        raise UserError(
-            f"trainer.strategy is {config.trainer.strategy}, which starts processes that Hydra does not know of; "
-            f"expected auto or ddp"
-        )
     if is_first_rank() and any(isinstance(callback, Checkpoint) for callback in trainer.callbacks):
         check_room(Path(config.output_dir) / "checkpoints", model)
     return trainer, model, datamodule

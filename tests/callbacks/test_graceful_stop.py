@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from pix2pix_lit.callbacks import BestCheckpoint, GracefulStop, LastCheckpoint
-from pix2pix_lit.callbacks.graceful_stop import RunStopped, stoppable
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
 from pix2pix_lit.errors import UserError
@@ -197,15 +196,6 @@ def test_under_slurm_the_job_is_queued_again_after_the_checkpoint(fit, tmp_path,
     environment = SLURMEnvironment(auto_requeue=True, requeue_signal=signal.SIGUSR1)
     fit(callbacks(tmp_path, SendAt("train", 3, signal.SIGUSR1)), plugins=[environment, AtomicCheckpointIO()])
     assert (tmp_path / "asked").read_text().splitlines() == ["requeue 17", str(tmp_path / "last.ckpt")]
-
-
-def test_before_training_a_signal_ends_the_program_at_once():
-    for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        former = signal.getsignal(number)
-        with pytest.raises(RunStopped) as stopped, stoppable():
-            signal.raise_signal(number)
-        assert (stopped.value.code, stopped.value.together) == (status, False)
-        assert signal.getsignal(number) == former
 
 
 def test_no_number_of_steps_below_one_is_taken():

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -17,6 +16,7 @@ from pix2pix_lit.callbacks.agreement import Agreement
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.position import had_all_batches, reached_max_steps, validation_is_due, whole_epochs, write_position
 from pix2pix_lit.ranks import started_by_first_rank
+from pix2pix_lit.stopping import STOPPING, RunStopped, stop_at_once, without_lightning_signals
 
 log = logging.getLogger(__name__)
 
@@ -24,44 +24,6 @@ Handler = Callable[[int, FrameType | None], Any]
 
 _NOTHING, _INTERRUPT, _TERMINATE, _HAND_ON = range(4)  # the higher goes first
 _SIGNALS = {_INTERRUPT: signal.SIGINT, _TERMINATE: signal.SIGTERM}
-
-
-class RunStopped(SystemExit):
-    """Ends the process, and a sweep, with the exit status that shells give to one that a signal ended.
-
-    Args:
-        number: the signal, 2 for Ctrl-C and 15 for SIGTERM: the exit status is 128 more.
-        together: whether all processes of the run stop so, in the same place.
-    """
-
-    def __init__(self, number: int, *, together: bool) -> None:
-        # The first rank tells the signal; of others it only wants to hear that they ended well.
-        super().__init__(0 if together and started_by_first_rank() else 128 + number)
-        self.together = together
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Within: Ctrl-C and SIGTERM raise ``RunStopped`` wherever the program is, where ``GracefulStop`` does not wait.
-
-    So processes that were started are ended by those that clean up after themselves. Handlers that somebody else
-    has installed are left alone.
-    """
-    former = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS.values():
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                former[number] = signal.signal(number, _stop_at_once)
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _stop_at_once(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # for one who cannot wait for the cleaning up
-    raise RunStopped(number, together=False)
 
 
 class GracefulStop(L.Callback):
@@ -95,8 +57,8 @@ class GracefulStop(L.Callback):
         self._common_val_batches = 0
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        # Lightning's handlers, and the message and wait for the GPU that it has before every batch for their sake.
-        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        without_lightning_signals(trainer)
+        # The message and the wait for the GPU that it has before every batch for their sake.
         trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
         self._agreement = Agreement(trainer)
 
@@ -108,12 +70,12 @@ class GracefulStop(L.Callback):
             return
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
             former = signal.getsignal(number)
-            ours = former in (_stop_at_once, signal.default_int_handler)
+            ours = former in (stop_at_once, signal.default_int_handler)
             if callable(former) and not ours:
                 self._hand_on[number] = former
             elif number == _requeue_signal(trainer):
                 self._hand_on[number] = _requeue
-            elif number not in _SIGNALS.values() or former == signal.SIG_IGN:  # as nohup has it
+            elif number not in STOPPING or former == signal.SIG_IGN:  # as nohup has it
                 continue
             self._former[number] = signal.signal(number, self._receive)
 
@@ -159,7 +121,7 @@ class GracefulStop(L.Callback):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and number not in self._hand_on:
             if number in self._received:
-                _stop_at_once(number, frame)
+                stop_at_once(number, frame)
             if not started_by_first_rank():
                 # Not by way of logging: its stream may be in the middle of a line.
                 os.write(2, b"\nStopping after this batch; press Ctrl-C again to stop without a checkpoint\n")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pix2pix_lit.ddp_processes import refuse_dead_ranks
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_metadata import ImageMetadata
@@ -112,6 +114,8 @@ class Prediction(L.LightningModule):
         self.tasks = tasks
         self.settings = settings
         self.outcome = Outcome()
+        threads = settings.num_workers
+        self.writer = BackgroundWriter(threads, most_waiting=2 * max(threads, settings.batch_size))
         self.progress = Progress(0, is_shown=False)
         if isinstance(translator.painter, NetworkPainter):
             self.network = translator.painter.network  # so that it is moved
@@ -128,14 +132,9 @@ class Prediction(L.LightningModule):
         """As it is: the translator moves pixels."""
         return batch
 
-    def on_predict_start(self) -> None:
-        threads = self.settings.num_workers
-        self.writer = BackgroundWriter(threads, most_waiting=2 * max(threads, self.settings.batch_size))
-
     def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
-        """Translate what came, and have it written; the end, if the process was asked to end by SIGTERM."""
-        if self.trainer.received_sigterm:  # by Lightning's handler, which does no more than note it
-            raise SystemExit(143)
+        """Translate what came, and have it written."""
+        refuse_dead_ranks(self.trainer)
         if isinstance(batch, Failure):
             self._fail(batch.task, batch.message)
         elif isinstance(batch, Task):
@@ -154,6 +153,12 @@ class Prediction(L.LightningModule):
         )
         for remark in sorted({remark for outcome in outcomes for remark in outcome.remarks}):
             self.outcome.remarks[remark] = sorted(chain(*(outcome.remarks.get(remark, []) for outcome in outcomes)))
+
+    def close(self) -> None:
+        """Have what waits written, and leave the line of the progress; after an error, too, which it does not hide."""
+        with suppress(Exception):
+            self.writer.close()
+        self.progress.close()
 
     def _translate_images(self, batch: ImageBatch) -> None:
         images = torch.from_numpy(batch.images).permute(0, 3, 1, 2)
@@ -214,6 +219,7 @@ class Prediction(L.LightningModule):
         input_type, target_type = self.translator.input_type, self.translator.target_type
 
         def translate(frames: np.ndarray) -> np.ndarray:
+            refuse_dead_ranks(self.trainer)
             painted = self.translator(frames, self.settings.tile, self.settings.overlap)
             return np.stack([target_type.picture(frame) for frame in painted])
 

@@ -1,0 +1,118 @@
+"""Two processes that do not come to meet each other, and one that fails while the other waits for it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+SECONDS = 120
+"""After which a command counts as hanging."""
+
+STALL = """
+import os, time
+import lightning as L
+
+class Stall(L.Callback):
+    def __init__(self, folder):
+        if os.environ.get("LOCAL_RANK") == "1":
+            print("process", os.getpid(), "stalls", flush=True)
+            time.sleep(600)
+"""
+BOMB = """
+import lightning as L
+from pix2pix_lit.errors import UserError
+
+class Bomb(L.Callback):
+    def __init__(self, rank, hook):
+        setattr(self, hook, self.explode)
+        self.rank = rank
+    def explode(self, trainer, *arguments):
+        if trainer.global_rank == self.rank and not trainer.sanity_checking:
+            raise UserError("photo.png cannot be read")
+"""
+
+
+@contextmanager
+def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
+    """A training of two processes; at the end it and all that it has started are killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pix2pix_lit.train", "trainer=cpu", "trainer.devices=2", *overrides],
+        cwd=folder,
+        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": _with(folder)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if is_group_alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _with(folder: Path) -> str:
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+
+
+def is_group_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("number", "to", "status", "message"),
+    [
+        (signal.SIGINT, "all", 130, None),  # as terminals do
+        (signal.SIGTERM, "first", 143, None),  # as kill does
+        (signal.SIGKILL, "second", 1, "error: the process of device 1 failed: it was ended by SIGKILL"),
+    ],
+)
+def test_waiting_for_a_process_that_does_not_come_can_be_ended(tmp_path, tiny_overrides, number, to, status, message):
+    (tmp_path / "stall.py").write_text(STALL)
+    stall = ("+callbacks.stall._target_=stall.Stall", f"+callbacks.stall.folder={tmp_path}")
+    with started(tmp_path, *tiny_overrides, *stall) as process:
+        printed = [process.stdout.readline()]
+        while " stalls" not in printed[-1]:
+            assert printed[-1], "".join(printed)
+            printed.append(process.stdout.readline())
+        if to == "all":
+            os.killpg(process.pid, number)
+        else:
+            os.kill(process.pid if to == "first" else int(printed[-1].split()[1]), number)
+        rest, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == status
+        assert not is_group_alive(process.pid)
+    assert "Traceback" not in rest
+    if message is not None:
+        assert rest.splitlines()[-1] == message
+
+
+@pytest.mark.parametrize(
+    ("rank", "hook", "message"),
+    [
+        (0, "on_train_batch_start", "error: photo.png cannot be read"),
+        (1, "on_validation_batch_start", "error: the process of device 1 failed: photo.png cannot be read"),
+    ],
+)
+def test_whichever_process_finds_the_fault_there_is_one_message(tmp_path, tiny_overrides, rank, hook, message):
+    (tmp_path / "bomb.py").write_text(BOMB)
+    bomb = ("+callbacks.bomb._target_=bomb.Bomb", f"+callbacks.bomb.rank={rank}", f"+callbacks.bomb.hook={hook}")
+    quiet = ("callbacks.progress_bar=null", "+trainer.enable_progress_bar=false")
+    with started(tmp_path, *tiny_overrides, *quiet, *bomb) as process:
+        printed, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 1
+        assert not is_group_alive(process.pid)
+    assert printed.splitlines()[-1] == message
+    assert printed.count("photo.png") == 1
+    assert "gloo/" not in printed
+    assert "Traceback" not in printed
