@@ -29,7 +29,7 @@ from pix2pix_lit.overrides import composed, nodes
 from pix2pix_lit.rank_process import LastWords, follow_first_rank, is_consequence, tell_first_rank
 from pix2pix_lit.ranks import is_first_rank, world_size_from_outside
 from pix2pix_lit.run_folder import run_folder
-from pix2pix_lit.stopping import STOPPING, RunStopped, stoppable
+from pix2pix_lit.stopping import STOPPING, RunStopped, end_soon, stoppable
 
 log = logging.getLogger(__name__)
 
@@ -144,9 +144,10 @@ def command(
             try:
                 with stoppable():
                     program()
-            except RunStopped:
+            except RunStopped as stop:
                 for number in STOPPING:  # nothing is left to do: a second signal ends it without a trace
                     signal.signal(number, signal.SIG_DFL)
+                end_soon(stop.signal)  # whatever threads and libraries still wait for
                 raise
 
         return main

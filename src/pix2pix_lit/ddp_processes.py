@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 import lightning as L
 import torch.distributed
@@ -19,6 +20,9 @@ from pix2pix_lit.cli import quote
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.rank_process import LastWords, RankProcess, is_consequence
 from pix2pix_lit.ranks import started_by_first_rank
+from pix2pix_lit.stopping import raise_if_asked
+
+Result = TypeVar("Result")
 
 _SET_FOR_RANKS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _DECIDED_HERE = (
@@ -64,7 +68,7 @@ class _Launcher(_SubprocessScriptLauncher):
         _set_num_threads_if_needed(num_processes=self.num_processes)
         if isinstance(trainer.strategy, DDPStrategy):
             # Lightning would come to this next; it does not meet twice.
-            _hearing_signals(trainer.strategy.setup_distributed, lambda: refuse_dead_ranks(trainer))
+            hearing_others(trainer, trainer.strategy.setup_distributed)
         return function(*args, **kwargs)
 
     def _call_children_scripts(self) -> None:
@@ -100,28 +104,31 @@ def _this_job_alone(module: str) -> tuple[list[str], str]:
     return command, config.runtime.cwd
 
 
-def _hearing_signals(work: Callable[[], None], check: Callable[[], None]) -> None:
-    """Do what waits for other processes where no signal is heard, in a thread, and hear signals in this one.
+def hearing_others(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
+    """Do what waits for other processes, where neither signals nor the end of one are heard, and hear them meanwhile.
 
     Args:
-        work: what waits.
-        check: called again and again meanwhile; what it raises ends the waiting.
+        trainer: that started the others, if any.
+        work: what waits; called in another thread, in which it stays if it is given up.
+
+    Raises:
+        RunStopped: for a signal.
+        UserError: if a process that this one started has failed, with that one's message.
     """
-    failure: list[BaseException] = []
+    ended: Future[Result] = Future()
 
     def attempt() -> None:
         try:
-            work()
+            ended.set_result(work())
         except BaseException as error:
-            failure.append(error)
+            ended.set_exception(error)
 
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.1)
-        check()
-    for error in failure:
-        raise error
+    threading.Thread(target=attempt, daemon=True).start()
+    while not ended.done():
+        time.sleep(0.05)
+        raise_if_asked()
+        refuse_dead_ranks(trainer)
+    return ended.result()
 
 
 def _started_by(trainer: L.Trainer) -> list[RankProcess]:

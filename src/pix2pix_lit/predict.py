@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError, first_few, shown
 from pix2pix_lit.ranks import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
-from pix2pix_lit.stopping import RunStopped, without_lightning_signals
+from pix2pix_lit.stopping import RunStopped, stop_later, without_lightning_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,7 +171,7 @@ def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
         trainer = _trainer(config)
         start_ranks_as_single_jobs(trainer, "pix2pix_lit.predict")
         without_lightning_signals(trainer)
-        with logging_redirect_tqdm():  # lines that come on the way stand above the bar
+        with stop_later(), logging_redirect_tqdm():  # lines that come on the way stand above the bar
             trainer.predict(prediction, return_predictions=False)
         failed = False
     finally:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pix2pix_lit.ddp_processes import refuse_dead_ranks
+from pix2pix_lit.ddp_processes import hearing_others, refuse_dead_ranks
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_metadata import ImageMetadata
@@ -28,6 +28,7 @@ from pix2pix_lit.inference.translator import Draws, Translator
 from pix2pix_lit.inference.video import translate_video
 from pix2pix_lit.out_of_memory import explain_out_of_memory
 from pix2pix_lit.replacement import NO_ROOM
+from pix2pix_lit.stopping import raise_if_asked, stop_now
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,8 @@ class Prediction(L.LightningModule):
         return batch
 
     def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
-        """Translate what came, and have it written."""
+        """Translate what came, and have it written; stop if a signal came or another process failed."""
+        raise_if_asked()
         refuse_dead_ranks(self.trainer)
         if isinstance(batch, Failure):
             self._fail(batch.task, batch.message)
@@ -146,7 +148,7 @@ class Prediction(L.LightningModule):
         """Wait for the last files, and let all processes know what became of all tasks."""
         self.writer.close()
         self.outcome.done = self._count - len(self.outcome.failures)
-        outcomes = gathered(self.outcome)
+        outcomes = hearing_others(self.trainer, lambda: gathered(self.outcome))  # some may have hours to go
         self.outcome = Outcome(
             sum(outcome.done for outcome in outcomes),
             sorted(chain(*(outcome.failures for outcome in outcomes)), key=lambda failure: failure.message),
@@ -171,10 +173,12 @@ class Prediction(L.LightningModule):
         with explain_out_of_memory(told, "lower batch_size, set tile=1024 or less, or precision=bf16"):
             if settings.samples:
                 for task, image, metadata in zip(batch.tasks, images, carried, strict=True):
-                    draws = self.translator.draw(image, settings.samples, settings.seed)
+                    with stop_now():
+                        draws = self.translator.draw(image, settings.samples, settings.seed)
                     self._write(task, partial(self._write_draws, task, draws, metadata))
                 return
-            translations = self.translator(images, settings.tile, settings.overlap)
+            with stop_now():
+                translations = self.translator(images, settings.tile, settings.overlap)
         for task, translation, metadata in zip(batch.tasks, translations, carried, strict=True):
             self._write(task, partial(self._write_image, task.target, translation, metadata))
 
@@ -220,7 +224,8 @@ class Prediction(L.LightningModule):
 
         def translate(frames: np.ndarray) -> np.ndarray:
             refuse_dead_ranks(self.trainer)
-            painted = self.translator(frames, self.settings.tile, self.settings.overlap)
+            with stop_now():
+                painted = self.translator(frames, self.settings.tile, self.settings.overlap)
             return np.stack([target_type.picture(frame) for frame in painted])
 
         try:
