@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from pix2pix_lit.inference.continuation import RECORD
 from pix2pix_lit.networks import UNetGenerator
 from pix2pix_lit.predict import predict
 from pix2pix_lit.sheet import Group, draw_sheet
+from pix2pix_lit.stopping import RunStopped
 
 
 def save_checkpoint(tmp_path: Path, input: ImageType = RGB, target: ImageType = RGB) -> Path:
@@ -219,12 +221,12 @@ def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkp
 
     def write(path: Path, image: np.ndarray, metadata: ImageMetadata) -> None:
         if len(written) == 4:
-            raise KeyboardInterrupt
+            raise RunStopped(signal.SIGINT, together=False)  # which Ctrl-C is
         written.append(path.name)
         write_image(path, image, metadata)
 
     monkeypatch.setattr("pix2pix_lit.inference.prediction.write_image", write)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
+    with pytest.raises(RunStopped):
         predict(config_of(tmp_path, batch_size=2))
     assert files_below(tmp_path / "out") == sorted(written)
     monkeypatch.setattr(
