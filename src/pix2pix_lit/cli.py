@@ -127,8 +127,7 @@ def command(
 
         program = hydra.main(version_base="1.3", config_path=CONFIG_DIR, config_name=config_name)(guarded)
 
-        @functools.wraps(run)
-        def main() -> None:
+        def start() -> None:
             follow_first_rank()
             prepare_streams()
             sys.argv[1:] = [quote_path(argument) for argument in sys.argv[1:]]
@@ -141,9 +140,13 @@ def command(
             _refuse_what_cannot_start(sys.argv[1:])
             if not is_first_rank():
                 sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=disabled"]
+            program()
+
+        @functools.wraps(run)
+        def main() -> None:
             try:
                 with stoppable():
-                    program()
+                    start()
             except RunStopped as stop:
                 for number in STOPPING:  # nothing is left to do: a second signal ends it without a trace
                     signal.signal(number, signal.SIG_DFL)
