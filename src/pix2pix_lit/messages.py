@@ -4,7 +4,6 @@ import io
 import logging
 import os
 import sys
-from typing import Any
 
 from pix2pix_lit.errors import printable
 
@@ -22,7 +21,7 @@ def prepare_streams() -> None:
         # What a test or a notebook put in its place is left alone.
         if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            setattr(sys, name, _Stream(stream.buffer, stream.encoding, line_buffering=stream.line_buffering))
+            setattr(sys, name, _Stream(stream))
 
 
 class _Record(logging.LogRecord):
@@ -31,8 +30,14 @@ class _Record(logging.LogRecord):
 
 
 class _Stream(io.TextIOWrapper):
-    def __init__(self, buffer: Any, encoding: str, line_buffering: bool = False) -> None:
-        super().__init__(buffer, encoding, errors="backslashreplace", line_buffering=line_buffering)
+    def __init__(self, former: io.TextIOWrapper) -> None:
+        super().__init__(
+            former.buffer,
+            former.encoding,
+            errors="backslashreplace",
+            line_buffering=former.line_buffering,
+            write_through=former.write_through,  # as with PYTHONUNBUFFERED, where lines of both come in their order
+        )
 
     def write(self, text: str) -> int:
         try:
