@@ -1,15 +1,30 @@
 """Whether a value is allowed: values of any origin held against type hints, and a config against what it builds."""
 
+import builtins
+import inspect
+import math
+import os
 import types
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from pix2pix_lit.errors import UserError, shown
+from pix2pix_lit.overrides import did_you_mean
+
+_SEQUENCES = (list, Sequence, Collection, Iterable, set, frozenset)
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+_CHECKED = ("pix2pix_lit.", "lightning.", "torch.optim.")
 
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether a plain value, as YAML and JSON have them, is of a type.
 
-    A whole number fits ``float``, but true and false fit no number. A list fits every sequence. What cannot be judged,
-    such as a class that is built from a mapping, fits.
+    A whole number fits ``float``, but true and false fit no number. A list fits every sequence. A mapping, which may be
+    what an object is built from, fits every class, but no other value does.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -27,7 +42,7 @@ def fits(value: Any, hint: Any) -> bool:
         return type(value) is int
     if kind is float:
         return type(value) in (int, float)
-    if kind in (list, Sequence, Collection, Iterable, set, frozenset):
+    if kind in _SEQUENCES:
         return isinstance(value, list | tuple) and all(fits(item, hint) for hint in arguments for item in value)
     if kind is tuple:
         if not isinstance(value, list | tuple):
@@ -41,4 +56,106 @@ def fits(value: Any, hint: Any) -> bool:
             for hint, item_hint in [arguments] * bool(arguments)
             for key, item in value.items()
         )
+    if isinstance(kind, type) and kind not in (object, Any):
+        return isinstance(value, Mapping) or (isinstance(value, str) and issubclass(kind, os.PathLike | Enum))
     return True
+
+
+def in_words(hint: Any) -> str:
+    """What a value of this type is called in messages: ``a whole number``, ``true or false``."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return in_words(arguments[0])
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
+    if origin in (Union, types.UnionType):
+        arguments = tuple(argument for argument in arguments if argument is not int or float not in arguments)
+        return " or ".join(dict.fromkeys(map(in_words, arguments)))
+    kind = origin or hint
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if kind in _SEQUENCES or kind is tuple:
+        inner = [argument for argument in arguments if argument is not ...]
+        return f"a list of {in_words(inner[0]).removeprefix('a ')}s" if inner and inner[0] in _WORDS else "a list"
+    return "keys and values" if kind in (dict, Mapping) else f"keys of {getattr(kind, '__name__', kind)}"
+
+
+class ArgumentsOf:
+    """Within ``Annotated``: the keys of a mapping are arguments of this class or function."""
+
+    def __init__(self, target: Callable[..., Any]) -> None:
+        self.target = target
+
+
+def check_config(config: DictConfig, kinds: type | None = None) -> None:
+    """Hold all values of a composed config against the classes and functions that they are for.
+
+    Those of this package, of Lightning and of ``torch.optim`` are imported and their type hints read; others check
+    their arguments themselves. Interpolations are left out: the key that they name is checked.
+
+    Args:
+        config: the config.
+        kinds: a class whose annotations are the types of the keys at the top.
+
+    Raises:
+        UserError: naming the key, for a value of another type, a number that is not finite or below what is allowed,
+            and a key that nothing takes.
+    """
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
+    if kinds is not None:
+        _check_values(
+            "", {key: values[key] for key in get_type_hints(kinds) if key in values}, get_type_hints(kinds), 0
+        )
+    for key in values.keys() - {"hydra"}:
+        _check_node(key, values[key])
+
+
+def _check_node(key: str, node: Any) -> None:
+    if not isinstance(node, dict):
+        return
+    target = node.get("_target_")
+    if isinstance(target, str) and target.startswith(_CHECKED):
+        _check_arguments(key, {name: node[name] for name in node if not name.startswith("_")}, get_object(target))
+    for name, value in node.items():
+        _check_node(f"{key}.{name}", value)
+
+
+def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any]) -> None:
+    parameters = inspect.signature(target).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        for name in values:
+            if name not in parameters:
+                raise UserError(
+                    f"{key}.{name}: {target.__name__} has no such key{did_you_mean(name, parameters, key + '.{}')}"
+                )
+    hints = _hints(target.__init__ if inspect.isclass(target) else target)
+    _check_values(f"{key}.", values, hints, -1 if target.__module__.startswith("lightning.") else 0)
+    for name, value in values.items():
+        for note in getattr(hints.get(name), "__metadata__", ()):
+            if isinstance(note, ArgumentsOf) and isinstance(value, dict) and "_target_" not in value:
+                _check_arguments(f"{key}.{name}", value, note.target)
+
+
+class _Names(dict[str, Any]):
+    """The names that annotations use; those that are imported for type checkers alone may be anything."""
+
+    def __missing__(self, name: str) -> Any:
+        return Any
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    names = _Names(vars(builtins) | getattr(inspect.unwrap(function), "__globals__", {}))
+    return get_type_hints(function, localns=names, include_extras=True)
+
+
+def _check_values(prefix: str, values: dict[str, Any], hints: dict[str, Any], least: int) -> None:
+    for name, value in values.items():
+        if name not in hints or (isinstance(value, str) and (value == "???" or "${" in value)):
+            continue
+        if not fits(value, hints[name]):
+            raise UserError(f"{prefix}{name} is {shown(repr(value))}; expected {in_words(hints[name])}")
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise UserError(f"{prefix}{name} is {number}; expected a finite number")
+        if type(value) in (int, float) and value < least:
+            raise UserError(f"{prefix}{name} is {value}; expected {least} or more")

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from pix2pix_lit import __version__
+from pix2pix_lit.checks import check_config
 from pix2pix_lit.command_help import help_text, usage
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.messages import prepare_streams
@@ -86,12 +87,13 @@ _PATH_OVERRIDE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATH_KEYS))
 
 
 def command(
-    config_name: str, required: Sequence[str] = ()
+    config_name: str, kinds: type | None = None, required: Sequence[str] = ()
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a function of a composed config a command-line program.
 
     Args:
         config_name: the primary config in ``configs/``, without ``.yaml``.
+        kinds: a class whose annotations are the types of the config's own keys.
         required: keys that need a value, and groups whose keys do; checked before the function is called.
 
     Returns:
@@ -134,7 +136,7 @@ def command(
             try:
                 if _answer(config_name, sys.argv[1:]):
                     return
-                _check_arguments(config_name, required, sys.argv[1:])
+                _check_arguments(config_name, kinds, required, sys.argv[1:])
             except UserError as error:
                 raise SystemExit(f"error: {error}") from None
             _refuse_what_cannot_start(sys.argv[1:])
@@ -170,7 +172,7 @@ def _answer(config_name: str, arguments: list[str]) -> bool:
     return False
 
 
-def _check_arguments(config_name: str, required: Sequence[str], arguments: list[str]) -> None:
+def _check_arguments(config_name: str, kinds: type | None, required: Sequence[str], arguments: list[str]) -> None:
     """Refuse before Hydra makes a folder, or torch is loaded, what could only fail."""
     command_usage = usage(Path(CONFIG_DIR), config_name)
     parser = get_args_parser()
@@ -187,6 +189,7 @@ def _check_arguments(config_name: str, required: Sequence[str], arguments: list[
     config = composed(CONFIG_DIR, config_name, options.overrides, command_usage)
     if options.cfg is None:
         refuse_missing(config, required, command_usage)
+        check_config(config, kinds)
 
 
 def refuse_missing(config: DictConfig, required: Sequence[str], command_usage: str) -> None:

@@ -5,7 +5,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Annotated, Any
 
 import lightning as L
 import torch
@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import pix2pix_lit
 from pix2pix_lit.checkpoint import check_numbers
+from pix2pix_lit.checks import ArgumentsOf
 from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.distributed import average_over_processes, gathered, running_statistics
@@ -91,14 +92,14 @@ class Pix2Pix(L.LightningModule):
         self,
         generator: Spec,
         discriminator: Spec,
-        adversarial: Spec,
-        reconstruction: Spec,
+        adversarial: Annotated[Spec, ArgumentsOf(AdversarialLoss)],
+        reconstruction: Annotated[Spec, ArgumentsOf(ReconstructionLoss)],
         generator_optimizer: Spec,
         discriminator_optimizer: Spec,
-        schedule: Spec,
-        init: Spec,
-        feature_matching: Spec | None = None,
-        perceptual: Spec | None = None,
+        schedule: Annotated[Spec, ArgumentsOf(LearningRateSchedule)],
+        init: Annotated[Spec, ArgumentsOf(initialize)],
+        feature_matching: Annotated[Spec | None, ArgumentsOf(FeatureMatchingLoss)] = None,
+        perceptual: Annotated[Spec | None, ArgumentsOf(PerceptualLoss)] = None,
         diff_augment: list[str] | None = None,
         pool_size: int = 0,
         discriminator_steps: int = 1,

@@ -57,7 +57,9 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
             key = override.key_or_group
             raise UserError(f"{key} is not for two optimizers; expected keys of this project: {OURS_INSTEAD[key]}")
     try:
-        return _compose(config_dir, config_name, [_first(override, folder) for override in overrides])
+        config = _compose(config_dir, config_name, [_first(override, folder) for override in overrides])
+        _refuse_what_nothing_takes(folder / f"{config_name}.yaml", overrides, config)
+        return config
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         choices = [_first(override, folder) for override in overrides if override.key_or_group in groups]
         try:
@@ -68,6 +70,17 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
             if known and override.key_or_group not in groups:
                 _check_key(override, known, groups)
         raise UserError(f"{_plain(error, folder)}; expected: {usage}") from error
+
+
+def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], config: DictConfig) -> None:
+    """Raise a ``UserError`` for an addition at the top of the config, where code reads the keys that are there."""
+    for override in overrides:
+        key = override.key_or_group
+        top = key.partition(".")[0].partition("/")[0]
+        is_group = top == "hydra" or (primary.parent / top).is_dir()
+        if (override.is_add() or override.is_force_add()) and not is_group and f"{top}:" not in primary.read_text():
+            known = [name for name, _ in nodes(config) if not name.startswith(("hydra", top))]
+            raise UserError(f"nothing takes a key {key}{did_you_mean(key, known)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

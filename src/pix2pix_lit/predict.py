@@ -39,6 +39,32 @@ _WITHOUT_EFFECT = (
 """Keys that translations do not depend on."""
 
 
+class Keys:
+    """The types of the keys of ``configs/predict.yaml``."""
+
+    ckpt: str | None
+    input: str | None
+    output: str | None
+    suffix: str | None
+    bit_depth: int | None
+    naming: str | None
+    half: str | None
+    existing: str
+    sheets: bool
+    gallery: bool
+    tile: int | None
+    overlap: int | None
+    samples: int
+    seed: int
+    norm_inference: str | None
+    precision: str | None
+    batch_size: int
+    num_workers: int
+    device: str
+    devices: int
+    trusted: bool
+
+
 def predict(config: DictConfig) -> None:
     """Translate images as ``configs/predict.yaml`` describes.
 
@@ -271,7 +297,7 @@ def _is_count(training: "Mapping[str, Any]", key: str) -> bool:
     return type(training.get(key)) is int and training[key] > 0
 
 
-main = command("predict", required=["ckpt", "input", "output"])(predict)
+main = command("predict", Keys, required=["ckpt", "input", "output"])(predict)
 
 if __name__ == "__main__":
     main()

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Keys:
+    """The types of the keys of ``configs/train.yaml`` that belong to no group."""
+
+    name: str | int
+    seed: int
+    ckpt_path: str | None
+    warm_start: str | None
+    tf32: bool
+    objective: str
+    trial: int | None
+
+
 def train(config: DictConfig) -> float | None:
     """Train as ``configs/train.yaml`` describes, from the start or from where the run in its folder was.
 
@@ -221,7 +233,7 @@ def _values(named: dict[str, Any]) -> list[Any]:
     return [value for value in named.values() if value is not None]
 
 
-main = command("train", required=["data"])(train)
+main = command("train", Keys, required=["data"])(train)
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,15 @@ from pix2pix_lit.errors import UserError
 log = logging.getLogger(__name__)
 
 
+class Keys:
+    """The types of the keys of ``configs/examples.yaml``."""
+
+    output: str
+    count: int
+    size: int | list[int]
+    seed: int
+
+
 def examples(config: DictConfig) -> None:
     """Write the streets that ``configs/examples.yaml`` describes: ``labels/NAME.png`` and ``photos/NAME.png`` of each.
 
@@ -46,7 +55,7 @@ def examples(config: DictConfig) -> None:
     )
 
 
-main = command("examples", required=["output"])(examples)
+main = command("examples", Keys, required=["output"])(examples)
 
 if __name__ == "__main__":
     main()

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Keys:
+    """The types of the keys of ``configs/look.yaml`` that belong to no group."""
+
+    output: str
+    count: int
+    draws: int
+    seed: int
+
+
 def look(config: DictConfig) -> None:
     """Draw the sheet that ``configs/look.yaml`` describes.
 
@@ -119,7 +128,7 @@ def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-main = command("look", required=["data", "output"])(look)
+main = command("look", Keys, required=["data", "output"])(look)
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Keys:
+    """The types of the keys of ``configs/export.yaml``."""
+
+    ckpt: str | None
+    output: str | None
+    format: str
+    precision: str
+    embed_preprocessing: bool
+    norm_inference: str | None
+    recalibrate: bool
+    images: str | None
+    half: str | None
+    count: int
+    calibration_count: int
+    min_ssim: float
+    lpips: str | None
+    max_lpips: float | None
+    batch_size: int
+    rounds: int
+    license: str | None
+    training_data: str | None
+    device: str
+
+
 def export(config: DictConfig) -> None:
     """Export a generator as ``configs/export.yaml`` describes.
 
@@ -218,7 +242,7 @@ def _environment(device: str) -> str:
     return f"{name}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
 
 
-main = command("export", required=["ckpt"])(export)
+main = command("export", Keys, required=["ckpt"])(export)
 
 if __name__ == "__main__":
     main()

@@ -23,6 +23,14 @@ _ROWS = 6  # pairs that are shown as the network sees them
 _EPOCHS = 2  # augmentations of each
 
 
+class Keys:
+    """The types of the keys of ``configs/audit.yaml`` that belong to no group."""
+
+    output: str
+    num_workers: int
+    seed: int
+
+
 def audit(config: DictConfig) -> None:
     """Audit the data that ``configs/audit.yaml`` describes.
 
@@ -116,7 +124,7 @@ def _as_network_sees(datamodule: "PairsDataModule", splits: list["Split"]) -> di
     return as_network_sees(datamodule, [usable[place] for place in evenly_spread(len(usable), _ROWS)], _EPOCHS)
 
 
-main = command("audit", required=["data", "output"])(audit)
+main = command("audit", Keys, required=["data", "output"])(audit)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,147 @@
+"""Every number of every config is checked, by the types of what it is for, before anything is made."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from omegaconf import OmegaConf
+
+from pix2pix_lit import predict, train
+from pix2pix_lit.checks import check_config, fits, in_words
+from pix2pix_lit.cli import CONFIG_DIR
+from pix2pix_lit.data import examples, look
+from pix2pix_lit.data.audit import __main__ as audit
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.export import __main__ as export
+from pix2pix_lit.overrides import composed, nodes
+
+FOLDER = Path(CONFIG_DIR)
+COMMANDS = {
+    name: module.Keys
+    for name, module in {
+        "train": train,
+        "predict": predict,
+        "export": export,
+        "audit": audit,
+        "look": look,
+        "examples": examples,
+    }.items()
+}
+OPTIONS = [
+    f"{group}={path.stem}"
+    for group in ("model", "model/generator", "model/discriminator", "model/adversarial", "trainer", "data")
+    for path in sorted((FOLDER / group).glob("*.yaml"))
+    if path.stem != "base"
+]
+ELSEWHERE = ("data.augmentation.", "data.archive.bytes")
+"""Checked by albumentations, and facts of a download."""
+
+
+def compose(name, *words):
+    return composed(str(FOLDER), name, words, "usage")
+
+
+def numbers(config):
+    """The keys of a config that hold numbers."""
+    for key, value in nodes(config):
+        if type(value) in (int, float) and not key.startswith(("hydra.", *ELSEWHERE)):
+            yield key
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (1, int, True), (True, int, False), (1.0, int, False), ("1", int, False), (1, float, True),
+        (True, float, False), (None, int | None, True), ([1, 2], Sequence[int], True), ([1, "a"], list[int], False),
+        ([1, 2.5], tuple[float, float], True), ([1], tuple[float, float], False), ([1, 2, 3], tuple[int, ...], True),
+        ("a", Literal["a", "b"], True), ("c", Literal["a", "b"], False), (1, Literal[True], False),
+        ({"a": 1}, dict[str, float], True), ({"a": "b"}, Mapping[str, float], False), ("abc", float | Path, True),
+        ({"_target_": "x"}, OSError, True), ("abc", OSError, False), ("abc", Any, True),
+        (3, Annotated[int | None, "note"], True), ("abc", str, True), (3, str, False),
+    ],
+)  # fmt: skip
+def test_values_fit_types(value, hint, expected):
+    assert fits(value, hint) == expected
+
+
+def test_types_in_words():
+    assert in_words(int | float | None) == "a number or null"
+    assert in_words(int | Sequence[int]) == "a whole number or a list of whole numbers"
+    assert in_words(Literal["a", "b"]) == "a or b"
+
+
+@pytest.mark.parametrize("option", [*OPTIONS, "experiment=quickstart", "sweep=optuna", "debug=profile"])
+def test_every_option_passes_and_each_of_its_numbers_refuses_words_and_what_is_not_finite(option):
+    words = ["data.root=x"] if option.startswith("data=") else []
+    config = compose("train", option, *words)
+    check_config(config, train.Keys)
+    OmegaConf.set_readonly(config, False)
+    for key in numbers(config):
+        before = OmegaConf.select(config, key)
+        for wrong in ("abc", math.nan, True):
+            OmegaConf.update(config, key, wrong)
+            with pytest.raises(UserError, match=f"^{key} is .*; expected "):
+                check_config(config, train.Keys)
+        OmegaConf.update(config, key, before)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_types_of_a_commands_own_keys_are_those_of_its_config(name):
+    own = {key for key in OmegaConf.load(FOLDER / f"{name}.yaml") if key not in ("defaults", "hydra", "output_dir")}
+    assert own == COMMANDS[name].__annotations__.keys() - {"trial"}
+    config = compose(name)
+    check_config(config, COMMANDS[name])
+    for key in [key for key in numbers(config) if "." not in key]:
+        for wrong in ("abc", -1, True, math.inf):
+            with pytest.raises(UserError, match=f"^{key} is "):
+                check_config(OmegaConf.merge(config, {key: wrong}), COMMANDS[name])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_epochs=abc", "trainer.max_epochs is 'abc'; expected a whole number or null"),
+        ("trainer.max_epochs=1.5", "trainer.max_epochs is 1.5; expected a whole number or null"),
+        ("trainer.precision=foo", "trainer.precision is 'foo'; expected .*bf16-mixed"),
+        ("trainer.limit_val_batches=abc", "expected a number or null"),
+        ("trainer.max_steps=-2", "trainer.max_steps is -2; expected -1 or more"),
+        ("data.batch_size=two", "data.batch_size is 'two'; expected a whole number"),
+        ("data.flip=1", "data.flip is 1; expected true or false"),
+        ("data.load_size=[a,b]", "data.load_size is .*; expected a whole number or "),
+        ("data.direction=AB", "data.direction is 'AB'; expected AtoB or BtoA"),
+        ("callbacks.last.every_n_steps=x", "callbacks.last.every_n_steps is 'x'"),
+        ("callbacks.samples.count=-1", "callbacks.samples.count is -1; expected 0 or more"),
+        ("model.generator.width=abc", "model.generator.width is 'abc'"),
+        ("model.generator.width=-8", "model.generator.width is -8; expected 0 or more"),
+        ("model.generator_optimizer.lr=abc", "model.generator_optimizer.lr is 'abc'; expected a number"),
+        ("model.generator_optimizer.betas=[0.5,abc]", "model.generator_optimizer.betas is "),
+        ("model.reconstruction.weight=inf", "model.reconstruction.weight is inf; expected a finite number"),
+        ("model.schedule.decay=linar", "model.schedule.decay is 'linar'; expected linear or cosine"),
+        ("model.gradient_clip.generator=abc", "model.gradient_clip is "),
+        ("seed=1.5", "seed is 1.5; expected a whole number"),
+        ("+trainer.max_epoch=3", "nothing takes a key trainer.max_epoch.*did you mean trainer.max_epochs?"),
+        ("+model.generator.depht=3", "did you mean model.generator.depth?"),
+        ("+model.init.gian=3", "did you mean model.init.gain?"),
+        ("+max_epochs=3", "nothing takes a key max_epochs: did you mean trainer.max_epochs?"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(override, message):
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        check_config(compose("train", override), train.Keys)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trainer.devices=auto", "trainer.devices=[0,1]", "trainer.devices=-1", "trainer.max_epochs=null", "name=3",
+        "trainer.precision=16-mixed", "trainer.limit_val_batches=0.5", "trainer.deterministic=warn", "compile=null",
+        "data.crop_size=[32,64]", "+trainer.max_time=00:01:00:00", "+trainer.enable_progress_bar=false",
+        "model.gradient_clip.generator=1", "trainer.profiler=simple", "data.pin_memory=null", "callbacks.best=null",
+        "model.generator.dropout_blocks=[]", "trainer.strategy=ddp", "data.source.size=64",
+    ],
+)  # fmt: skip
+def test_what_is_allowed_passes(override):
+    override = "model.compile=default" if override == "compile=null" else override
+    check_config(compose("train", override), train.Keys)
