@@ -4,6 +4,7 @@ import builtins
 import inspect
 import math
 import os
+import re
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
@@ -17,7 +18,12 @@ from pix2pix_lit.overrides import did_you_mean
 
 _SEQUENCES = (list, Sequence, Collection, Iterable, set, frozenset)
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
-_CHECKED = ("pix2pix_lit.", "lightning.", "torch.optim.")
+_CHECKED = ("pix2pix_lit.", "lightning.", "torch.optim.", "torch.profiler.")
+_TRAINER = {
+    "accelerator": ("auto|cpu|gpu|cuda|mps|tpu", "auto, cpu, gpu or mps"),
+    "devices": (r"auto|-1|0*[1-9]\d*|\d+(,\d+)+", "1 or more, -1 for all, auto, or a list of their numbers"),
+}
+"""Words that Lightning's Trainer takes where its type hints allow any."""
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -56,7 +62,7 @@ def fits(value: Any, hint: Any) -> bool:
             for hint, item_hint in [arguments] * bool(arguments)
             for key, item in value.items()
         )
-    if isinstance(kind, type) and kind not in (object, Any):
+    if inspect.isclass(kind) and kind not in (object, Any):
         return isinstance(value, Mapping) or (isinstance(value, str) and issubclass(kind, os.PathLike | Enum))
     return True
 
@@ -108,6 +114,15 @@ def check_config(config: DictConfig, kinds: type | None = None) -> None:
         )
     for key in values.keys() - {"hydra"}:
         _check_node(key, values[key])
+    if isinstance(values.get("trainer"), dict):
+        _check_words(values["trainer"])
+
+
+def _check_words(trainer: dict[str, Any]) -> None:
+    for key, (pattern, expected) in _TRAINER.items():
+        value = trainer.get(key, "auto")
+        if not isinstance(value, list) and "${" not in str(value) and not re.fullmatch(pattern, str(value)):
+            raise UserError(f"trainer.{key} is {shown(repr(value))}; expected {expected}")
 
 
 def _check_node(key: str, node: Any) -> None:

@@ -58,8 +58,6 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
             raise UserError(f"{key} is not for two optimizers; expected keys of this project: {OURS_INSTEAD[key]}")
     try:
         config = _compose(config_dir, config_name, [_first(override, folder) for override in overrides])
-        _refuse_what_nothing_takes(folder / f"{config_name}.yaml", overrides, config)
-        return config
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         choices = [_first(override, folder) for override in overrides if override.key_or_group in groups]
         try:
@@ -70,6 +68,8 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
             if known and override.key_or_group not in groups:
                 _check_key(override, known, groups)
         raise UserError(f"{_plain(error, folder)}; expected: {usage}") from error
+    _refuse_what_nothing_takes(folder / f"{config_name}.yaml", overrides, config)
+    return config
 
 
 def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], config: DictConfig) -> None:
@@ -79,7 +79,7 @@ def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], con
         top = key.partition(".")[0].partition("/")[0]
         is_group = top == "hydra" or (primary.parent / top).is_dir()
         if (override.is_add() or override.is_force_add()) and not is_group and f"{top}:" not in primary.read_text():
-            known = [name for name, _ in nodes(config) if not name.startswith(("hydra", top))]
+            known = [name for name, _ in nodes(config) if not name.startswith(("hydra", "callbacks.", top))]
             raise UserError(f"nothing takes a key {key}{did_you_mean(key, known)}")
 
 
