@@ -141,7 +141,7 @@ def command(
                 raise SystemExit(f"error: {error}") from None
             _refuse_what_cannot_start(sys.argv[1:])
             if not is_first_rank():
-                sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=disabled"]
+                sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=none"]
             program()
 
         @functools.wraps(run)
