@@ -128,11 +128,11 @@ class FileServer:
 
         return answer
 
-    def status(self, code: int, body: bytes = b"", **headers: str) -> Answer:
+    def status(self, code: int, body: bytes = b"", reason: str | None = None, **headers: str) -> Answer:
         """An answer that is not the file."""
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(code)
+            handler.send_response(code, reason)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 handler.send_header(name.replace("_", "-"), value)
             handler.end_headers()

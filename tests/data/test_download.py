@@ -277,6 +277,43 @@ def test_redirects_are_followed_and_keep_the_range(server, path, hurry):
     assert server.ranges[2] == server.ranges[3] != None  # noqa: E711
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://[::1",
+        "http://a:b:c/x",
+        "http://:80",
+        "https://",
+        "gopher://x",
+        "http://x:99999/",
+        "http://\xff.x/y",
+    ],
+)
+def test_a_redirect_to_what_is_no_address_is_told(server, path, hurry, target):
+    server.answers = [server.status(302, Location=target) for _ in range(9)]
+    with pytest.raises(UserError, match=f"^{server.url} (cannot be asked for|cannot be downloaded|answers)"):
+        download(server.url, path, patience=hurry)
+
+
+@pytest.mark.parametrize(("code", "tries"), [(503, 9), (404, 1)])
+def test_what_a_server_says_cannot_steer_the_terminal(server, path, hurry, caplog, code, tries):
+    server.answers = [server.status(code, reason="\x1b[2J\x07gone") for _ in range(tries)]
+    with pytest.raises(UserError, match=rf"answers {code} \\x1b\[2J\\x07gone") as error:
+        download(server.url, path, patience=hurry)
+    assert str(error.value).isprintable()
+    assert all(record.getMessage().isprintable() for record in caplog.records)
+    assert len(caplog.records) == (3 if tries > 1 else 0)
+
+
+@pytest.mark.parametrize("header", ["Content-Range", "Content-Length"])
+def test_numbers_without_end_are_no_numbers(server, path, hurry, header):
+    digits = "9" * 5000
+    value = f"bytes 200000-{digits}/{digits}" if header == "Content-Range" else digits
+    server.answers = [server.file(stop_at=200_000), server.status(206, **{header.replace("-", "_"): value})]
+    download(server.url, path, patience=hurry)
+    assert path.read_bytes() == BODY
+
+
 def test_redirects_without_end_are_an_error(server, path, hurry):
     server.answers = [server.status(302, Location="/facades.tar.gz") for _ in range(50)]
     with pytest.raises(UserError, match=r"cannot be asked for \(Exceeded 30 redirects.\)"):

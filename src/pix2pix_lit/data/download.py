@@ -16,7 +16,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, shown
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def download(url: str, path: Path, size: int | None = None, patience: Patience |
                         f"{url} cannot be downloaded ({error}); {there:,} bytes of it have arrived, and the same "
                         f"command goes on from there: try again later, and check your connection"
                     ) from error
-                log.warning("%s: next try in %g s, from byte %s", error, pause, f"{there:,}")
+                log.warning("%s: next try in %g s, from byte %s", shown(error), pause, f"{there:,}")
             time.sleep(pause)
 
 
@@ -209,7 +209,9 @@ def _ask(session: requests.Session, url: str, headers: dict[str, str], silence_s
     except (requests.ConnectionError, requests.Timeout) as error:
         cause = getattr(error.args[0], "reason", error)  # without urllib3's words about retries, which are off
         raise _PassingError(f"no answer from {urlsplit(url).netloc}: {cause}") from error
-    except requests.RequestException as error:
+    except UserError:
+        raise
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # such as a bad redirect
         raise UserError(f"{url} cannot be asked for ({error}); expected a file: check data.archive.url") from error
     if response.status_code in _PASSING_STATUSES:
         response.close()
@@ -236,7 +238,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
     try:
         yield from response.raw.stream(_CHUNK_BYTES, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
-        raise _PassingError(str(error.args[0])) from error
+        raise _PassingError(str(error.args[0] if error.args else error)) from error
 
 
 def _validator(response: requests.Response) -> str | None:
@@ -247,12 +249,12 @@ def _validator(response: requests.Response) -> str | None:
 
 def _length(response: requests.Response) -> int | None:
     length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
+    return int(length) if re.fullmatch(r"\d{1,18}", length) else None
 
 
 def _range(response: requests.Response) -> tuple[int, int | None] | None:
     """Where the answer begins, and the size of the whole file."""
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    match = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", response.headers.get("Content-Range", ""))
     return match and (int(match[1]), None if match[2] == "*" else int(match[2]))
 
 
