@@ -9,14 +9,19 @@ from torch import Tensor
 
 from pix2pix_lit.errors import UserError, first_few
 
-_SIGNS = ("out of memory", "can't allocate memory", "alloc_failed")
-"""Of CUDA and MPS, of torch's allocator for the CPU, and of CUDA's libraries; all but the first are RuntimeErrors."""
+_SIGNS = ("out of memory", "can't allocate memory", "alloc_failed", "failed to allocate memory")
+"""Of CUDA and MPS, of torch's allocator for the CPU, of CUDA's libraries, and of ONNX Runtime."""
 
 
 _REMEDY = (
     "lower data.batch_size or data.crop_size, or keep the size and set model.micro_batches=2 or more, "
     "model.generator.recompute=true, or trainer.precision=bf16-mixed"
 )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch or another runtime says that there is not enough memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in str(error).lower() for sign in _SIGNS)
 
 
 @contextmanager
@@ -30,8 +35,7 @@ def explain_out_of_memory(batch: Mapping[str, Any], remedy: str = _REMEDY) -> It
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        is_it = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not is_it and not any(sign in str(error).lower() for sign in _SIGNS):
+        if not is_out_of_memory(error):
             raise
         sizes = [
             f"{key} {tuple(value.shape)} on {value.device}" for key, value in batch.items() if isinstance(value, Tensor)

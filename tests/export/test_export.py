@@ -380,6 +380,31 @@ def test_a_damaged_file_is_refused_in_words(tmp_path, exports, format):
             Translator.load(path, trusted=True)
 
 
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (("Reshape", ["images", "shape"]), "cannot be run \\(.*Reshape"),
+        (("Tile", ["images", "twice"]), r"cannot be run \(it gives \(1, 6, 32, 32\) .*, not \(1, 3, 32, 32\)"),
+    ],
+)
+def test_a_graph_that_fails_when_it_runs_is_told_in_words(tmp_path, exports, node, message):
+    import onnx
+
+    _, whole = exports("onnx")
+    floats = partial(onnx.helper.make_tensor_value_info, elem_type=onnx.TensorProto.FLOAT)
+    operator, inputs = node
+    numbers = {"shape": [7, 7], "twice": [1, 2, 1, 1]}
+    constants = [onnx.helper.make_tensor(name, onnx.TensorProto.INT64, [len(n)], n) for name, n in numbers.items()]
+    nodes = [onnx.helper.make_node(operator, inputs, ["painted"])]
+    ends = [floats("images", shape=["n", 3, "h", "w"])], [floats("painted", shape=None)]
+    graph = onnx.helper.make_graph(nodes, "damaged", *ends, constants)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.helper.set_model_props(model, {p.key: p.value for p in onnx.load(whole).metadata_props})
+    onnx.save(model, tmp_path / "damaged.onnx")
+    with pytest.raises(UserError, match=f"damaged.onnx {message}"):
+        Translator.load(tmp_path / "damaged.onnx")(noise(FACADES, 32, 32))
+
+
 @pytest.mark.parametrize("format", ["onnx", "openvino", "safetensors"])
 def test_a_file_of_others_is_refused_in_words(tmp_path, format):
     path = tmp_path / f"other{format_named(format).SUFFIX}"

@@ -15,6 +15,7 @@ from pix2pix_lit.checksums import verify_export
 from pix2pix_lit.description import METADATA_KEY, Description
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.library_path import library_path
+from pix2pix_lit.out_of_memory import is_out_of_memory
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Extra packages (``pip install "pix2pix-lit[NAME]"``) and the module that runs their files."""
@@ -24,13 +25,17 @@ class Runtime:
     """An exported file, ready to paint.
 
     Args:
+        path: of the file.
         description: what the file says of itself.
         run: the call of its runtime: what ``description`` says that the file takes, in the memory order of (N, C, H,
             W) or (N, H, W, planes), to what it gives.
         device: where ``run`` wants its input.
     """
 
-    def __init__(self, description: Description, run: Callable[[Tensor], Tensor], device: torch.device) -> None:
+    def __init__(
+        self, path: Path, description: Description, run: Callable[[Tensor], Tensor], device: torch.device
+    ) -> None:
+        self.path = path
         self.description = description
         self.size_multiple = description.size_multiple
         self.smallest_side = description.smallest_side
@@ -39,7 +44,33 @@ class Runtime:
         self._run = run
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._run(x.contiguous())
+        """What the file makes of ``x``.
+
+        Raises:
+            UserError: if its runtime fails, or gives something else than the file says.
+            MemoryError: if there is not enough memory.
+        """
+        try:
+            painted = self._run(x.contiguous())
+        except Exception as error:  # every runtime has its own
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise self._broken(f"{type(error).__name__}: {_first_line(error)}") from error
+        target = self.description.target
+        if self.takes_images:
+            expected = (*x.shape[:3], target.channels), getattr(torch, target.dtype)
+        else:
+            expected = (len(x), target.network_channels, *x.shape[2:]), torch.float32
+        found = (tuple(painted.shape), painted.dtype) if isinstance(painted, Tensor) else (type(painted).__name__, None)
+        if found != expected:
+            raise self._broken(f"it gives {found[0]} of {found[1]}, not {expected[0]} of {expected[1]}")
+        return painted
+
+    def _broken(self, reason: str) -> UserError:
+        return UserError(
+            f"{self.path} cannot be run ({reason}); expected an intact file that python -m pix2pix_lit.export wrote: "
+            f"get another copy, or export it anew"
+        )
 
 
 class OpenedRuntime(NamedTuple):
@@ -89,12 +120,16 @@ def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bo
     except UserError:
         raise
     except Exception as error:  # every runtime has its own
-        reason = str(error).strip().partition("\n")[0]
+        reason = f"{type(error).__name__}: {_first_line(error)}"
         raise UserError(
-            f"{path} cannot be opened as {kind} ({type(error).__name__}: {reason}); expected an intact file that "
+            f"{path} cannot be opened as {kind} ({reason}); expected an intact file that "
             f"python -m pix2pix_lit.export wrote for this machine: get another copy, or export it anew"
         ) from error
     return OpenedRuntime(painter, painter.description)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _kind_of(path: Path) -> str | None:
@@ -114,7 +149,7 @@ def _kind_of(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as file:
             names = file.namelist()
-    except zipfile.BadZipFile:
+    except Exception:  # damaged in one of many ways, which whoever reads it as weights tells
         return None
     if any("/data/aotinductor/" in f"/{name}" and name.endswith((".so", ".pyd", ".dll")) for name in names):
         return "aotinductor"
@@ -155,7 +190,7 @@ def _open_onnx(onnxruntime: Any, path: Path) -> Runtime:
     def run(x: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {name: x.numpy()})[0])
 
-    return Runtime(description, run, torch.device("cpu"))
+    return Runtime(path, description, run, torch.device("cpu"))
 
 
 def _open_openvino(openvino: Any, path: Path) -> Runtime:
@@ -169,7 +204,7 @@ def _open_openvino(openvino: Any, path: Path) -> Runtime:
     def run(x: Tensor) -> Tensor:
         return torch.from_numpy(compiled(x.numpy())[0].copy())
 
-    return Runtime(description, run, torch.device("cpu"))
+    return Runtime(path, description, run, torch.device("cpu"))
 
 
 def openvino_settings(description: Description) -> dict[str, Any]:
@@ -186,7 +221,7 @@ def _open_torch_export(path: Path, device: torch.device) -> Runtime:
         program = torch.export.load(name, extra_files=files)
     description = _described(files[f"{METADATA_KEY}.json"], path)
     module = move_to_device_pass(program, str(device)).module()
-    return Runtime(description, torch.inference_mode()(module), device)
+    return Runtime(path, description, torch.inference_mode()(module), device)
 
 
 def _open_aotinductor(path: Path, device: torch.device) -> Runtime:
@@ -199,7 +234,7 @@ def _open_aotinductor(path: Path, device: torch.device) -> Runtime:
     made_for = torch.device(metadata.get("AOTI_DEVICE_KEY", "cpu"))
     if made_for.type != device.type:
         raise UserError(f"{path} was compiled for {made_for.type}; expected device={made_for.type}, or another file")
-    return Runtime(description, torch.inference_mode()(package), device)
+    return Runtime(path, description, torch.inference_mode()(package), device)
 
 
 def _open_torchscript(path: Path, device: torch.device) -> Runtime:
@@ -209,4 +244,4 @@ def _open_torchscript(path: Path, device: torch.device) -> Runtime:
         module = torch.jit.load(name, map_location=device, _extra_files=files)
     text = files[f"{METADATA_KEY}.json"]
     description = _described(text.decode() if isinstance(text, bytes) else text, path)
-    return Runtime(description, torch.inference_mode()(module), device)
+    return Runtime(path, description, torch.inference_mode()(module), device)
