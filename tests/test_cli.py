@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pix2pix_lit.cli import PATH_KEYS, quote_path
+from pix2pix_lit.cli import PATH_KEYS, message_for_user, quote_path
 
 HARD_NAMES = [
     "epoch=1.ckpt",
@@ -94,3 +94,9 @@ def test_every_path_key_exists_in_a_config():
         configs = compose("predict"), compose("export"), compose("prepare"), compose("sweep_results"), *data
     for key in PATH_KEYS:
         assert any(OmegaConf.select(config, key, default="missing") != "missing" for config in configs), key
+
+
+def test_a_name_that_is_too_long_is_told_wherever_it_is_from(tmp_path):
+    with pytest.raises(OSError, match="too long") as error:
+        (tmp_path / ("n" * 256)).stat()
+    assert "n... is too long a name" in message_for_user(error.value)

@@ -1,5 +1,6 @@
 """What the commands share: where configs are, paths taken as the shell gave them, errors without a stack trace."""
 
+import errno
 import functools
 import importlib.util
 import logging
@@ -24,7 +25,7 @@ from omegaconf.errors import MissingMandatoryValue
 from pix2pix_lit import __version__
 from pix2pix_lit.checks import check_config
 from pix2pix_lit.command_help import help_text, usage
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.messages import prepare_streams
 from pix2pix_lit.overrides import composed, nodes
 from pix2pix_lit.rank_process import LastWords, follow_first_rank, is_consequence, tell_first_rank
@@ -277,6 +278,12 @@ def message_for_user(error: BaseException) -> str | None:
     for cause in causes:
         if isinstance(cause, UserError):
             return str(cause)
+        if isinstance(cause, OSError) and cause.errno == errno.ENAMETOOLONG:  # wherever it came from
+            name = str(cause.filename or "")
+            return (
+                f"{shown(name[:80])}... is too long a name ({len(os.fsencode(name))} bytes); expected 255 bytes at "
+                f"most for a file or folder, and 4095 for a path: choose a shorter one"
+            )
     # Hydra names the class and the key whose values did not fit; Lightning's exception is known by its name, so that
     # it need not be imported.
     if isinstance(error, InstantiationException) and isinstance(

@@ -1,6 +1,7 @@
 """Images in, translated images, contact sheets and a gallery out."""
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -169,7 +170,7 @@ def predict(config: DictConfig) -> None:
     if not is_first_rank():
         return
     if config.sheets or config.gallery:
-        _show(config, checkpoint, translator, [task for task in tasks if task.target.exists()])
+        _show(config, checkpoint, translator, [task for task in tasks if os.path.exists(task.target)])
     for remark, paths in outcome.remarks.items():
         log.warning("%d images %s: %s", len(paths), remark, first_few(paths, 3))
     wanted = len(remaining) + len(left_out)

@@ -1,6 +1,7 @@
 """Going on with translations that were interrupted: which files are there already, from the same command."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -52,7 +53,7 @@ def remaining_tasks(
     if existing == "overwrite":
         return tasks
     if existing == "skip":
-        return [task for task in tasks if not task.target.exists()]
+        return [task for task in tasks if not os.path.exists(task.target)]
     return [task for task in tasks if not (is_same and _is_done(task, since))]
 
 
