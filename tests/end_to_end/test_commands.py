@@ -207,6 +207,6 @@ def test_aligned_files_train_and_their_halves_are_predicted(tmp_path, tiny_overr
     sheet = read_image(tmp_path / "out" / "sheets" / "sheet_0001.png")
     pair = read_image(tmp_path / "my pairs, v=2" / "val" / "0.png")
     assert Path(tmp_path / "out" / "1.png").is_file()
-    top = sheet.shape[0] - 2 * (40 + 4)
+    top = 4 + 2 * 15  # below a name and captions
     assert (sheet[top : top + 40, 4:44] == pair[:, :40]).all()
     assert (sheet[top : top + 40, 92:132] == pair[:, 40:]).all()
