@@ -43,14 +43,16 @@ def test_a_strict_terminal_gets_every_line_and_one_that_closes_stops_nothing():
 
 
 def test_log_records_are_printable_for_every_handler(tmp_path, monkeypatch):
-    from pix2pix_lit.messages import prepare_streams
+    from pix2pix_lit.messages import prepare_log_files, prepare_streams
 
     former = logging.getLogRecordFactory()
     try:
         prepare_streams()
-        handler = logging.FileHandler(tmp_path / "a.log", encoding="utf-8")
+        handler = logging.FileHandler(tmp_path / "a.log", encoding="ascii")
         logger = logging.Logger("test")
         logger.addHandler(handler)
+        monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+        prepare_log_files()
         logger.warning("read %s\n\tand ü", NAME)
         handler.close()
     finally:

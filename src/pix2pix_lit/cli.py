@@ -26,7 +26,7 @@ from pix2pix_lit import __version__
 from pix2pix_lit.checks import check_config
 from pix2pix_lit.command_help import help_text, usage
 from pix2pix_lit.errors import UserError, shown
-from pix2pix_lit.messages import prepare_streams
+from pix2pix_lit.messages import prepare_log_files, prepare_streams
 from pix2pix_lit.overrides import composed, nodes
 from pix2pix_lit.rank_process import LastWords, follow_first_rank, is_consequence, tell_first_rank
 from pix2pix_lit.ranks import is_first_rank, world_size_from_outside
@@ -107,6 +107,7 @@ def command(
     def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(run)
         def guarded(config: DictConfig) -> Any:
+            prepare_log_files()
             if not is_first_rank():
                 logging.disable()  # where a launcher such as submitit made the ranks, without main()
             try:

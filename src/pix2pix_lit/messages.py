@@ -24,6 +24,13 @@ def prepare_streams() -> None:
             setattr(sys, name, _Stream(stream))
 
 
+def prepare_log_files() -> None:
+    """Make the log files that are open take every text, as UTF-8, whatever the terminal's encoding is."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and isinstance(handler.stream, io.TextIOWrapper):
+            handler.stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 class _Record(logging.LogRecord):
     def getMessage(self) -> str:  # noqa: N802
         return printable(super().getMessage())

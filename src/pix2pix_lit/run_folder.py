@@ -210,6 +210,34 @@ def read_result(folder: Path) -> Result | None:
     return Result(**values) if "status" in values else None
 
 
+_OF_A_START = (
+    "*.log", "events.out.tfevents.*", "hparams.yaml", "metrics.csv", ".rank_*_error", "checkpoints", "samples",
+)  # fmt: skip
+"""What a start makes in a folder before the first batch; ``config/`` and ``result.json`` are its row in a table."""
+
+
+def discard_start(folder: Path, keep_row: bool) -> bool:
+    """Remove what a start that failed before its first batch has made in a folder, and the folder if that is all.
+
+    Args:
+        folder: of the run; one that holds a checkpoint stays as it is.
+        keep_row: whether the folder stays with what a table of results shows, as that of a job of a sweep does.
+
+    Returns:
+        Whether the folder is gone.
+    """
+    if any(folder.glob("checkpoints/*.ckpt")):
+        return False
+    made = [path for pattern in _OF_A_START for path in folder.glob(pattern)]
+    if not keep_row:
+        made += [folder / "config" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
+        made += [folder / "config", folder / RESULT, folder / ".lock", folder]
+    for path in made:
+        with suppress(OSError):  # not there, not empty, or in use
+            path.rmdir() if path.is_dir() else path.unlink()
+    return not folder.exists()
+
+
 def is_complete(result: Result, limits: dict[str, int | None]) -> bool:
     """Whether a run would find nothing left to do.
 

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from pix2pix_lit.checks import check_config
 from pix2pix_lit.cli import command, message_for_user
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.library_path import is_utf8
 from pix2pix_lit.ranks import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
-from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete, read_result, sole_run_in
+from pix2pix_lit.run_folder import (
+    Result,
+    checkpoint_to_go_on_from,
+    discard_start,
+    is_complete,
+    read_result,
+    sole_run_in,
+)
 from pix2pix_lit.run_messages import log_end, log_how_to_resume, log_start, quieten_lightning
 from pix2pix_lit.stopping import RunStopped
 
@@ -54,6 +62,7 @@ def train(config: DictConfig) -> float | None:
     """
     # Imported here so that --help and a mistyped key answer at once.
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
     from pix2pix_lit.ddp_processes import end_ranks, start_ranks_as_single_jobs
     from pix2pix_lit.host_memory import keep_freed_memory
@@ -80,9 +89,11 @@ def train(config: DictConfig) -> float | None:
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
     start = time.monotonic()
     trainer: L.Trainer | None = None
+    is_gone = False  # whether nothing came of the run that is worth a folder
     together = False  # whether all processes have come to the same end
     with sole_run_in(folder):
         try:
+            check_config(config, Keys)  # of a sweep, each job has other values
             stored = checkpoint_to_go_on_from(folder, config.ckpt_path)
             checkpoint = None if stored is None else stored.path
             if checkpoint is not None:
@@ -126,9 +137,13 @@ def train(config: DictConfig) -> float | None:
                     result.seconds = time.monotonic() - start
                     if former is None or result.steps > 0:  # else nothing became of the run that was here before
                         result.write(folder)
-                    if result.status == "interrupted":
+                    if result.status != "finished" and result.steps == 0 and former is None:
+                        is_job = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+                        is_gone = discard_start(folder, keep_row=is_job)
+                    if result.status == "interrupted" and not is_gone:
                         log_how_to_resume(folder)
-                    log.info("Everything about this run is in %s", folder)
+                    if not is_gone:
+                        log.info("Everything about this run is in %s", folder)
     return result.value
 
 
