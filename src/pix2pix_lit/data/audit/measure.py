@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -66,7 +66,7 @@ def measure_pairs(source: PairSource, num_workers: int) -> Iterator[Measures | F
         source: of the pairs.
         num_workers: processes that read and measure; 0 does it in this one.
     """
-    loader = IsolatedLoader(_Measurer(source), num_workers, collate_fn=_unchanged)
+    loader = IsolatedLoader(_Measurer(source), num_workers)
     yield from loader
 
 
@@ -135,7 +135,3 @@ def _digest(image: np.ndarray) -> bytes | None:
         return None
     shape = f"{image.shape} {image.dtype}".encode()
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16, key=shape[:64]).digest()
-
-
-def _unchanged(result: Any) -> Any:
-    return result
