@@ -2,12 +2,15 @@
 
 import os
 import random
+import shlex
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from pix2pix_lit.cli import PATH_KEYS, message_for_user, quote_path
+from pix2pix_lit.cli import PATH_KEYS, _refuse_unquoted_choices, message_for_user, quote_path
+from pix2pix_lit.errors import UserError
 
 HARD_NAMES = [
     "epoch=1.ckpt",
@@ -100,3 +103,23 @@ def test_a_name_that_is_too_long_is_told_wherever_it_is_from(tmp_path):
     with pytest.raises(OSError, match="too long") as error:
         (tmp_path / ("n" * 256)).stat()
     assert "n... is too long a name" in message_for_user(error.value)
+
+
+@pytest.mark.parametrize("key", ["data.root", "ckpt_path"])
+def test_a_sweep_over_paths_without_quotes_is_told_how_to_write_it(key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf"{key}=d1,d2 means one value, 'd1,d2', which is not there") as error:
+        _refuse_unquoted_choices(["-m", f"{key}=d1,d2"])
+    [word] = shlex.split(str(error.value).rpartition(": ")[2])
+    assert word == quote_path(word) == f"{key}='d1','d2'"
+    [choices] = OverridesParser.create().parse_overrides([word])
+    assert choices.is_sweep_override()
+    assert list(choices.sweep_string_iterator()) == ["'d1'", "'d2'"]
+
+
+def test_commas_are_no_concern_without_a_sweep_in_quotes_in_patterns_and_in_paths_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d1,d2").mkdir()
+    others = ["data.source.a_pattern=(.{1,2})", "data.root='d1','d3'", "seed=1,2"]
+    _refuse_unquoted_choices(["-m", "data.root=d1,d2", *others])
+    _refuse_unquoted_choices(["data.root=d1,d3"])

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -84,6 +85,7 @@ class JobError(UserError, CompactHydraException):
     """A ``UserError`` that Hydra, too, prints without a stack trace: of a job within a sweep, or of the sweep."""
 
 
+_EXISTING_PATHS = ("ckpt", "ckpt_path", "warm_start", "input", "archive_file", "images", "data.root")
 _PATH_OVERRIDE = re.compile(rf"(\+{{0,2}}(?:{'|'.join(map(re.escape, PATH_KEYS))})=)(.+)", re.DOTALL)
 
 
@@ -134,8 +136,10 @@ def command(
         def start() -> None:
             follow_first_rank()
             prepare_streams()
-            sys.argv[1:] = [quote_path(argument) for argument in sys.argv[1:]]
+            given = sys.argv[1:]
+            sys.argv[1:] = [quote_path(argument) for argument in given]
             try:
+                _refuse_unquoted_choices(given)
                 if _answer(config_name, sys.argv[1:]):
                     return
                 _check_arguments(config_name, kinds, required, sys.argv[1:])
@@ -211,6 +215,24 @@ def _run_folder(name: str, ckpt_path: str | None) -> str:
 
 
 OmegaConf.register_new_resolver("run_folder", _run_folder)
+
+
+def _refuse_unquoted_choices(arguments: list[str]) -> None:
+    """In a sweep, ``data.root=a,b`` is the one path "a,b", which is hardly meant where there is none."""
+    if not {"-m", "--multirun"} & {*arguments}:
+        return
+    for argument in arguments:
+        match = _PATH_OVERRIDE.fullmatch(argument)
+        is_path = match is not None and match[1].strip("+=") in _EXISTING_PATHS
+        if match is None or not is_path or "," not in match[2] or quote_path(argument) == argument:
+            continue
+        paths = match[2].split(",")
+        if not os.path.lexists(os.path.expanduser(match[2])):
+            choices = ",".join(quote(os.path.expanduser(path)) for path in paths)
+            raise UserError(
+                f"{argument} means one value, {match[2]!r}, which is not there; expected for a sweep over {len(paths)} "
+                f"values each in quotes of its own: {shlex.quote(match[1] + choices)}"
+            )
 
 
 def _refuse_what_cannot_start(arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 import codecs
 import logging
 import os
+import unicodedata
 from pathlib import Path
 
 from pix2pix_lit.errors import UserError
@@ -69,6 +70,16 @@ def decode_paths(data: bytes, name: str) -> list[str]:
             raise UserError(f"{error} (find -print0 ends names so: leave -print0 out)") from None
         raise
     return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+
+
+def as_on_disk(path: Path) -> Path:
+    """The path itself, or, if only that exists, the one that looks the same: accents may be characters of their own."""
+    if not os.path.lexists(path):
+        for form in ("NFC", "NFD"):
+            other = Path(unicodedata.normalize(form, str(path)))
+            if os.path.lexists(other):
+                return other
+    return path
 
 
 def _is_unicode(data: bytes) -> bool:

@@ -20,7 +20,7 @@ from pix2pix_lit.inference.background import read_ahead
 from pix2pix_lit.inference.conversion import convert
 from pix2pix_lit.inference.input_check import InputCheck
 from pix2pix_lit.inference.video import VIDEO_SUFFIXES
-from pix2pix_lit.text_files import decode_paths, read_paths
+from pix2pix_lit.text_files import as_on_disk, decode_paths, read_paths
 
 Half = Literal["left", "right"]
 
@@ -231,7 +231,7 @@ def _listed(lines: Iterable[str], name: str) -> tuple[Path, FoundImages]:
     sources: dict[Path, None] = {}  # in order, each once
     left_out: dict[Path, str] = {}
     for line in lines:
-        path = Path(os.path.abspath(os.path.expanduser(line)))
+        path = as_on_disk(Path(os.path.abspath(os.path.expanduser(line))))
         if os.path.isdir(path):
             try:
                 images = find_images(path, recursive=True, suffixes=_ACCEPTED)

@@ -1,6 +1,8 @@
 """Pairs as files of two folders."""
 
 import logging
+import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -9,6 +11,52 @@ from pix2pix_lit.data.sources import FoldersSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
+
+
+def test_files_of_one_name_and_two_endings_are_told_apart_by_the_pattern_that_is_proposed(tmp_path):
+    for name in ("train/A/x.jpg", "train/A/x.png", "train/B/x.png"):
+        write_image(tmp_path / name, np.zeros((2, 3, 3), np.uint8))
+    with pytest.raises(UserError, match=r"A/x\.jpg and .*A/x\.png have the same key 'x'") as error:
+        FoldersSource(str(tmp_path), "train")
+    proposed = re.findall(r"'data\.source\.(a_pattern)=([^']*)'", str(error.value))
+    assert [pattern for _, pattern in proposed] == [r"(.+)\.jpg", r"(.+)\.png"]
+    for option, pattern in proposed:
+        [(a, b)] = [FoldersSource(str(tmp_path), "train", **{option: pattern}).files(0)]
+        assert (a.suffix, b.name) == (pattern[-4:], "x.png")
+
+
+def test_photos_and_labels_of_one_name_in_one_folder_are_pairs_by_the_line_that_is_proposed(tmp_path):
+    for number in range(3):
+        for ending in ("jpg", "png"):
+            write_image(tmp_path / f"{number}.{ending}", np.zeros((2, 3, 3), np.uint8))
+    with pytest.raises(UserError, match=r"have the same key") as error:
+        FoldersSource(str(tmp_path), "train", a_folder=".", b_folder=".", fractions={"train": 0.9, "val": 0.1})
+    patterns = dict(re.findall(r"'data\.source\.(._pattern)=([^']*)'", str(error.value).rpartition("type\n")[2]))
+    assert patterns == {"a_pattern": r"(.+)\.jpg", "b_pattern": r"(.+)\.png"}
+    source = FoldersSource(str(tmp_path), "train", a_folder=".", b_folder=".", **patterns, fractions={"train": 1})
+    assert [path.name for path in source.files(1)] == ["1.jpg", "1.png"]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_that_look_the_same_are_the_same(tmp_path, forms):
+    for folder, form in zip("AB", forms, strict=True):
+        name = f"{unicodedata.normalize(form, 'é/ü')}.png"
+        write_image(tmp_path / "train" / folder / name, np.zeros((2, 3, 3), np.uint8))
+    (tmp_path / "train.txt").write_text(unicodedata.normalize(forms[1], "é/ü\n"), "utf-8")
+    lists = {"train": "train.txt"}
+    source = FoldersSource(str(tmp_path), "train", a_folder="train/A", b_folder="train/B", lists=lists)
+    assert list(source.missing) == []
+    pair = source[0]
+    assert unicodedata.normalize("NFC", pair.name) == "é/ü.png"
+
+
+def test_two_files_of_one_folder_that_look_the_same_are_told(tmp_path):
+    for form in ("NFC", "NFD"):
+        for folder in "AB":
+            name = f"train/{folder}/{unicodedata.normalize(form, 'é')}.png"
+            write_image(tmp_path / name, np.zeros((2, 3, 3), np.uint8))
+    with pytest.raises(UserError, match="their names look the same, but one has its accents as characters of"):
+        FoldersSource(str(tmp_path), "train")
 
 
 def noise(height, width, seed=0):

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import unicodedata
 
 import numpy as np
 import pyarrow
@@ -210,6 +211,13 @@ def test_tables_are_read_in_the_encoding_that_spreadsheets_and_powershell_write(
         content = text.encode(encoding)
     (folder / f"x{suffix}").write_bytes(content)
     assert names(ManifestSource(str(folder / f"x{suffix}"), "val")) == [("ü.png", "3l.png")]
+
+
+def test_files_are_found_by_names_that_look_the_same(folder):
+    write_image(folder / unicodedata.normalize("NFD", "ü.png"), np.zeros((2, 3, 3), np.uint8))
+    (folder / "x.csv").write_text(unicodedata.normalize("NFC", "a,b,split\nü.png,3l.png,val"), "utf-8")
+    [pair] = ManifestSource(str(folder / "x.csv"), "val")
+    assert pair.a.shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize(

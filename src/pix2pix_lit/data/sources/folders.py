@@ -66,7 +66,9 @@ class FoldersSource(PairSource):
             found = [find_images(folder, recursive=True) for folder in folders]
             listings = [images.paths for images in found]
             self.left_out = found[0].left_out | found[1].left_out
-            a_files, b_files = (by_key(*side) for side in zip(folders, listings, patterns, strict=True))
+            a_files, b_files = (
+                by_key(*side) for side in zip(folders, listings, patterns, ("a_pattern", "b_pattern"), strict=True)
+            )
             keys = sorted(a_files.keys() & b_files.keys())
             a_paths, b_paths = ([files[key] for key in keys] for files in (a_files, b_files))
             both = set(a_paths) & set(b_paths)

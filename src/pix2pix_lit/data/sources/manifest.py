@@ -15,7 +15,7 @@ from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.text_files import read_text
+from pix2pix_lit.text_files import as_on_disk, read_text
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,9 @@ class ManifestSource(PairSource):
             rows = [row for row, name in enumerate(a_names) if name in chosen]
         _report_repetitions(table, list(zip(a_names, b_names, strict=True)))
         self._folder, self._split = table.path.parent, split
-        self.a_paths, self.b_paths = (Paths(self._folder / names[row] for row in rows) for names in (a_names, b_names))
+        self.a_paths, self.b_paths = (
+            Paths(as_on_disk(self._folder / names[row]) for row in rows) for names in (a_names, b_names)
+        )
         absent = [
             f"{path} ({table.place(row)})"
             for paths in (self.a_paths, self.b_paths)

@@ -1,6 +1,8 @@
 """Partners by name: what two file names must share, as regular expressions."""
 
 import re
+import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,28 +28,29 @@ def compile_patterns(a_pattern: str, b_pattern: str) -> tuple[re.Pattern[str], r
     return a, b
 
 
-def by_key(folder: Path, paths: Iterable[Path], pattern: re.Pattern[str]) -> dict[str, Path]:
+def by_key(folder: Path, paths: Iterable[Path], pattern: re.Pattern[str], option: str = "a_pattern") -> dict[str, Path]:
     """Paths in ``folder`` by what the pattern captures; without those that it does not match.
 
     It must match the whole path within the folder, with ``/`` between folders and without the ending, or else with it.
     The key is the text of the group, or of all groups joined by ``/``: named ones in the order of their names and
-    without the others, so that A and B may have them in another order.
+    without the others, so that A and B may have them in another order. Names that look the same are: see ``normal``.
 
     Raises:
-        UserError: if two files have the same key.
+        UserError: if two files have the same key; ``option`` is what the pattern is called.
     """
     groups: Sequence[str | int] = sorted(pattern.groupindex) or range(1, pattern.groups + 1)
     files: dict[str, Path] = {}
     for path in paths:
-        match = pattern.fullmatch(name_in(folder, path)) or pattern.fullmatch(path.relative_to(folder).as_posix())
+        match = pattern.fullmatch(name_in(folder, path)) or pattern.fullmatch(
+            normal(path.relative_to(folder).as_posix())
+        )
         if match is None:
             continue
         key = "/".join(match[group] or "" for group in groups)
         if key in files:
             raise UserError(
                 f"{files[key]} and {path} have the same key {key!r} by the pattern {pattern.pattern}, so their partner "
-                f"is ambiguous; expected one file a key: remove or rename one, or pass a pattern that matches one "
-                f"alone, such as (.+)\\{path.suffix}"
+                f"is ambiguous; expected one file a key: {_ways_out(files[key], path, option)}"
             )
         files[key] = path
     return files
@@ -55,7 +58,26 @@ def by_key(folder: Path, paths: Iterable[Path], pattern: re.Pattern[str]) -> dic
 
 def name_in(folder: Path, path: Path) -> str:
     """The path within the folder, with ``/`` between folders and without its ending."""
-    return path.relative_to(folder).with_suffix("").as_posix()
+    return normal(path.relative_to(folder).with_suffix("").as_posix())
+
+
+def normal(name: str) -> str:
+    """The name in Unicode's composed form (NFC): macOS, and archives made there, write an accent as a character of its
+    own, so that names look the same and are not."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _ways_out(first: Path, second: Path, option: str) -> str:
+    """What to do about two files of one key."""
+    if normal(first.name) == normal(second.name) and first.parent == second.parent:
+        return "their names look the same, but one has its accents as characters of their own: remove one"
+    if first.suffix == second.suffix:
+        return "remove or rename one, or pass another pattern"
+    overrides = [shlex.quote(f"data.source.{option}=(.+)\\{path.suffix}") for path in (first, second)]
+    return (
+        f"remove or rename one, or take the files of one ending alone, by {overrides[0]} or {overrides[1]}; where A "
+        f"and B are in one folder, by a_pattern for the one and b_pattern for the other"
+    )
 
 
 def propose(a_names: Iterable[str], b_names: Iterable[str]) -> str | None:
@@ -81,7 +103,7 @@ def propose(a_names: Iterable[str], b_names: Iterable[str]) -> str | None:
 
 def _compile(option: str, pattern: str) -> re.Pattern[str]:
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(normal(pattern))
     except re.error as error:
         raise UserError(
             f"data.source.{option}={pattern} is no regular expression ({error}); expected such as (.+)_A"

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from pix2pix_lit.data.sources.matching import normal
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.image_listing import SUFFIXES
 from pix2pix_lit.text_files import read_text
@@ -125,7 +126,7 @@ def _rounded(share: float, count: int) -> int:
 
 def _by_lists(keys: Sequence[str], split: str, lists: Mapping[str, str], root: Path) -> list[int]:
     _check_split(split, lists, "lists")
-    known = set(keys)
+    known = set(keys)  # in the form of ``matching.normal``
     listed: dict[str, str] = {}  # key -> split
     for name, file in lists.items():
         entries = _read_list(root / Path(file).expanduser())
@@ -153,7 +154,7 @@ def _by_lists(keys: Sequence[str], split: str, lists: Mapping[str, str], root: P
 def _read_list(path: Path) -> list[str]:
     text = read_text(path, "a text file with one name a line, for each pair: check data.source.lists")
     lines = [line.strip() for line in text.splitlines()]
-    return [str(PurePosixPath(line)) for line in lines if line and not line.startswith("#")]  # ./x is x
+    return [normal(str(PurePosixPath(line))) for line in lines if line and not line.startswith("#")]  # ./x is x
 
 
 def _key(entry: str, known: set[str]) -> str | None:
