@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.image_type import RGB, ImageType
 from pix2pix_lit.palette import COLORS
 
@@ -198,3 +198,17 @@ def test_class_numbers_go_to_files_as_the_values_listed_for_them():
     assert masks.as_in_files(ids).dtype == np.uint8
     assert ImageType(kind="ids", channels=1, classes=2, values=[7, 1000]).as_in_files(ids).dtype == np.uint16
     assert IDS.as_in_files(ids) is ids
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "image_type",
+    [RGB, ImageType(dtype="float32", range=[0, 1]), ImageType(kind="ids", channels=1, classes=3)],
+    ids=["uint8", "float32", "classes"],
+)
+def test_a_number_that_is_none_never_becomes_a_pixel(image_type, value):
+    floats = torch.zeros(2, 3, 4, 4)
+    assert image_type.from_network(floats).shape[0] == 2
+    floats[1, 2, 3, 0] = value
+    with pytest.raises(NotFiniteError, match="NaN or infinity in 1 of 96 values"):
+        image_type.from_network(floats)

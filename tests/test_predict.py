@@ -536,3 +536,44 @@ def test_a_value_that_makes_no_sense_is_refused_before_anything_is_done(tmp_path
     with pytest.raises(UserError, match=message):
         predict(config_of(tmp_path, **changes))
     assert not (tmp_path / "out").exists()
+
+
+def not_finite_for_white(network):
+    """Let a network overflow where the first pixel of an image is white, as one in fp16 may."""
+
+    def overflow(module, inputs, output):
+        is_white = inputs[0][:, :, 0, 0].amin(1) == 1
+        return torch.where(is_white[:, None, None, None], torch.nan, output)
+
+    network.register_forward_hook(overflow)
+
+
+@pytest.mark.parametrize("changes", [{}, {"tile": 8}, {"samples": 2}])
+def test_an_image_whose_translation_is_not_finite_is_named_and_not_written(checkpoint, tmp_path, monkeypatch, changes):
+    images = write_inputs(tmp_path, {f"{name}.png": (16, 16) for name in "abc"})
+    white = images["b.png"].copy()
+    white[0, 0] = 255
+    write_image(tmp_path / "in" / "b.png", white)
+    load = Translator.load
+
+    def load_broken(*arguments, **options):
+        translator = load(*arguments, **options)
+        not_finite_for_white(translator.painter.network)
+        return translator
+
+    monkeypatch.setattr(Translator, "load", load_broken)
+    with pytest.raises(UserError, match=r"1 of 3 files.*\n.*b.png: the network's output has NaN"):
+        predict(config_of(tmp_path, **changes))
+    written = files_below(tmp_path / "out")
+    assert {"a.png", "c.png"} <= {*written}
+    assert not [name for name in written if "b.png" in name]
+
+
+def test_weights_that_are_not_finite_end_predict_before_anything_is_written(tmp_path):
+    write_inputs(tmp_path, {"a.png": (16, 16)})
+    content = torch.load(save_checkpoint(tmp_path))
+    content["state_dict"]["generator.decoder.1.conv.weight"][0, 0, 0, 0] = torch.nan
+    torch.save(content, tmp_path / "x.ckpt")
+    with pytest.raises(UserError, match="x.ckpt has NaN or infinity in decoder.1.conv.weight"):
+        predict(config_of(tmp_path))
+    assert not (tmp_path / "out").exists()

@@ -26,6 +26,10 @@ class UserError(ValueError):
         super().__init__(printable(message))
 
 
+class NotFiniteError(UserError):
+    """A network's output has a NaN or an infinity, which no image can show."""
+
+
 def shown(name: object) -> str:
     r"""A file name, or other text from outside, on one line of printable text.
 

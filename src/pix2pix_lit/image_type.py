@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.palette import ID_VALUES, PALETTES
 
 Kind = Literal["continuous", "colors", "ids"]
@@ -161,7 +161,17 @@ class ImageType:
 
         Integers are rounded and what lies outside of [-1, 1] is clipped; of classes the likeliest is taken; a
         channel of boundaries is left out.
+
+        Raises:
+            NotFiniteError: for a NaN or an infinity, of which a rounded pixel would show nothing. A graph that is
+                traced from here cannot raise, and makes some pixel of it.
         """
+        is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        if not is_traced and not floats.isfinite().all():
+            raise NotFiniteError(
+                f"the network's output has NaN or infinity in {int((~floats.isfinite()).sum())} of {floats.numel()} "
+                f"values; expected finite numbers: look at its weights and at the image, or set precision=fp32"
+            )
         dtype = getattr(torch, self.dtype)
         if self.classes is not None:
             return floats[:, : self.classes].argmax(1, keepdim=True).to(dtype)

@@ -1,5 +1,6 @@
 """Pictures of a fixed set of validation pairs, as training goes on."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from pix2pix_lit.errors import NotFiniteError
 from pix2pix_lit.image_type import ImageType
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.position import epoch_number
 from pix2pix_lit.sheet import Group, draw_sheet
+
+log = logging.getLogger(__name__)
 
 
 class SampleGrid(L.Callback):
@@ -51,10 +55,13 @@ class SampleGrid(L.Callback):
             return
         self._last_step = step
         samples = trainer.datamodule.val_samples(self.count)  # type: ignore[attr-defined]
-        with trainer.precision_plugin.forward_context():
-            generated = Translator(pl_module.inference_generator, pl_module.input_type, pl_module.target_type)(
-                samples["input"]
-            )
+        translator = Translator(pl_module.inference_generator, pl_module.input_type, pl_module.target_type)
+        try:
+            with trainer.precision_plugin.forward_context():
+                generated = translator(samples["input"])
+        except NotFiniteError as error:  # StopWhenNotFinite looks at weights at its own times, and ends the run
+            log.warning("No sample grid of step %d: %s", step, error)
+            return
         columns = {
             "input": _pictures(samples["input"], pl_module.input_type),
             "generated": _pictures(generated, pl_module.target_type),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pix2pix_lit.ddp_processes import hearing_others, refuse_dead_ranks
 from pix2pix_lit.distributed import gathered
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.image_metadata import ImageMetadata
 from pix2pix_lit.images import write_image
 from pix2pix_lit.inference.background import BackgroundWriter
@@ -173,14 +173,31 @@ class Prediction(L.LightningModule):
         with explain_out_of_memory(told, "lower batch_size, set tile=1024 or less, or precision=bf16"):
             if settings.samples:
                 for task, image, metadata in zip(batch.tasks, images, carried, strict=True):
-                    with stop_now():
-                        draws = self.translator.draw(image, settings.samples, settings.seed)
+                    try:
+                        with stop_now():
+                            draws = self.translator.draw(image, settings.samples, settings.seed)
+                    except NotFiniteError as error:
+                        self._fail(task, f"{task.source}: {error}")
+                        continue
                     self._write(task, partial(self._write_draws, task, draws, metadata))
                 return
-            with stop_now():
-                translations = self.translator(images, settings.tile, settings.overlap)
+            try:
+                with stop_now():
+                    translations: Iterable[Tensor | None] = self.translator(images, settings.tile, settings.overlap)
+            except NotFiniteError:  # which need not be of all of them
+                translations = [self._alone(task, image) for task, image in zip(batch.tasks, images, strict=True)]
         for task, translation, metadata in zip(batch.tasks, translations, carried, strict=True):
-            self._write(task, partial(self._write_image, task.target, translation, metadata))
+            if translation is not None:
+                self._write(task, partial(self._write_image, task.target, translation, metadata))
+
+    def _alone(self, task: Task, image: Tensor) -> Tensor | None:
+        """The translation of one image; None, and a failure, if it is not finite."""
+        try:
+            with stop_now():
+                return self.translator(image, self.settings.tile, self.settings.overlap)
+        except NotFiniteError as error:
+            self._fail(task, f"{task.source}: {error}")
+            return None
 
     def _carried(self, task: Task, found: ImageMetadata) -> ImageMetadata:
         """What of a file's metadata its translation gets."""
@@ -238,7 +255,8 @@ class Prediction(L.LightningModule):
                 raise UserError(f"{task.source} is a video; expected images for half or samples: leave them unset")
             translate_video(task.source, task.target, translate, self.settings.batch_size, self.progress.frames_done)
         except UserError as error:
-            self.outcome.failures.append(Failure(task, str(error)))
+            named = f"{task.source}: {error}" if isinstance(error, NotFiniteError) else str(error)
+            self.outcome.failures.append(Failure(task, named))
         self.progress.video_done()
 
     def _fail(self, task: Task, message: str) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoint import load_generator
 from pix2pix_lit.description import Description
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.image_decoders import decode_pillow
 from pix2pix_lit.image_fit import fit
 from pix2pix_lit.image_type import RGB, ImageType
@@ -240,7 +240,12 @@ class Translator:
     @torch.inference_mode()
     def _translate(self, images: Tensor) -> Tensor:
         if self.painter.takes_images:
-            return self.painter(images.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
+            finished = self.painter(images.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
+            if not finished.isfinite().all():
+                raise NotFiniteError(
+                    "the file's output has NaN or infinity; expected finite numbers: look at the image"
+                )
+            return finished
         return self._finish(self.paint(images))
 
     def _finish(self, floats: Tensor) -> Tensor:
