@@ -470,6 +470,12 @@ class Pix2Pix(L.LightningModule):
                 f"had: {'; '.join(changes)}. To start a new run from its weights, use warm_start instead of ckpt_path"
             )
         check_numbers(checkpoint["state_dict"], self.state_dict(), self.trainer.ckpt_path)
+        count = sum(getattr(self, name) is not None for name in NETWORKS)
+        if (found := len(checkpoint["optimizer_states"])) != count:
+            raise UserError(
+                f"{self.trainer.ckpt_path} has the states of {found} optimizers; expected {count}: "
+                f"get an intact copy, or use warm_start instead of ckpt_path"
+            )
         processes = checkpoint.get("processes", [])
         if len(processes) == self.trainer.world_size:
             own = processes[self.trainer.global_rank]

@@ -136,7 +136,7 @@ def _is_counters(value: Any) -> bool:
     if isinstance(value, dict):
         return all(isinstance(key, str) for key in value) and all(map(_is_counters, value.values()))
     if isinstance(value, list):  # of the states of data loaders
-        return all(map(_is_counters, value))
+        return all(isinstance(item, dict) and _is_counters(item) for item in value)
     return isinstance(value, bool) or _is_count(value)
 
 

@@ -159,11 +159,17 @@ class PairLoader(IsolatedLoader[Batch]):
         """Make the next iteration start where ``state`` was taken.
 
         Raises:
-            UserError: if that was in the middle of an epoch of another order, which cannot be continued.
+            UserError: if that was in the middle of an epoch of another order, which cannot be continued, or if
+                ``state`` is none.
         """
-        if state["batches_given"] and state["order"] != self.order.described:
+        if any(type(state.get(name)) is not int for name in ("epoch", "batches_given")):
             raise UserError(
-                f"the checkpoint was saved in the middle of an epoch with {state['order']}, and this run has "
+                f"the checkpoint says {state} of its place in the data; expected an epoch and a number of batches: get "
+                f"an intact copy, or go on from the checkpoint saved before it"
+            )
+        if state["batches_given"] and state.get("order") != self.order.described:
+            raise UserError(
+                f"the checkpoint was saved in the middle of an epoch with {state.get('order')}, and this run has "
                 f"{self.order.described}; expected the same, since a place in one order means nothing in another: "
                 f"repeat the overrides of its run, or go on from a checkpoint saved at the end of an epoch"
             )
