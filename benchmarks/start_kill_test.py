@@ -23,7 +23,7 @@ HANG_SECONDS = 15
 TRAIN = (
     "trainer=cpu",
     "trainer.devices=2",
-    "trainer.max_epochs=100000",
+    "trainer.max_epochs=200",
     "model=unet128",
     "model.generator.width=4",
     "model.generator.depth=5",
@@ -125,6 +125,9 @@ def main() -> None:
     arguments, overrides = parser.parse_known_args()
     own = TRAIN if arguments.command == "train" else PREDICT
     command = [sys.executable, "-m", f"pix2pix_lit.{arguments.command}", *own, *overrides]
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # else ignored, as this is if a shell has it in the background
     draw = random.Random(arguments.seed)
     bad = 0
     for number in range(arguments.trials):
