@@ -215,3 +215,14 @@ def test_a_sample_grid_of_a_broken_model_is_left_out_and_told(compose_train, tmp
     with pytest.raises(UserError, match="in step 1, on|hold NaN"):
         train(compose_train("trainer.max_steps=2"))
     assert "No sample grid of step 0: the network's output has NaN or infinity" in caplog.text
+
+
+@pytest.mark.parametrize(("limit", "steps"), [("1", 3), ("0.5", 6)])
+def test_overfitting_trains_on_the_same_few_pairs_in_every_epoch(compose_train, monkeypatch, limit, steps):
+    seen = []
+    monkeypatch.setattr(
+        SampleGrid, "on_train_batch_end", lambda self, *arguments: seen.append(arguments[3]["name"]), raising=False
+    )
+    train(compose_train(f"+trainer.overfit_batches={limit}", "trainer.max_epochs=3"))
+    assert len(seen) == steps
+    assert len({name for names in seen for name in names}) == 2 * steps // 3

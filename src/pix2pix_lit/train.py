@@ -175,6 +175,9 @@ def build(
     no_bar = {}
     if not any(isinstance(callback, ProgressBar) for callback in callbacks):
         no_bar = {"enable_progress_bar": False}  # else Lightning would have one of its own
+    # The data module does it: Lightning would replace the sampler, which knows where a run was.
+    overfit = config.trainer.get("overfit_batches", 0)
+    without_overfitting = {"overfit_batches": 0.0} if overfit else {}
     try:
         trainer = instantiate(
             config.trainer,
@@ -182,6 +185,7 @@ def build(
             logger=_values(instantiate(config.logger, _convert_="all")),
             plugins=[AtomicCheckpointIO(Path(config.output_dir) / "checkpoints", stored)],
             **no_bar,
+            **without_overfitting,
         )
     except InstantiationException as error:
         if CPUAccelerator.__name__ in str(error):
@@ -195,6 +199,7 @@ def build(
     if isinstance(trainer.accelerator, CPUAccelerator) and world_size_from_outside() == 1:
         refuse_more_processes_than_cores("trainer.devices", trainer.num_devices)
     datamodule = instantiate(config.data, _convert_="all")
+    datamodule.overfit_batches = overfit
     datamodule.check_pairs()
     datamodule.setup()  # before the model, which is made for these images
     L.seed_everything(config.seed, workers=True, verbose=False)  # again: no data set has a say in initial weights

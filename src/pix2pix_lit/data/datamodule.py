@@ -141,6 +141,8 @@ class PairsDataModule(L.LightningDataModule):
         self.seed = seed
         self._sources: dict[str, PairSource] = {}
         self._is_set_up = False
+        self.overfit_batches: int | float = 0
+        """Batches, or the part of the training pairs, that are the same in every epoch; 0 for all of them."""
 
     def build_source(self, split: str) -> PairSource:
         """The pairs of a split as their files have them; looked for once, and so also reported on once.
@@ -241,9 +243,11 @@ class PairsDataModule(L.LightningDataModule):
 
     def _loader(self, pairs: PairDataset, batch_size: int, *, shuffle: bool) -> PairLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sampler = EpochSampler(
-            len(pairs), batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world_size=world_size
-        )
+        length = len(pairs)
+        if shuffle and self.overfit_batches:
+            limit = self.overfit_batches
+            length = min(length, limit * batch_size * world_size if type(limit) is int else round(limit * length))
+        sampler = EpochSampler(length, batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world_size=world_size)
         pin_memory = self.pin_memory
         if pin_memory is None:
             pin_memory = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
