@@ -59,6 +59,10 @@ def test_single_photos_and_single_label_images_are_told(pairs, side, count):
     assert judge_halves(cut([jpeg(image) for image in images])) == "single"
 
 
+def test_pairs_of_a_camera_that_does_not_move_are_pairs(pairs):
+    assert judge_halves([pairs[0]] * 24) is None
+
+
 def test_halves_of_different_files_are_told(pairs):
     assert judge_halves([(a, pairs[(index + 7) % 24][1]) for index, (a, _) in enumerate(pairs)]) == "unrelated"
 
