@@ -1,10 +1,12 @@
 """Kill one training again and again at random moments, and compare what it ends with to a run in peace.
 
-Usage: python benchmarks/kill_test.py [--kills 50] [--seed 0] [--folder FOLDER] [OVERRIDE...]
+Usage: python benchmarks/kill_test.py [--kills 50] [--seed 0] [--folder FOLDER] [--cache] [OVERRIDE...]
 
 Every kill is a ``kill -9`` of all processes of the run at once, as a loss of power is: while it starts, trains,
 validates, or writes a checkpoint. It is then started again by the same command. Weights, optimizers, the best
-checkpoint and the metrics must be equal to the last bit. Exit status 1 if they are not.
+checkpoint and the metrics must be equal to the last bit, and no temporary file may be left. With --cache, the run that
+is killed has data.cache=disk, and loses its cache before half of its starts, so that kills come while it is made, too;
+the run in peace has none. Exit status 1 if anything differs or is left.
 """
 
 import argparse
@@ -14,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -147,6 +150,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--folder", type=Path, help="where the runs are kept; a temporary one if left out")
+    parser.add_argument("--cache", action="store_true", help="kill while data.cache=disk makes its cache, too")
     arguments, overrides = parser.parse_known_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="kill-test-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,11 +163,17 @@ def main() -> None:
     draw = random.Random(arguments.seed)
     killed = folder / "killed"
     last = killed / "checkpoints" / "last.ckpt"
-    kills = broken = 0
+    kills = broken = within_cache = 0
+    cache = folder / "cache"
+    if arguments.cache:
+        overrides += ["data.cache=disk", f"data.cache_dir={cache}"]
     while kills < arguments.kills:
+        if draw.random() < 0.5:
+            shutil.rmtree(cache, ignore_errors=True)
         if not kill_somewhere(start(killed, overrides), last, draw, seconds=3):
             break
         kills += 1
+        within_cache += any(cache.glob("*.tmp"))
         try:
             step = read_checkpoint(last)["global_step"] if last.exists() else 0
         except UserError:
@@ -171,16 +181,18 @@ def main() -> None:
             step = -1
         print(f"kill {kills}: goes on from step {step}", flush=True)
     finish(start(killed, overrides))
-    rests = [path.name for path in killed.rglob("*.tmp")]
+    rests = [str(path) for place in (killed, cache) for path in place.rglob("*.tmp")]
     found = differences(outcome(folder / "in_peace"), outcome(killed))
     result = json.loads((killed / "result.json").read_text())
     print(
         f"{kills} kills over {result['steps']} steps and {result['epochs']} epochs in "
-        f"{time.monotonic() - begin:.0f} s: {broken} broken checkpoints, {len(found)} differences, {len(rests)} files "
-        f"left over"
+        f"{time.monotonic() - begin:.0f} s, {within_cache} of them while the cache was made: {broken} broken "
+        f"checkpoints, {len(found)} differences, {len(rests)} files left over"
     )
-    if found or broken or kills < arguments.kills:
-        raise SystemExit("\n".join(found) or "the run ended before all kills" if not broken else "broken checkpoints")
+    if broken:
+        raise SystemExit("broken checkpoints")
+    if found or rests or kills < arguments.kills:
+        raise SystemExit("\n".join([*found, *rests]) or "the run ended before all kills")
 
 
 if __name__ == "__main__":
