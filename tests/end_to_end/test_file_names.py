@@ -9,7 +9,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from pix2pix_lit.cli import CONFIG_DIR, leave_message, message_file, quote
+from pix2pix_lit.cli import CONFIG_DIR, quote
 from pix2pix_lit.data.audit.__main__ import audit
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export import format_named
@@ -93,14 +93,3 @@ def test_every_format_is_written_to_and_read_from_any_folder(root, config, forma
     arguments = [f"ckpt={quote(str(root / 'x'))}", f"output={quote(str(target))}", f"format={format}"]
     export(config("export", *arguments, "count=1", "rounds=0"))  # which reads it back
     assert target.is_file()
-
-
-def test_a_process_leaves_any_message(tmp_path, monkeypatch):
-    class Config:
-        class runtime:  # noqa: N801
-            output_dir = str(tmp_path)
-
-    monkeypatch.setattr("pix2pix_lit.cli.HydraConfig.get", lambda: Config)
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    leave_message("OSError: caf\udce9 \x1b[2J ü")
-    assert message_file(str(tmp_path), 1).read_text("utf-8") == r"OSError: caf\xe9 \x1b[2J ü"
