@@ -87,6 +87,24 @@ def test_a_program_that_cannot_clean_up_ends_all_the_same():
     assert (ended.returncode, ended.stderr) == (143, b"\nSIGTERM: ended without waiting for what was under way\n")
 
 
+NOTEBOOK = """
+import signal, time
+from pix2pix_lit import stopping
+stopping.MOST_SECONDS = 0
+try:
+    stopping.stop_at_once(signal.SIGINT, None)
+except stopping.RunStopped:
+    time.sleep(0.5)
+    print("goes on")
+"""
+
+
+def test_only_commands_end_their_process():
+    # A callback in somebody's own program or notebook calls the handler, too.
+    ended = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, b"goes on\n")
+
+
 def test_handlers_of_others_are_left_alone():
     heard = []
     former = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))

@@ -21,6 +21,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 MOST_SECONDS = 12
 """How long a program that was asked to end may take to clean up, before it ends in the middle of that."""
 
+_is_stoppable = False  # whether this is a program, and not somebody's own who trains in it
 _is_later = False  # whether a signal is noted only
 _asked: int | None = None  # the signal that was noted
 _awaited: object | None = None  # the end that is waited for: another one each time
@@ -48,12 +49,13 @@ def stoppable() -> Iterator[None]:
     So processes that were started are ended by those that clean up after themselves. Handlers that somebody else
     has installed are left alone.
     """
-    global _asked, _awaited
+    global _asked, _awaited, _is_stoppable
     former = {}
     if threading.current_thread() is threading.main_thread():
         for number in STOPPING:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 former[number] = signal.signal(number, stop_at_once)
+    _is_stoppable = _is_stoppable or bool(former)
     try:
         yield
     finally:
@@ -61,13 +63,15 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
         if former:
             _asked = _awaited = None
+            _is_stoppable = False
 
 
 def stop_at_once(number: int, frame: FrameType | None) -> None:
     """The handler of ``stoppable``; a second signal of the kind ends the process without any cleaning up."""
     global _asked
     signal.signal(number, signal.SIG_DFL)
-    end_soon(number)
+    if _is_stoppable:
+        end_soon(number)
     if not _is_later:
         raise RunStopped(number, together=False)
     _asked = number
