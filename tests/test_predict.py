@@ -381,6 +381,7 @@ def test_nothing_left_to_do_shows_no_bar_and_still_makes_the_gallery(tmp_path, c
     write_inputs(tmp_path, {"a.png": (9, 14), "b.png": (9, 14)})
     predict(config_of(tmp_path))
     assert "2/2" in capsys.readouterr().err
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         predict(config_of(tmp_path, gallery=True))
     assert f"all 2 are in {tmp_path}/out already" in caplog.text

@@ -41,7 +41,7 @@ FIELDS = {
     (*progress("epoch_progress"), "current", "processed"): ([1], None, 2**62),
     (*progress("epoch_loop.batch_progress"), "current"): (None, torch.ones(2)),
     (*progress("epoch_loop.manual_optimization.optim_step_progress"), "total", "completed"): ([1], "text"),
-    (*progress("state_dict"), "combined_loader"): ("text", [1], [{"epoch": 1}]),
+    (*progress("state_dict"), "combined_loader"): ("text", [1]),
     ("optimizer_states",): (None, [], [1]),
     ("optimizer_states", 0, "state", 0): (None, {}, {"step": "text"}),
     ("optimizer_states", 0, "state", 0, "exp_avg"): (torch.ones(2), 7, "text"),

@@ -51,6 +51,7 @@ def test_parts_that_do_not_learn_are_told(compose_train, said):
 
 def test_nothing_is_said_that_needs_no_attention(compose_train, caplog, capfd):
     caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "lightning.pytorch")  # which predict makes quieter for the process that it is in
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         train(compose_train("trainer.max_epochs=2", "model.ema_decay=0.9"))

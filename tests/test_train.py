@@ -65,7 +65,7 @@ def test_wrong_values_are_refused(compose_train, override, message):
         train(compose_train(override, "trainer.max_steps=1"))
 
 
-@pytest.mark.parametrize("devices", ["99999", "'99999'", "-1", "[0,1]", "two"])
+@pytest.mark.parametrize("devices", ["99999", "'99999'", "-1", "[0,1]"])
 def test_no_more_processes_than_cores_are_started(compose_train, devices):
     with pytest.raises(UserError, match=r"trainer.devices is .*; expected a whole number from 1 to \d+, a process for"):
         train(compose_train("trainer=cpu", f"trainer.devices={devices}"))

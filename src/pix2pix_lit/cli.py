@@ -138,6 +138,7 @@ def command(
             prepare_streams()
             given = sys.argv[1:]
             sys.argv[1:] = [quote_path(argument) for argument in given]
+            _refuse_missing_packages(sys.argv[1:])
             try:
                 _refuse_unquoted_choices(given)
                 if _answer(config_name, sys.argv[1:]):
@@ -235,11 +236,9 @@ def _refuse_unquoted_choices(arguments: list[str]) -> None:
             )
 
 
-def _refuse_what_cannot_start(arguments: list[str]) -> None:
-    is_sweep = bool({"-m", "--multirun"} & {*arguments})
+def _refuse_missing_packages(arguments: list[str]) -> None:
     for argument in arguments:
         group, _, options = argument.lstrip("+").partition("=")
-        is_sweep |= (group == "sweep" and options != "null") or (group == "hydra.mode" and options == "MULTIRUN")
         for option in options.strip("[]").split(","):
             module, extra = EXTRAS.get(f"{group}={option}", ("sys", ""))
             if not _is_installed(module):
@@ -247,6 +246,13 @@ def _refuse_what_cannot_start(arguments: list[str]) -> None:
                     f"error: {group}={option} needs the module {module}, which is not installed; "
                     f'expected the extra packages: pip install "pix2pix-lit[{extra}]"'
                 )
+
+
+def _refuse_what_cannot_start(arguments: list[str]) -> None:
+    is_sweep = bool({"-m", "--multirun"} & {*arguments})
+    for argument in arguments:
+        group, _, options = argument.lstrip("+").partition("=")
+        is_sweep |= (group == "sweep" and options != "null") or (group == "hydra.mode" and options == "MULTIRUN")
         if group in ("hydra.run.dir", "hydra.sweep.dir") and "${" not in options:
             folder = Path(options.strip("'\""))
             try:

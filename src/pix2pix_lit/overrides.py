@@ -170,9 +170,9 @@ def _check_key(override: Override, known: Sequence[str], groups: Sequence[str]) 
         return
     parent = key.rpartition(".")[0]
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
-    others = (
-        [*known, *groups] if key.startswith("hydra") else [*groups, *(name for name in known if "hydra" not in name)]
-    )
+    # The settings that HParams shows are those of other keys.
+    ours = [name for name in known if "hydra" not in name and not name.startswith("callbacks.hparams.")]
+    others = [*known, *groups] if key.startswith("hydra") else [*groups, *ours]
     hint = (did_you_mean(key, siblings) if parent else "") or did_you_mean(key, others)
     if hint:
         raise UserError(f"there is no key {key}{hint}")
