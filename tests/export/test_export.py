@@ -212,7 +212,7 @@ def test_what_is_known_of_the_model_stands_in_the_file_and_beside_it(exports, fo
         assert description.training == {"steps": 7, "epochs": 2, "data": {"source": "facades", "train_pairs": 400}}
         assert description.license == "CC BY 4.0"
     beside = json.loads(path.with_name(f"{path.name}.json").read_text())
-    assert beside["told"]["input_classes"][2] == {"color": [0, 85, 255], "name": "window"}
+    assert beside["told"]["input_classes"][2] == {"color": [0, 128, 255], "name": "window"}
     assert beside["size_multiple"] == 32
     report = beside["report"]
     assert report["parity"]["images"] == 2
@@ -220,7 +220,7 @@ def test_what_is_known_of_the_model_stands_in_the_file_and_beside_it(exports, fo
     assert report["speed"]["batch_size"] == 2
     assert all(report["speed"][key] > 0 for key in ("latency_ms", "eager_latency_ms", "images_per_second"))
     card = path.with_name(f"{path.name}.md").read_text()
-    for part in ("CC BY 4.0", "window (0, 85, 255)", "norm_inference=per_image", "drawn by this program", "facades"):
+    for part in ("CC BY 4.0", "window (0, 128, 255)", "norm_inference=per_image", "drawn by this program", "facades"):
         assert part in card
     assert {p.suffix for p in path.parent.iterdir()} == {path.suffix, ".json", ".md"} | (
         {".bin"} if format == "openvino" else set()
