@@ -1,5 +1,6 @@
 """The train command, called as a function."""
 
+import itertools
 import json
 import os
 import shutil
@@ -8,10 +9,12 @@ import signal
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from lightning.pytorch.utilities.combined_loader import CombinedLoader
 
 from pix2pix_lit.callbacks import SampleGrid
 from pix2pix_lit.checkpoint import read_checkpoint
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.stopping import RunStopped
 from pix2pix_lit.train import build, train
 
 
@@ -226,3 +229,18 @@ def test_overfitting_trains_on_the_same_few_pairs_in_every_epoch(compose_train, 
     train(compose_train(f"+trainer.overfit_batches={limit}", "trainer.max_epochs=3"))
     assert len(seen) == steps
     assert len({name for names in seen for name in names}) == 2 * steps // 3
+
+
+@pytest.mark.parametrize("time", [1, 2, 3])  # of the sanity check, of training, of validation
+def test_a_signal_while_a_loader_starts_is_not_mistaken_for_a_defect(compose_train, monkeypatch, time):
+    start, times = CombinedLoader.__iter__, itertools.count(1)
+
+    def stopped(loader):
+        if next(times) == time:
+            raise RunStopped(signal.SIGINT, together=False)
+        return start(loader)
+
+    monkeypatch.setattr(CombinedLoader, "__iter__", stopped)
+    with pytest.raises(RunStopped):
+        train(compose_train("trainer.max_epochs=1", "data.num_workers=1"))
+    assert next(times) == time + 1

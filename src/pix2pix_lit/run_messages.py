@@ -166,7 +166,7 @@ def _next_commands(folder: Path, datamodule: "PairsDataModule") -> list[str]:
     if any(folder.glob("events.out.tfevents.*")):
         program = ["tensorboard"] if _is_on_path("tensorboard") else [_python(), "-m", "tensorboard.main"]
         commands.append(shlex.join([*program, "--logdir", _short(folder)]))
-    return ["To go on, type:", *commands] if commands else []
+    return ["Next, type:", *commands] if commands else []
 
 
 def _resume_command(folder: Path) -> list[str]:

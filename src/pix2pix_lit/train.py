@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def train(config: DictConfig) -> float | None:
             elif config.warm_start is not None:
                 log.info("warm_start is of no effect, since the run goes on from %s", checkpoint)
             with restoring(trainer, checkpoint):
-                trainer.fit(model, datamodule, ckpt_path=checkpoint, weights_only=True)
+                _fit(trainer, model, datamodule, checkpoint)
             together = True
             if is_first_rank():
                 _note_outcome(result, trainer)
@@ -126,8 +127,7 @@ def train(config: DictConfig) -> float | None:
         finally:
             try:
                 if trainer is not None:
-                    # Ends all data workers, those of training as well if an exception came in a validation.
-                    trainer.fit_loop.teardown()
+                    _end_data_workers(trainer)
                     end_ranks(trainer, failed=not together)
             except UserError as error:  # what made another process fail
                 result.message = str(error)
@@ -213,6 +213,23 @@ def build(
     if is_first_rank() and any(isinstance(callback, Checkpoint) for callback in trainer.callbacks):
         check_room(Path(config.output_dir) / "checkpoints", model)
     return trainer, model, datamodule
+
+
+def _fit(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModule", checkpoint: Path | None) -> None:
+    try:
+        trainer.fit(model, datamodule, ckpt_path=checkpoint, weights_only=True)
+    except RuntimeError as error:
+        # Lightning cannot clean up a loader that a signal kept from starting, and would hide the signal.
+        if "iter(combined_loader)" in str(error) and error.__context__ is not None:
+            raise error.__context__ from None
+        raise
+
+
+def _end_data_workers(trainer: "L.Trainer") -> None:
+    """Those of training as well if an exception came in a validation."""
+    for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop):
+        with suppress(RuntimeError):  # Lightning's, of a loader that a signal kept from starting
+            loop.teardown()
 
 
 def _note_outcome(result: Result, trainer: "L.Trainer") -> None:

@@ -49,7 +49,7 @@ def examples(config: DictConfig) -> None:
         write_image(output / "photos" / f"{name}.png", photo)
     log.info("%d streets of %dx%d pixels are in %s: labels/ and photos/", len(source), *size[::-1], output)
     log.info(
-        "Next, for a model that paints photos: python predict.py ckpt=RUN input=%s output=%s gallery=true",
+        "Next, for a model that generates photos: python predict.py ckpt=RUN input=%s output=%s gallery=true",
         output / "labels",
         output.parent / "translated",
     )
