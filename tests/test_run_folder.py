@@ -10,7 +10,14 @@ import torch
 
 from pix2pix_lit import run_folder as module
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.run_folder import Result, checkpoint_to_go_on_from, is_complete, read_result, sole_run_in
+from pix2pix_lit.run_folder import (
+    Result,
+    checkpoint_to_go_on_from,
+    discard_start,
+    is_complete,
+    read_result,
+    sole_run_in,
+)
 
 
 @pytest.fixture
@@ -204,3 +211,15 @@ def test_of_a_result_what_does_not_fit_is_left_out(tmp_path):
     stored = {"status": "finished", "steps": "many", "limits": [1], "overrides": [1], "more": 1, "metrics": {"a": 1.5}}
     (tmp_path / "result.json").write_text(json.dumps(stored))
     assert read_result(tmp_path) == Result("finished", metrics={"a": 1.5})
+
+
+def test_a_start_that_failed_leaves_nothing_below_outputs_and_files_of_others_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for run in ("first/a", "second/b", "second/c"):
+        (tmp_path / "outputs" / run / "config").mkdir(parents=True)
+        (tmp_path / "outputs" / run / "config" / "config.yaml").touch()
+    (tmp_path / "outputs/second/c/notes.txt").touch()
+    assert discard_start(tmp_path / "outputs/first/a", keep_row=False)
+    assert discard_start(tmp_path / "outputs/second/b", keep_row=False)
+    assert not discard_start(tmp_path / "outputs/second/c", keep_row=False)
+    assert sorted(path.name for path in (tmp_path / "outputs").rglob("*")) == ["c", "notes.txt", "second"]

@@ -232,6 +232,8 @@ def discard_start(folder: Path, keep_row: bool) -> bool:
     if not keep_row:
         made += [folder / "config" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
         made += [folder / "config", folder / RESULT, folder / ".lock", folder]
+        if folder.absolute().parent.parent == OUTPUTS.absolute():
+            made.append(folder.parent)  # which was made for it, if it is empty
     for path in made:
         with suppress(OSError):  # not there, not empty, or in use
             path.rmdir() if path.is_dir() else path.unlink()
