@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 
 from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.sources import StreetsSource
@@ -148,6 +149,7 @@ def call(folder: Path, how: documented.Shortened) -> None:
     root = logging.getLogger()
     handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
     environment = dict(os.environ)
+    config = HydraConfig.instance().cfg
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", [f"{how.program}", *how.arguments])
@@ -163,6 +165,7 @@ def call(folder: Path, how: documented.Shortened) -> None:
             root.handlers[:] = handlers
             root.setLevel(level)
             logging.disable(disabled)
+            HydraConfig.instance().cfg = config  # or later tests would be jobs of a sweep
             for name in os.environ.keys() - environment.keys():
                 del os.environ[name]
             run_folder.cache_clear()
