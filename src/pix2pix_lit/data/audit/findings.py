@@ -27,9 +27,7 @@ CHECKS = (
     Check("settings", "error", "Pairs cannot be resized or augmented as the settings of data say: correct these."),
     Check("unusable", "error", "Training stops at these pairs: replace, convert or remove their files."),
     Check("size mismatch", "error", "A and B differ in size, so no pixel has a partner: resize one or remove both."),
-    Check(
-        "single photos", "error", "Photos where A|B pairs should be: training would paint right halves of left ones."
-    ),
+    Check("single photos", "error", "Photos where A|B pairs should be: training would pair the halves of each photo."),
     Check("swapped sides", "error", "The images declared as labels look like photos, and the others like labels."),
     Check("leak", "error", "Validation pairs that are trained on: every score is too good. Remove them from a split."),
     Check("shared image", "warning", "One of the images is in both splits, with another partner: scores are too good."),
