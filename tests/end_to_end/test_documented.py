@@ -1,9 +1,9 @@
 """Every command of the documentation does what it is there for, shortened and with small made data."""
 
+import atexit
 import importlib
 import io
 import json
-import logging
 import os
 import runpy
 import shutil
@@ -12,6 +12,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -146,14 +147,22 @@ def call(folder: Path, how: documented.Shortened) -> None:
     """Run a command of the package in this process, as if it were typed in a folder; fails as it fails."""
     main = command_of(how)
     fed = subprocess.run(how.feed or "true", shell=True, cwd=folder, capture_output=True, check=True).stdout
-    root = logging.getLogger()
-    handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
+    at_exit: list[Callable[[], object]] = []
+
+    def register(function: Callable[..., object], *given: object) -> Callable[..., object]:
+        if function.__module__.startswith("pix2pix_lit"):
+            at_exit.append(partial(function, *given))
+            return function
+        return register_for_good(function, *given)
+
+    register_for_good = atexit.register
     environment = dict(os.environ)
     config = HydraConfig.instance().cfg
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", [f"{how.program}", *how.arguments])
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(fed)))
+        patch.setattr(atexit, "register", register)
         run_folder.cache_clear()
         GlobalHydra.instance().clear()
         ending = None
@@ -162,9 +171,8 @@ def call(folder: Path, how: documented.Shortened) -> None:
         except SystemExit as end:
             ending = end.code
         finally:
-            root.handlers[:] = handlers
-            root.setLevel(level)
-            logging.disable(disabled)
+            for function in reversed(at_exit):
+                function()
             HydraConfig.instance().cfg = config  # or later tests would be jobs of a sweep
             for name in os.environ.keys() - environment.keys():
                 del os.environ[name]
