@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Draw
 from pix2pix_lit.data.sources import AlignedSource, StreetsSource
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
 
 BATCH = 16
 LABELS = ImageType(kind="colors")

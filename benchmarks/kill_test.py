@@ -29,8 +29,8 @@ import torch
 # All that a run needs is loaded once, here, so that it starts in a second.
 import pix2pix_lit.callbacks
 import pix2pix_lit.data.datamodule
-import pix2pix_lit.module  # noqa: F401
-from pix2pix_lit.checkpoint import read_checkpoint
+import pix2pix_lit.training.module  # noqa: F401
+from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.train import main as train
 

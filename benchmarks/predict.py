@@ -133,13 +133,13 @@ def run_ours(settings: Settings, connection: Connection) -> None:
     """Translate by predict.py's own loop."""
     from hydra import compose, initialize_config_dir
 
-    from pix2pix_lit.cli import CONFIG_DIR
-    from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.files import find_inputs
     from pix2pix_lit.inference.prediction import Prediction
     from pix2pix_lit.inference.prediction import Settings as Predicting
+    from pix2pix_lit.memory import keep_freed_memory
     from pix2pix_lit.predict import _run
+    from pix2pix_lit.runs.command import CONFIG_DIR
 
     keep_freed_memory()
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
@@ -216,9 +216,9 @@ def put_images(source: Path | None, target: Path, count: int) -> None:
 
 def random_checkpoint(path: Path) -> Path:
     """The default model before training."""
-    from pix2pix_lit.image_type import RGB
+    from pix2pix_lit.images.image_type import RGB
     from pix2pix_lit.networks import UNetGenerator
-    from pix2pix_lit.networks.init import initialize
+    from pix2pix_lit.networks.layers.init import initialize
 
     torch.manual_seed(0)
     generator = UNetGenerator()
@@ -236,9 +236,9 @@ def export(ckpt: Path, folder: Path, format: str, precision: str, name: str | No
 
     from hydra import compose, initialize_config_dir
 
-    from pix2pix_lit.cli import CONFIG_DIR
     from pix2pix_lit.export import format_named
     from pix2pix_lit.export.__main__ import export as run_export
+    from pix2pix_lit.runs.command import CONFIG_DIR
 
     output = folder / (name or f"{precision}{format_named(format).SUFFIX}")
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):

@@ -189,7 +189,7 @@ def run_ours(settings: Settings, connection: Connection) -> None:
     import lightning as L
     from torch.utils.data import DataLoader
 
-    from pix2pix_lit.host_memory import keep_freed_memory
+    from pix2pix_lit.memory import keep_freed_memory
     from pix2pix_lit.train import build
 
     libraries = memory(settings.device)
@@ -228,7 +228,7 @@ def composed(settings: Settings, folder: str) -> Any:
     """The config of train.py's defaults, but for validation, checkpoints and sample pictures, which are no steps."""
     from hydra import compose, initialize_config_dir
 
-    from pix2pix_lit.cli import CONFIG_DIR
+    from pix2pix_lit.runs.command import CONFIG_DIR
 
     overrides = ["~callbacks.best", "~callbacks.last", "~callbacks.samples", f"output_dir={folder}"]
     overrides += [f"trainer={'gpu' if settings.device == 'cuda' else 'cpu'}", "trainer.limit_val_batches=0"]
@@ -242,8 +242,8 @@ def bare_step(
     model: Any, optimizers: list[torch.optim.Optimizer], batch: Any, settings: Settings
 ) -> Callable[[], None]:
     """A step of the default model without Trainer, logging and all that can be switched on."""
-    from pix2pix_lit.networks.judgement import split_judgements
-    from pix2pix_lit.networks.norm import statistics_of_parts
+    from pix2pix_lit.networks.discriminators.output import split_judgements
+    from pix2pix_lit.networks.layers.norm import statistics_of_parts
 
     generator, discriminator = model.generator, model.discriminator
     adversarial, reconstruction = model.adversarial, model.reconstruction

@@ -14,8 +14,8 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from pix2pix_lit.cli import CONFIG_DIR
-from pix2pix_lit.replacement import temporary_path_in
+from pix2pix_lit.files.atomic_write import temporary_path_in
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 torch.set_num_threads(1)
 

@@ -10,12 +10,13 @@ from omegaconf import OmegaConf
 
 from pix2pix_lit import predict, train
 from pix2pix_lit.checks import check_config, fits, in_words
-from pix2pix_lit.cli import CONFIG_DIR
-from pix2pix_lit.data import examples, look
+from pix2pix_lit.data import examples
+from pix2pix_lit.data import preview as look
 from pix2pix_lit.data.audit import __main__ as audit
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export import __main__ as export
-from pix2pix_lit.overrides import composed, nodes
+from pix2pix_lit.runs.command import CONFIG_DIR
+from pix2pix_lit.runs.overrides import composed, nodes
 
 FOLDER = Path(CONFIG_DIR)
 COMMANDS = {

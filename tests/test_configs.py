@@ -12,8 +12,8 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
-from pix2pix_lit.cli import CONFIG_DIR
-from pix2pix_lit.ranks import is_first_rank
+from pix2pix_lit.runs.command import CONFIG_DIR
+from pix2pix_lit.runs.rank import is_first_rank
 from pix2pix_lit.train import main
 
 FILES = sorted(str(path.relative_to(CONFIG_DIR).with_suffix("")) for path in Path(CONFIG_DIR).rglob("*.yaml"))

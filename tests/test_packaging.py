@@ -51,7 +51,10 @@ def test_installed_command_composes_its_own_configs_in_another_folder(unpacked, 
         check=True,
     ).stdout
     assert "_target_: pix2pix_lit.networks.UNetGenerator" in printed
-    where = "import sys; sys.path.insert(0, sys.argv[1]); from pix2pix_lit.cli import CONFIG_DIR; print(CONFIG_DIR)"
+    where = (
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        "from pix2pix_lit.runs.command import CONFIG_DIR; print(CONFIG_DIR)"
+    )
     printed = subprocess.run(
         [sys.executable, "-I", "-c", where, str(unpacked)], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout

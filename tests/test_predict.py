@@ -15,18 +15,18 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image, ImageCms
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_metadata import ImageMetadata
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.images.files import read_image, write_image
+from pix2pix_lit.images.grid import Group, draw_sheet
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.metadata import ImageMetadata
 from pix2pix_lit.inference import Translator
-from pix2pix_lit.inference.continuation import RECORD
+from pix2pix_lit.inference.resume import RECORD
 from pix2pix_lit.networks import UNetGenerator
 from pix2pix_lit.predict import predict
-from pix2pix_lit.sheet import Group, draw_sheet
-from pix2pix_lit.stopping import RunStopped
+from pix2pix_lit.runs.command import CONFIG_DIR
+from pix2pix_lit.runs.stopping import RunStopped
 
 
 def save_checkpoint(tmp_path: Path, input: ImageType = RGB, target: ImageType = RGB) -> Path:

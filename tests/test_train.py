@@ -12,9 +12,9 @@ from hydra.errors import InstantiationException
 from lightning.pytorch.utilities.combined_loader import CombinedLoader
 
 from pix2pix_lit.callbacks import SampleGrid
-from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.stopping import RunStopped
+from pix2pix_lit.runs.stopping import RunStopped
 from pix2pix_lit.train import build, train
 
 
@@ -183,7 +183,7 @@ def test_a_cache_made_or_found_changes_no_run(compose_train, tmp_path):
 
 def test_too_little_room_for_checkpoints_is_said_before_the_first_batch(compose_train, monkeypatch, tmp_path):
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr("pix2pix_lit.checkpoint_io.shutil.disk_usage", lambda _: usage._replace(free=2**20))
+    monkeypatch.setattr("pix2pix_lit.checkpoints.saving.shutil.disk_usage", lambda _: usage._replace(free=2**20))
     with pytest.raises(UserError, match="has 1 MiB of free space; expected 3 MiB"):
         train(compose_train("trainer.max_epochs=1"))
     assert not (tmp_path / "run").exists()

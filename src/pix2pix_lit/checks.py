@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from pix2pix_lit.errors import UserError, shown
-from pix2pix_lit.overrides import did_you_mean
+from pix2pix_lit.errors import UserError, did_you_mean, shown
 
 _SEQUENCES = (list, Sequence, Collection, Iterable, set, frozenset)
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
@@ -24,6 +23,18 @@ _TRAINER = {
     "devices": (r"auto|-1|0*[1-9]\d*|\d+(,\d+)+", "1 or more, -1 for all, auto, or a list of their numbers"),
 }
 """Words that Lightning's Trainer takes where its type hints allow any."""
+
+
+def check_number(key: str, value: float, least: float = 0.0, most: float = math.inf) -> None:
+    """Refuse anything but a finite number from ``least`` to ``most``.
+
+    Raises:
+        UserError: naming ``key``, what it is and what was expected.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (is_number and least <= value <= most):
+        expected = f"{least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
+        raise UserError(f"{key} is {value!r}; expected a number, {expected}")
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -1,12 +1,15 @@
 """The one exception whose message is written for the person at the keyboard, and text from outside made fit to show."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 
 # Control characters, which steer terminals; line and paragraph separators; marks that reverse the direction of what
 # follows; and surrogates, by which Python holds the bytes of file names that are not UTF-8 (PEP 383).
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTABLE_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_SAME = 0.7  # similarity from which a name may be meant by another
 
 
 class UserError(ValueError):
@@ -56,3 +59,30 @@ def _escaped(character: re.Match[str]) -> str:
 def first_few(items: Sequence[object], count: int = 5) -> str:
     """The first of a list in words, for messages."""
     return ", ".join(map(shown, items[:count])) + (", ..." if len(items) > count else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names that are most like this one, at most three; none if none is like it.
+
+    ``max_epoch`` and ``trainer.max_epoch`` are both like ``trainer.max_epochs``: the last part counts most.
+    """
+    parts = re.split(r"[./]", name)
+    scores: dict[str, float] = {}
+    for other in known:
+        if other.endswith("_target_"):
+            continue
+        others = re.split(r"[./]", other)
+        last = SequenceMatcher(None, parts[-1], others[-1]).ratio()
+        score = max(
+            SequenceMatcher(None, name, other).ratio(), last - 0.05 * (len(parts) > 1) - 0.01 * (len(others) > 1)
+        )
+        if score >= _SAME and last >= _SAME - 0.1:  # of the last parts, as groups share all others
+            scores[other] = score
+    best = max(scores.values(), default=0.0)
+    return sorted((other for other in scores if scores[other] >= best - 0.02), key=lambda other: -scores[other])[:3]
+
+
+def did_you_mean(name: str, known: Iterable[str], form: str = "{}") -> str:
+    """``: did you mean a or b?``, or nothing to add."""
+    found = nearest(name, known)
+    return f": did you mean {' or '.join(form.format(other) for other in found)}?" if found else ""

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError, first_few, shown
-from pix2pix_lit.ranks import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
-from pix2pix_lit.stopping import RunStopped, stop_later, without_lightning_signals
+from pix2pix_lit.runs.command import command
+from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
+from pix2pix_lit.runs.stopping import RunStopped, stop_later, without_lightning_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import lightning as L
 
-    from pix2pix_lit.description import Description
+    from pix2pix_lit.checkpoints.metadata import Description
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.files import Task
     from pix2pix_lit.inference.prediction import Outcome, Prediction
@@ -77,12 +77,12 @@ def predict(config: DictConfig) -> None:
             read, naming them, with all others translated.
     """
     # Imported here so that --help and a mistyped key answer at once.
-    from pix2pix_lit.host_memory import keep_freed_memory
     from pix2pix_lit.inference import Translator
-    from pix2pix_lit.inference.continuation import remaining_tasks
     from pix2pix_lit.inference.files import find_inputs, names_one_file
     from pix2pix_lit.inference.prediction import Outcome, Prediction, Settings
-    from pix2pix_lit.run_folder import checkpoint_in
+    from pix2pix_lit.inference.resume import remaining_tasks
+    from pix2pix_lit.memory import keep_freed_memory
+    from pix2pix_lit.runs.folder import checkpoint_in
 
     for key in ("ckpt", "input", "output"):
         if config[key] in (None, ""):
@@ -187,7 +187,7 @@ def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
     import lightning as L
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from pix2pix_lit.ddp_processes import end_ranks, start_ranks_as_single_jobs
+    from pix2pix_lit.runs.launch import end_ranks, start_ranks_as_single_jobs
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (r".*isinstance\(treespec, LeafSpec\)", "predict returned None", ".*does not have many workers"):
@@ -257,10 +257,10 @@ def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks:
     """Write sheets and gallery of all that is there, of this command and of those that it goes on with."""
     from functools import partial
 
+    from pix2pix_lit.images.grid import SheetPages
     from pix2pix_lit.inference.background import read_ahead
-    from pix2pix_lit.inference.gallery import Gallery
-    from pix2pix_lit.inference.showing import files_of, pictures_of
-    from pix2pix_lit.sheet import SheetPages
+    from pix2pix_lit.inference.gallery.gallery import Gallery
+    from pix2pix_lit.inference.gallery.pictures import files_of, pictures_of
 
     output = Path(config.output)
     pages = SheetPages(str(output / "sheets")) if config.sheets else None

@@ -9,28 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from pix2pix_lit.checkpoints.resume import checkpoint_to_go_on_from
 from pix2pix_lit.checks import check_config
-from pix2pix_lit.cli import command, message_for_user
 from pix2pix_lit.errors import UserError, shown
-from pix2pix_lit.library_path import is_utf8
-from pix2pix_lit.ranks import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
-from pix2pix_lit.run_folder import (
-    Result,
-    checkpoint_to_go_on_from,
-    discard_start,
-    is_complete,
-    read_result,
-    sole_run_in,
-)
-from pix2pix_lit.run_messages import log_end, log_how_to_resume, log_start, quieten_lightning
-from pix2pix_lit.stopping import RunStopped
+from pix2pix_lit.files.names import is_utf8
+from pix2pix_lit.runs.command import command, message_for_user
+from pix2pix_lit.runs.folder import discard_start, sole_run_in
+from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
+from pix2pix_lit.runs.result import Result, is_complete, read_result
+from pix2pix_lit.runs.stopping import RunStopped
+from pix2pix_lit.training.run_messages import log_end, log_how_to_resume, log_start, quieten_lightning
 
 if TYPE_CHECKING:
     import lightning as L
 
+    from pix2pix_lit.checkpoints.resume import StoredTraining
     from pix2pix_lit.data import PairsDataModule
-    from pix2pix_lit.module import Pix2Pix
-    from pix2pix_lit.resume import StoredTraining
+    from pix2pix_lit.training.module import Pix2Pix
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +60,10 @@ def train(config: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from pix2pix_lit.ddp_processes import end_ranks, start_ranks_as_single_jobs
-    from pix2pix_lit.host_memory import keep_freed_memory
-    from pix2pix_lit.resume import restoring
-    from pix2pix_lit.weights import warm_start
+    from pix2pix_lit.checkpoints.resume import restoring
+    from pix2pix_lit.checkpoints.warm_start import warm_start
+    from pix2pix_lit.memory import keep_freed_memory
+    from pix2pix_lit.runs.launch import end_ranks, start_ranks_as_single_jobs
 
     folder = Path(config.output_dir)
     overrides = [shown(word) for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
@@ -164,7 +159,7 @@ def build(
     from lightning.pytorch.callbacks import Checkpoint, ProgressBar
     from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
-    from pix2pix_lit.checkpoint_io import AtomicCheckpointIO, check_room
+    from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO, check_room
 
     if not isinstance(config.seed, int) or config.seed < 0:
         raise UserError(f"seed is {config.seed}; expected a whole number, 0 or more")
@@ -236,7 +231,7 @@ def _note_outcome(result: Result, trainer: "L.Trainer") -> None:
     """Fill a result with what the trainer knows."""
     from pix2pix_lit.callbacks import BestCheckpoint, LastCheckpoint
     from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
-    from pix2pix_lit.position import whole_epochs
+    from pix2pix_lit.internals.lightning import whole_epochs
 
     result.steps, result.epochs = trainer.global_step, whole_epochs(trainer)
     result.metrics = validation_metrics(trainer)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 
-from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
+from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 
 BATCHES, VAL_BATCHES = 4, 3

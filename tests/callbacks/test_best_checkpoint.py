@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pix2pix_lit.callbacks import BestCheckpoint, LastCheckpoint
-from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.errors import UserError
 
 

@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from pix2pix_lit.callbacks import BestCheckpoint, GracefulStop, LastCheckpoint
-from pix2pix_lit.checkpoint import read_checkpoint
-from pix2pix_lit.checkpoint_io import AtomicCheckpointIO
+from pix2pix_lit.checkpoints.loading import read_checkpoint
+from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
 from pix2pix_lit.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings("ignore")

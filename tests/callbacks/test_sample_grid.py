@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pix2pix_lit.images import read_image
+from pix2pix_lit.images.files import read_image
 from pix2pix_lit.train import train
 
 

@@ -11,12 +11,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.audit.__main__ import audit, main
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import write_image
-from pix2pix_lit.palette import colors_to_ids
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.palettes import colors_to_ids
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 Images = tuple[np.ndarray, np.ndarray]
 SIDE = 64

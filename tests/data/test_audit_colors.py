@@ -10,10 +10,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.audit.__main__ import audit
 from pix2pix_lit.data.audit.colors import NEAR, clusters, distances, flat_colors
-from pix2pix_lit.palette import PALETTES
+from pix2pix_lit.images.palettes import PALETTES
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 SIDE = 128
 JET12 = "[[0,0,170],[0,0,255],[0,85,255],[0,170,255],[0,255,255],[85,255,170],[170,255,85],[255,255,0],[255,170,0]"

@@ -17,8 +17,8 @@ from pix2pix_lit.data.audit.findings import Report
 from pix2pix_lit.data.audit.measure import measure_pairs
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.sources import FoldersSource
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import ImageType
 
 HARD = "<b>&\"'.png"
 LABELS = ImageType(kind="colors", palette=((0, 0, 0), (255, 255, 255)))

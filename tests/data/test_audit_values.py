@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.audit.__main__ import audit
 from pix2pix_lit.data.audit.values import Values, better_setting, measure_values, seen_by_network
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 SIDE = 48
 GRAY16 = ("data.source.b.channels=1", "data.source.b.dtype=uint16")

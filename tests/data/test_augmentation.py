@@ -7,7 +7,7 @@ import pytest
 
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
 
 IDS = ImageType(kind="ids", channels=1, classes=40)
 COLORS = ImageType(kind="colors")

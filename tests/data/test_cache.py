@@ -23,8 +23,8 @@ from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.data.sources import AlignedSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import ImageType
 
 HEIGHTS = ImageType(channels=1, dtype="float32", range=[0, 1])
 CLASSES = ImageType(kind="ids", channels=1, classes=9, boundaries=True)

@@ -17,8 +17,8 @@ from pix2pix_lit.data.download import Archive
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.sources import AlignedSource, StreetsSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import ImageType
 
 
 def noise(height: int, width: int, seed: int) -> np.ndarray:

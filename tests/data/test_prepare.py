@@ -22,10 +22,10 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from PIL import Image
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.download import Archive
 from pix2pix_lit.data.prepare import install, is_complete, prepare
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 NAMES = ("cityscapes", "edges2handbags", "edges2shoes", "facades", "maps", "night2day")
 FILES = {f"{name}.jpg": random.Random(name).randbytes(20_000) for name in ("train/1", "train/2", "val/1", "val/2")}

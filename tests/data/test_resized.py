@@ -7,8 +7,8 @@ from PIL import Image
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import ResizedPairs, resize
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.palette import COLORS
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.palettes import COLORS
 
 LABELS = ImageType(kind="colors", palette="cityscapes")
 

@@ -10,7 +10,7 @@ import torch
 
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transforms, about their own settings
 

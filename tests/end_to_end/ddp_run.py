@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 
 from pix2pix_lit.callbacks import StepSeed
-from pix2pix_lit.cli import CONFIG_DIR
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 
 class Watch(Callback):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.images.files import read_image, write_image
 
 
 @pytest.fixture(scope="module")

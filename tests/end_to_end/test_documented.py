@@ -21,11 +21,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.sources import StreetsSource
-from pix2pix_lit.images import write_image
-from pix2pix_lit.palette import CITYSCAPES_LABELS, colors_to_ids
-from pix2pix_lit.run_folder import run_folder
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.palettes import CITYSCAPES_LABELS, colors_to_ids
+from pix2pix_lit.runs.command import CONFIG_DIR
+from pix2pix_lit.runs.folder import run_folder
 
 from . import documented
 

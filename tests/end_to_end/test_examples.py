@@ -13,12 +13,12 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.export.__main__ import export
-from pix2pix_lit.image_type import RGB
-from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.images.files import read_image, write_image
+from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import UNetGenerator
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

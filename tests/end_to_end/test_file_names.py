@@ -9,15 +9,15 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from pix2pix_lit.cli import CONFIG_DIR, quote
 from pix2pix_lit.data.audit.__main__ import audit
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export import format_named
 from pix2pix_lit.export.__main__ import export
-from pix2pix_lit.image_type import RGB
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.networks import UNetGenerator
 from pix2pix_lit.predict import predict
+from pix2pix_lit.runs.command import CONFIG_DIR, quote
 from pix2pix_lit.sweep.results import show
 from pix2pix_lit.train import train
 

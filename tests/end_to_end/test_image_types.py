@@ -6,10 +6,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from pix2pix_lit.cli import CONFIG_DIR
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.images.files import read_image, write_image
+from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.predict import predict
+from pix2pix_lit.runs.command import CONFIG_DIR
 from pix2pix_lit.train import train
 
 IDS = ("data/pixels@data.source.b=ids", "data.source.b.classes=3", "data.source.b.values=[0,100,200]")

@@ -12,7 +12,7 @@ def report(event, arguments):
 sys.addaudithook(report)  # sees what threads and imported packages do, too
 
 from hydra import compose, initialize_config_dir
-from pix2pix_lit.cli import CONFIG_DIR
+from pix2pix_lit.runs.command import CONFIG_DIR
 from pix2pix_lit.export.__main__ import export
 from pix2pix_lit.predict import predict
 from pix2pix_lit.train import train

@@ -18,11 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pix2pix_lit.image_type import RGB
-from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.checkpoints.reference_weights import to_reference
+from pix2pix_lit.images.files import read_image, write_image
+from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import UNetGenerator
-from pix2pix_lit.reference_weights import to_reference
 
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 SECONDS = 120

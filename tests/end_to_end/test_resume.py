@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pix2pix_lit.checkpoint import read_checkpoint
+from pix2pix_lit.checkpoints.loading import read_checkpoint
 
 KILL_TEST = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
 

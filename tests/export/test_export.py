@@ -13,14 +13,14 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export import FORMATS, format_named
 from pix2pix_lit.export.__main__ import export
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import read_image, write_image
+from pix2pix_lit.images.files import read_image, write_image
+from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 UNET = {"_target_": "pix2pix_lit.networks.UNetGenerator", "width": 4, "depth": 3, "dropout_blocks": [0]}
 RESNET = {"_target_": "pix2pix_lit.networks.ResNetGenerator", "width": 4, "blocks": 1}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
 from pix2pix_lit.inference.files import Failure, Task, find_inputs, read_batches
 
 

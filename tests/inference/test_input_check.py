@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pix2pix_lit.data.sources import StreetsSource
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.inference.input_check import InputCheck
 
 LABELS = ImageType(kind="colors", palette="cityscapes")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pix2pix_lit.description import Description
+from pix2pix_lit.checkpoints.metadata import Description
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.inference.runtimes import Runtime
 
 DEEP = ImageType(channels=1, dtype="uint16")

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 

@@ -6,8 +6,8 @@ import json
 import pytest
 from hydra import compose, initialize_config_dir
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.runs.command import CONFIG_DIR
 from pix2pix_lit.sweep.results import SweepResults, read_runs, show, write_table
 
 FINISHED = {"status": "finished", "objective": "val/l1", "steps": 8, "seconds": 12.6, "best": 0.1}

@@ -9,8 +9,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
-from pix2pix_lit.cli import JobError
-from pix2pix_lit.sweep.same_command import split_overrides
+from pix2pix_lit.runs.command import JobError
+from pix2pix_lit.runs.overrides import split_overrides
 from pix2pix_lit.sweep.study import Study, open_storage
 
 

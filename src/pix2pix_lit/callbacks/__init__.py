@@ -7,8 +7,8 @@ from pix2pix_lit.callbacks.progress_bar import RunProgressBar
 from pix2pix_lit.callbacks.prune_trial import PruneTrial
 from pix2pix_lit.callbacks.sample_grid import SampleGrid
 from pix2pix_lit.callbacks.step_seed import StepSeed
-from pix2pix_lit.callbacks.stop_when_not_finite import StopWhenNotFinite
 from pix2pix_lit.callbacks.tensorboard_hparams import TensorBoardHParams
+from pix2pix_lit.callbacks.terminate_on_nan import StopWhenNotFinite
 from pix2pix_lit.callbacks.throughput import Throughput
 
 __all__ = [

@@ -9,8 +9,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.files.atomic_write import replacement_of
 from pix2pix_lit.metrics import BETTER
-from pix2pix_lit.replacement import replacement_of
 
 
 class BestCheckpoint(ModelCheckpoint):

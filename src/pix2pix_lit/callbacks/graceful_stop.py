@@ -14,9 +14,15 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from pix2pix_lit.callbacks.agreement import Agreement
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.position import had_all_batches, reached_max_steps, validation_is_due, whole_epochs, write_position
-from pix2pix_lit.ranks import started_by_first_rank
-from pix2pix_lit.stopping import STOPPING, RunStopped, stop_at_once, without_lightning_signals
+from pix2pix_lit.internals.lightning import (
+    had_all_batches,
+    reached_max_steps,
+    validation_is_due,
+    whole_epochs,
+    write_position,
+)
+from pix2pix_lit.runs.rank import started_by_first_rank
+from pix2pix_lit.runs.stopping import STOPPING, RunStopped, stop_at_once, without_lightning_signals
 
 log = logging.getLogger(__name__)
 

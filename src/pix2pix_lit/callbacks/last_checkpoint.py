@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.position import had_all_batches, validation_is_due, write_position
+from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due, write_position
 
 
 def validation_metrics(trainer: L.Trainer) -> dict[str, float]:

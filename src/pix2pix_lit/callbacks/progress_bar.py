@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.position import epoch_number
+from pix2pix_lit.internals.lightning import epoch_number
 
 log = logging.getLogger(__name__)
 

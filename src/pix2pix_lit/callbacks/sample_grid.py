@@ -10,11 +10,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from pix2pix_lit.errors import NotFiniteError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.grid import Group, draw_sheet
+from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.inference import Translator
-from pix2pix_lit.position import epoch_number
-from pix2pix_lit.sheet import Group, draw_sheet
+from pix2pix_lit.internals.lightning import epoch_number
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from pix2pix_lit.errors import shown
 from pix2pix_lit.metrics import BETTER
-from pix2pix_lit.sweep.same_command import WITHOUT_EFFECT
+from pix2pix_lit.runs.overrides import WITHOUT_EFFECT
 
 
 class TensorBoardHParams(L.Callback):

@@ -9,7 +9,7 @@ import numpy as np
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.data.transforms import NamedTransforms, Transform
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
 
 PhotometricOn = Literal["auto", "input", "target"]
 _KEYS = ("input", "target")

@@ -22,8 +22,8 @@ from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.data.pair import Pair
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.replacement import NO_ROOM, remove_leftovers, temporary_folder_in
+from pix2pix_lit.files.atomic_write import NO_ROOM, remove_leftovers, temporary_folder_in
+from pix2pix_lit.images.image_type import ImageType
 
 log = logging.getLogger(__name__)
 

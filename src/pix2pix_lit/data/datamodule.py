@@ -18,8 +18,8 @@ from pix2pix_lit.data.pair import PairSource
 from pix2pix_lit.data.resized import LabelResampling, Resampling, ResizedPairs
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_listing import told
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.images.listing import told
 
 if TYPE_CHECKING:
     from pix2pix_lit.data.download import Archive

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.cache import CachedPairs
 from pix2pix_lit.data.resized import ResizedPairs
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
 
 Direction = Literal["AtoB", "BtoA"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.runs.command import command
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def examples(config: DictConfig) -> None:
     # Imported here so that --help and a mistyped key answer at once.
     from pix2pix_lit.data.size import height_and_width
     from pix2pix_lit.data.sources.streets import StreetsSource
-    from pix2pix_lit.images import write_image
+    from pix2pix_lit.images.files import write_image
 
     if not config.output:
         raise UserError("output is not set; expected the folder for labels/ and photos/: pass output=FOLDER")

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from pix2pix_lit.data.audit.registration import register
+from pix2pix_lit.images.registration import register
 
 MOST = 24
 """Pairs that are looked at."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import read_image
+from pix2pix_lit.images.files import read_image
+from pix2pix_lit.images.image_type import RGB, ImageType
 
 
 class Pair(NamedTuple):

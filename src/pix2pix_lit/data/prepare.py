@@ -18,11 +18,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from pix2pix_lit.cli import CONFIG_DIR, command
 from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_listing import find_images
-from pix2pix_lit.replacement import remove_leftovers, temporary_folder_in
+from pix2pix_lit.files.atomic_write import remove_leftovers, temporary_folder_in
+from pix2pix_lit.images.listing import find_images
+from pix2pix_lit.runs.command import CONFIG_DIR, command
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from PIL import Image
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.palette import nearest_colors
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.images.palettes import nearest_colors
 
 Resampling = Literal["opencv", "pillow"]
 LabelResampling = Literal["nearest", "blended"]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError, printable
-from pix2pix_lit.json_text import as_json
-from pix2pix_lit.library_path import library_path
-from pix2pix_lit.replacement import temporary_folder_in
+from pix2pix_lit.files.atomic_write import temporary_folder_in
+from pix2pix_lit.files.json import as_json
+from pix2pix_lit.files.names import library_path
+from pix2pix_lit.runs.command import command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,17 +62,17 @@ def export(config: DictConfig) -> None:
     # Imported here so that --help and a mistyped key answer at once.
     import torch
 
-    from pix2pix_lit.checkpoint import load_generator
-    from pix2pix_lit.checksums import SHA256, checksums_of, json_beside
+    from pix2pix_lit.checkpoints.checksums import SHA256, checksums_of, json_beside
+    from pix2pix_lit.checkpoints.loading import load_generator
     from pix2pix_lit.export import format_named
     from pix2pix_lit.export.card import model_card
     from pix2pix_lit.export.job import Job
     from pix2pix_lit.export.parity import as_plain, as_table, check, compare, measure_speed
-    from pix2pix_lit.host_memory import keep_freed_memory
-    from pix2pix_lit.inference.painters import in_precision
-    from pix2pix_lit.inference.recalibration import recalibrate
+    from pix2pix_lit.export.recalibration import recalibrate
+    from pix2pix_lit.inference.backends import in_precision
     from pix2pix_lit.inference.translator import Translator
-    from pix2pix_lit.run_folder import checkpoint_in
+    from pix2pix_lit.memory import keep_freed_memory
+    from pix2pix_lit.runs.folder import checkpoint_in
 
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: python -m pix2pix_lit.export ckpt=FILE format=onnx")

@@ -3,7 +3,7 @@
 import torch
 import torch._inductor
 
-from pix2pix_lit.description import METADATA_KEY
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.export.graph import program_of, quiet
 from pix2pix_lit.export.job import Job
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pix2pix_lit.description import Description, classes_of
+from pix2pix_lit.checkpoints.metadata import Description, classes_of
 from pix2pix_lit.export.parity import as_table
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
 
 
 def model_card(name: str, format: str, description: Description, report: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """A checkpoint of this project with the generator alone: for predict.py, and for warm starts of training."""
 
-from pix2pix_lit import torch_file
-from pix2pix_lit.checkpoint import checkpoint_of
+from pix2pix_lit.checkpoints import torch_file
+from pix2pix_lit.checkpoints.loading import checkpoint_of
 from pix2pix_lit.export.job import Job
 
 SUFFIX = ".ckpt"

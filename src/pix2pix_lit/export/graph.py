@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from pix2pix_lit.export.job import Job
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.inference.painters import DTYPES
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.inference.backends import DTYPES
 
 INPUT, OUTPUT = "images", "painted"
 """What the input and the output of a file are called."""

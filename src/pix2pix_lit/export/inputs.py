@@ -8,10 +8,10 @@ import numpy as np
 from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.images.palettes import CLASS_NAMES, ID_VALUES
 from pix2pix_lit.inference.background import read_ahead
 from pix2pix_lit.inference.files import Failure, Half, find_inputs, read_task
-from pix2pix_lit.palette import CLASS_NAMES, ID_VALUES
 
 log = logging.getLogger(__name__)
 

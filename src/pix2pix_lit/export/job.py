@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import nn
 
-from pix2pix_lit.description import Description
+from pix2pix_lit.checkpoints.metadata import Description
 
 
 @dataclass(frozen=True)

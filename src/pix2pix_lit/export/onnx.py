@@ -10,11 +10,11 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from pix2pix_lit.description import METADATA_KEY
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.export.graph import INPUT, OUTPUT, program_of, quiet
 from pix2pix_lit.export.job import Job
 from pix2pix_lit.export.quantization import calibration_inputs
-from pix2pix_lit.replacement import temporary_folder_in
+from pix2pix_lit.files.atomic_write import temporary_folder_in
 
 SUFFIX = ".onnx"
 PRECISIONS = ("fp32", "fp16", "int8")  # ONNX Runtime has no convolutions in bf16

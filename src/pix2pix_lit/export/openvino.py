@@ -6,7 +6,7 @@ OpenVINO takes bf16 by itself where a CPU has it. Who wants the arithmetic that 
 
 import openvino
 
-from pix2pix_lit.description import METADATA_KEY
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export.graph import INPUT, OUTPUT, program_of, quiet
 from pix2pix_lit.export.job import Job

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from pix2pix_lit.description import Precision
+from pix2pix_lit.checkpoints.metadata import Precision
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference.translator import Translator
 

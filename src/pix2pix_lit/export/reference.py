@@ -1,8 +1,8 @@
 """A generator file of the reference implementation, junyanz/pytorch-CycleGAN-and-pix2pix (``latest_net_G.pth``)."""
 
-from pix2pix_lit import torch_file
+from pix2pix_lit.checkpoints import torch_file
+from pix2pix_lit.checkpoints.reference_weights import to_reference
 from pix2pix_lit.export.job import Job
-from pix2pix_lit.reference_weights import to_reference
 
 SUFFIX = ".pth"
 PRECISIONS = ("fp32",)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import safetensors.torch
 
-from pix2pix_lit.description import METADATA_KEY
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.export.job import Job
-from pix2pix_lit.inference.painters import DTYPES
+from pix2pix_lit.inference.backends import DTYPES
 
 SUFFIX = ".safetensors"
 PRECISIONS = ("fp32", "fp16", "bf16")

@@ -2,7 +2,7 @@
 
 import torch
 
-from pix2pix_lit.description import METADATA_KEY
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.export.graph import example_of, graph_of, quiet
 from pix2pix_lit.export.job import Job
 

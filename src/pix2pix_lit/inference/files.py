@@ -11,16 +11,16 @@ from typing import BinaryIO, Literal, NamedTuple
 import numpy as np
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_fit import fit
-from pix2pix_lit.image_listing import SUFFIXES, UNREAD_SUFFIXES, FoundImages, find_images, reason_to_leave_out, told
-from pix2pix_lit.image_metadata import ImageMetadata
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import WRITTEN_SUFFIXES, decode_file, suffix_for
+from pix2pix_lit.files.text import as_on_disk, decode_paths, read_paths
+from pix2pix_lit.images.files import WRITTEN_SUFFIXES, decode_file, suffix_for
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.lenient import convert
+from pix2pix_lit.images.listing import SUFFIXES, UNREAD_SUFFIXES, FoundImages, find_images, reason_to_leave_out, told
+from pix2pix_lit.images.metadata import ImageMetadata
+from pix2pix_lit.images.strict import fit
 from pix2pix_lit.inference.background import read_ahead
-from pix2pix_lit.inference.conversion import convert
 from pix2pix_lit.inference.input_check import InputCheck
-from pix2pix_lit.inference.video import VIDEO_SUFFIXES
-from pix2pix_lit.text_files import as_on_disk, decode_paths, read_paths
+from pix2pix_lit.inference.video.translation import VIDEO_SUFFIXES
 
 Half = Literal["left", "right"]
 

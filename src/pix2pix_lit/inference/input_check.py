@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pix2pix_lit.data.audit.registration import register
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.palette import nearest_colors
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.images.palettes import nearest_colors
+from pix2pix_lit.images.registration import register
 
 # Shares of pixels within 5 and 10 RGB units of a palette. Measured on Cityscapes, on drawn streets, and on their labels
 # as PNG and as JPEG of quality 10 and up: at most 0.08 and 0.22 of a photo, and at least 0.27 (from quality 30 on) and

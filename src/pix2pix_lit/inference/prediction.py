@@ -14,21 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pix2pix_lit.ddp_processes import hearing_others, refuse_dead_ranks
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import NotFiniteError, UserError
-from pix2pix_lit.image_metadata import ImageMetadata
-from pix2pix_lit.images import write_image
+from pix2pix_lit.files.atomic_write import NO_ROOM
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.metadata import ImageMetadata
+from pix2pix_lit.inference.backends import NetworkPainter
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
 from pix2pix_lit.inference.input_check import InputCheck
-from pix2pix_lit.inference.painters import NetworkPainter
 from pix2pix_lit.inference.progress import Progress
 from pix2pix_lit.inference.translator import Draws, Translator
-from pix2pix_lit.inference.video import translate_video
-from pix2pix_lit.out_of_memory import explain_out_of_memory
-from pix2pix_lit.replacement import NO_ROOM
-from pix2pix_lit.stopping import raise_if_asked, stop_now
+from pix2pix_lit.inference.video.translation import translate_video
+from pix2pix_lit.memory import explain_out_of_memory
+from pix2pix_lit.runs.launch import hearing_others, refuse_dead_ranks
+from pix2pix_lit.runs.stopping import raise_if_asked, stop_now
 
 log = logging.getLogger(__name__)
 

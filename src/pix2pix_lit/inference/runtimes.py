@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pix2pix_lit.checksums import verify_export
-from pix2pix_lit.description import METADATA_KEY, Description
+from pix2pix_lit.checkpoints.checksums import verify_export
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY, Description
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.library_path import library_path
-from pix2pix_lit.out_of_memory import is_out_of_memory
+from pix2pix_lit.files.names import library_path
+from pix2pix_lit.memory import is_out_of_memory
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Extra packages (``pip install "pix2pix-lit[NAME]"``) and the module that runs their files."""

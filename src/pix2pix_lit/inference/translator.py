@@ -9,18 +9,18 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pix2pix_lit.checkpoint import load_generator
-from pix2pix_lit.description import Description
+from pix2pix_lit.checkpoints.loading import load_generator
+from pix2pix_lit.checkpoints.metadata import Description
 from pix2pix_lit.errors import NotFiniteError, UserError
-from pix2pix_lit.image_decoders import decode_pillow
-from pix2pix_lit.image_fit import fit
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.inference.conversion import convert
-from pix2pix_lit.inference.painters import NetworkPainter, Painter, in_precision
+from pix2pix_lit.images.decoders import decode_pillow
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.lenient import convert
+from pix2pix_lit.images.strict import fit
+from pix2pix_lit.inference.backends import NetworkPainter, Painter, in_precision
 from pix2pix_lit.inference.runtimes import open_runtime
 from pix2pix_lit.inference.tiles import check_tile, default_overlap, paint_in_tiles
-from pix2pix_lit.networks.norm import InferenceStatistics
-from pix2pix_lit.run_folder import checkpoint_in
+from pix2pix_lit.networks.layers.norm import InferenceStatistics
+from pix2pix_lit.runs.folder import checkpoint_in
 
 
 class Draws(NamedTuple):

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pix2pix_lit.checks import check_number
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.losses.values import check_number
-from pix2pix_lit.networks.judgement import Judgement
+from pix2pix_lit.networks.discriminators.output import Judgement
 
 AdversarialKind = Literal["vanilla", "lsgan", "hinge", "wgangp"]
 

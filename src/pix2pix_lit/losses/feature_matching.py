@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pix2pix_lit.losses.values import check_number
-from pix2pix_lit.networks.judgement import Judgement
+from pix2pix_lit.checks import check_number
+from pix2pix_lit.networks.discriminators.output import Judgement
 
 
 class FeatureMatchingLoss:

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG19_Weights, vgg19  # type: ignore[import-untyped]
 
+from pix2pix_lit.checks import check_number
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.losses.values import check_number
 
 PerceptualKind = Literal["vgg19", "lpips"]
 

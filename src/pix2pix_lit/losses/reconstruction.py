@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pix2pix_lit.checks import check_number
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.losses.values import check_number
 
 ReconstructionKind = Literal["l1", "l2", "charbonnier"]
 

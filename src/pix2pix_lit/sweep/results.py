@@ -17,13 +17,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pix2pix_lit.checks import fits
-from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError, printable, shown
-from pix2pix_lit.json_text import known_fields, read_json
-from pix2pix_lit.ranks import is_first_rank
-from pix2pix_lit.replacement import replacement_of
-from pix2pix_lit.run_folder import RESULT, Result
-from pix2pix_lit.sweep.same_command import differences, split_overrides
+from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.json import known_fields, read_json
+from pix2pix_lit.runs.command import command
+from pix2pix_lit.runs.overrides import differences, split_overrides
+from pix2pix_lit.runs.rank import is_first_rank
+from pix2pix_lit.runs.result import RESULT, Result
 
 log = logging.getLogger(__name__)
 

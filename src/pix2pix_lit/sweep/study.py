@@ -16,9 +16,9 @@ from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_p
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import Trial, TrialState
 
-from pix2pix_lit.cli import JobError
+from pix2pix_lit.runs.command import JobError
+from pix2pix_lit.runs.overrides import differences
 from pix2pix_lit.sweep.results import better
-from pix2pix_lit.sweep.same_command import differences
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import pytest
 
 from pix2pix_lit.data.sources import AlignedSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import ImageType
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -8,11 +8,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from PIL import Image
 
-from pix2pix_lit.cli import CONFIG_DIR
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.data.sources.derived import Derivation, DerivedSource, Downsampled, Edges, Grayscale, Masked, Noise
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.runs.command import CONFIG_DIR
 
 GRAY = ImageType(channels=1)
 RGB16 = ImageType(dtype="uint16")

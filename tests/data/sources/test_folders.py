@@ -9,8 +9,8 @@ import pytest
 
 from pix2pix_lit.data.sources import FoldersSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import ImageType
 
 
 def test_files_of_one_name_and_two_endings_are_told_apart_by_the_pattern_that_is_proposed(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 from pix2pix_lit.data.pair import SizeMismatchError
 from pix2pix_lit.data.sources import HuggingFaceSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
 
 DEEP = ImageType(channels=1, dtype="uint16")
 

@@ -9,11 +9,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from pix2pix_lit.cli import CONFIG_DIR, quote_path
 from pix2pix_lit.data.sources import AlignedSource, CityscapesOfficialSource, FoldersSource, StreetsSource
 from pix2pix_lit.data.sources.layouts import recognise
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.runs.command import CONFIG_DIR, quote_path
 
 FRACTIONS = "'data.source.fractions={train:0.9,val:0.1}'"
 PAIRS = 12

@@ -13,8 +13,8 @@ import pytest
 from pix2pix_lit.data.pair import SizeMismatchError
 from pix2pix_lit.data.sources import ManifestSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import ImageType
-from pix2pix_lit.images import write_image
+from pix2pix_lit.images.files import write_image
+from pix2pix_lit.images.image_type import ImageType
 
 ROWS = [
     ("photos/2.png", "labels/b.png", "train"),

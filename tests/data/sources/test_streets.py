@@ -9,7 +9,7 @@ import pytest
 
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.palette import COLORS, NUM_CLASSES, Label, colors_to_ids
+from pix2pix_lit.images.palettes import COLORS, NUM_CLASSES, Label, colors_to_ids
 
 
 @cache

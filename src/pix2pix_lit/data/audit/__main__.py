@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from pix2pix_lit.cli import command
 from pix2pix_lit.errors import UserError, shown
-from pix2pix_lit.json_text import as_json
+from pix2pix_lit.files.json import as_json
+from pix2pix_lit.runs.command import command
 
 if TYPE_CHECKING:
     from pix2pix_lit.data import PairsDataModule
@@ -115,7 +115,7 @@ def _as_network_sees(datamodule: "PairsDataModule", splits: list["Split"]) -> di
         UserError: if the settings do not suit them.
     """
     from pix2pix_lit.data.dataset import evenly_spread
-    from pix2pix_lit.data.look import as_network_sees
+    from pix2pix_lit.data.preview import as_network_sees
 
     usable = [index for split in splits if split.name == datamodule.train_split for index, _ in split.measured()]
     if not usable or datamodule.val_split not in [split.name for split in splits]:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pix2pix_lit.data.audit import registration, sides
+from pix2pix_lit.data.audit import sides
 from pix2pix_lit.data.audit.colors import MOST_COLORS, NEAR, Cluster, clusters, distances
 from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place
 from pix2pix_lit.data.audit.measure import FAR, Failure, Measures
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.audit.values import MOST_CLIPPED, better_setting, seen_by_network
 from pix2pix_lit.data.pair import SinglePhotosError
+from pix2pix_lit.images import registration
 
 _LEAST_OFF_PALETTE = 0.01  # share of a label image's pixels far from the palette that is nothing to speak of
 _TIMES_USUAL = 4.0  # above so many times the set's usual share, a pair is not like the others

@@ -8,13 +8,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from pix2pix_lit.data.audit.colors import Histogram, flat_colors
-from pix2pix_lit.data.audit.registration import Registration, register
 from pix2pix_lit.data.audit.sides import Appearance, appearance
 from pix2pix_lit.data.audit.values import Values, measure_values
 from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.data.pair import PairSource, SizeMismatchError
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.palette import off_palette
+from pix2pix_lit.images.palettes import off_palette
+from pix2pix_lit.images.registration import Registration, register
 
 FAR = 40
 """RGB units from the palette that hardly a pixel of good JPEG labels is beyond."""

@@ -14,7 +14,7 @@ from pix2pix_lit.data.audit.page_pictures import explained, pictures_of
 from pix2pix_lit.data.audit.report import off_palette_text, seen_text, shares
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.dataset import evenly_spread
-from pix2pix_lit.data.look import fitted
+from pix2pix_lit.data.preview import fitted
 from pix2pix_lit.errors import printable
 
 MOST_PICTURED = 200

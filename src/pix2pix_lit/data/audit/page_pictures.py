@@ -9,9 +9,9 @@ from pix2pix_lit.data.audit.findings import Place
 from pix2pix_lit.data.audit.measure import FAR
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB
-from pix2pix_lit.images import read_image
-from pix2pix_lit.palette import nearest_colors
+from pix2pix_lit.images.files import read_image
+from pix2pix_lit.images.image_type import RGB
+from pix2pix_lit.images.palettes import nearest_colors
 
 _MARK = np.array([255, 40, 60], np.uint8)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pix2pix_lit.data.audit.registration import FEWEST, TOO_FEW
+from pix2pix_lit.images.registration import FEWEST, TOO_FEW
 
 _STEP = 2  # levels of gray between neighbours that are still one surface: JPEG ripples less in flat parts
 _CLEAR = 25.0  # squared distance between the sides, in spreads: below, normal sets have pairs that look turned

@@ -8,7 +8,7 @@ from pix2pix_lit.data.audit.findings import Place, Summary
 from pix2pix_lit.data.audit.measure import DISTANCES, Failure, Measures
 from pix2pix_lit.data.audit.values import Values, seen_by_network
 from pix2pix_lit.data.pair import PairSource
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
 
 
 @dataclass(frozen=True)

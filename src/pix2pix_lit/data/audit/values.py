@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pix2pix_lit.image_type import ImageType
+from pix2pix_lit.images.image_type import ImageType
 
 LEAST_USED = 0.1
 """Part of [-1, 1] below which what differs in images is hardly there for the network."""

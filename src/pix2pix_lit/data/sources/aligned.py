@@ -11,9 +11,9 @@ from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_listing import find_images
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import read_image
+from pix2pix_lit.images.files import read_image
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.listing import find_images
 
 _OF_A_FILE = ("channels", "dtype", "classes", "values", "boundaries")
 

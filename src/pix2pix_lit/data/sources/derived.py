@@ -16,9 +16,9 @@ from pix2pix_lit.data.sources.matching import name_in
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_listing import find_images
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import read_image
+from pix2pix_lit.images.files import read_image
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.listing import find_images
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in,
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members, split_folders
 from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.image_listing import find_images
-from pix2pix_lit.image_type import RGB, ImageType
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.listing import find_images
 
 log = logging.getLogger(__name__)
 

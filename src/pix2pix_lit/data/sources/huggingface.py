@@ -10,8 +10,8 @@ from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
 from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.images import decode_image, read_image
+from pix2pix_lit.images.files import decode_image, read_image
+from pix2pix_lit.images.image_type import RGB, ImageType
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from pix2pix_lit.data.halves import MOST, judge_halves
 from pix2pix_lit.data.sources.matching import propose
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_listing import SUFFIXES
-from pix2pix_lit.images import read_image
+from pix2pix_lit.images.files import read_image
+from pix2pix_lit.images.listing import SUFFIXES
 
 _TRAIN = ("train", "training")
 _VAL = ("val", "validation", "valid", "test", "testing", "eval")

@@ -14,8 +14,8 @@ from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.text_files import as_on_disk, read_text
+from pix2pix_lit.files.text import as_on_disk, read_text
+from pix2pix_lit.images.image_type import RGB, ImageType
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from pix2pix_lit.data.sources.matching import normal
 from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.image_listing import SUFFIXES
-from pix2pix_lit.text_files import read_text
+from pix2pix_lit.files.text import read_text
+from pix2pix_lit.images.listing import SUFFIXES
 
 
 def split_folder(root: str | None, folder: str) -> Path:

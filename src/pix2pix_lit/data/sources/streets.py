@@ -10,8 +10,8 @@ from pix2pix_lit.data.streets.canvas import Camera, Canvas, Dice
 from pix2pix_lit.data.streets.layout import sample_scene
 from pix2pix_lit.data.streets.photo import NO_SHADOWS_BELOW, finish, paint_sky, shade_ground
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.image_type import RGB, ImageType
-from pix2pix_lit.palette import ids_to_colors
+from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.images.palettes import ids_to_colors
 
 SPLITS = ("train", "val")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pix2pix_lit.data.streets.canvas import Canvas, Color, Dice, mix
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 _WALLS: tuple[Color, ...] = (
     (214, 205, 188),

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import cv2
 import numpy as np
 
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 Color = tuple[float, float, float]
 T = TypeVar("T")

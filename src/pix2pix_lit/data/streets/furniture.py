@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pix2pix_lit.data.streets.canvas import Canvas, Color, Dice, mix
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 _METAL: Color = (128, 130, 130)
 

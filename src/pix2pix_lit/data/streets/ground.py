@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pix2pix_lit.data.streets.canvas import NEAR_M, Canvas, Color, mix
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 FAR_M = 220.0
 # Closer together near the camera, where a bend shows most per pixel.

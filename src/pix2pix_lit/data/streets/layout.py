@@ -11,7 +11,7 @@ from pix2pix_lit.data.streets.people import Person, TwoWheeler
 from pix2pix_lit.data.streets.plants import Plant
 from pix2pix_lit.data.streets.plots import Frontage
 from pix2pix_lit.data.streets.vehicles import CARS, Vehicle
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 BACKDROP_M = 165.0
 

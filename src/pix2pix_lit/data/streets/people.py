@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pix2pix_lit.data.streets.canvas import Canvas, Color, Dice, mix
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 _CLOTHES: tuple[Color, ...] = (
     (40, 44, 56), (70, 72, 80), (150, 40, 44), (60, 90, 150), (200, 196, 186), (60, 80, 60), (176, 150, 110),

@@ -7,7 +7,7 @@ import numpy as np
 
 from pix2pix_lit.data.streets.canvas import Canvas, Color, Dice, mix
 from pix2pix_lit.data.streets.texture import VARIANTS, foliage
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 _GREENS: tuple[Color, ...] = ((88, 122, 48), (70, 108, 50), (105, 128, 58), (60, 96, 52), (120, 132, 56))
 _AUTUMN: tuple[Color, ...] = ((170, 120, 40), (150, 85, 40), (175, 145, 60))

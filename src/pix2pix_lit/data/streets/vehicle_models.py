@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from pix2pix_lit.palette import Label
+from pix2pix_lit.images.palettes import Label
 
 # A profile runs along the outline from the lower rear over the roof to the lower front: (forwards, up, role). The
 # role is what the edge that starts at this point shows; forwards is a fraction of the length, from -0.5 to 0.5.

@@ -1,0 +1,316 @@
+"""A checkpoint -> a ready generator; a file from a stranger runs no code."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from pix2pix_lit.checkpoints import torch_file
+from pix2pix_lit.checkpoints.checksums import verify_export
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY, Description, Precision
+from pix2pix_lit.checkpoints.reference_weights import faults_of, from_reference, is_reference
+from pix2pix_lit.errors import UserError, first_few
+from pix2pix_lit.files.names import library_path
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
+from pix2pix_lit.networks.layers.norm import InferenceStatistics
+
+GENERATORS: dict[str, type[nn.Module]] = {
+    f"pix2pix_lit.networks.{network.__name__}": network for network in (UNetGenerator, ResNetGenerator)
+}
+"""The only classes that are built from what a checkpoint says, by the ``_target_`` that they have in configs."""
+
+
+LARGEST_MULTIPLE = 2**16
+"""Of the sides of images, that a network of a checkpoint may want."""
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The dictionary in a checkpoint file, its tensors on the CPU, verified as ``torch_file.load`` says.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: if the file is missing, damaged, no checkpoint, or holds other objects than tensors and plain values.
+    """
+    path = Path(path)
+    check_regular_file(path)
+    try:
+        checkpoint = torch_file.load(path)
+    except torch_file.NotPlainError as error:
+        raise UserError(
+            f"{path} is refused: it is damaged or holds more than tensors and plain values, which could run code "
+            f"when loaded ({error}); expected a checkpoint written by pix2pix-lit: get an intact copy"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, MemoryError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} cannot be read ({_reason(error)}); expected an intact checkpoint: get another copy, or take the "
+            f"checkpoint saved before it"
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f"{path} holds a {type(checkpoint).__name__}; expected a checkpoint written by pix2pix-lit")
+    return checkpoint
+
+
+def check_regular_file(path: Path) -> None:
+    """Refuse what is no file with content.
+
+    Raises:
+        UserError: if it is missing, a folder, a device or a FIFO, which is not opened.
+    """
+    try:
+        torch_file.check_is_file(path)
+    except (OSError, ValueError) as error:
+        known: dict[type, str] = {IsADirectoryError: "is a folder", FileNotFoundError: "does not exist"}
+        found = known.get(type(error), f"cannot be read ({_reason(error)})")
+        raise UserError(
+            f"{path} {found}; expected a checkpoint file such as outputs/.../checkpoints/last.ckpt"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__} {str(error).partition(chr(10))[0]}".strip()
+
+
+class StoredGenerator(NamedTuple):
+    """The generator of a file, with what the file says of it."""
+
+    network: nn.Module
+    description: Description
+
+
+def load_generator(path: str | os.PathLike[str], norm_inference: InferenceStatistics | None = None) -> StoredGenerator:
+    """The generator of a checkpoint, on the CPU, in eval mode: the path is all it takes.
+
+    Reads what training writes, what ``pix2pix_lit.export`` writes as ``safetensors`` or ``checkpoint``, and generator
+    files of the reference implementation (``latest_net_G.pth``), each known by its contents.
+
+    Weights are their moving average, if training kept one. Eval mode is the inference mode of the project: no
+    dropout, and norm statistics as the generator's stored ``norm_inference`` says.
+
+    Args:
+        path: the file.
+        norm_inference: ``per_image`` or ``running`` instead of what the file says.
+
+    Raises:
+        UserError: as ``read_checkpoint`` and ``verify_export``; if the stored network is none of ``GENERATORS`` or does
+            not fit its weights, or a weight is not finite; and for a ``norm_inference`` that the network has not.
+    """
+    path = Path(path)
+    check_regular_file(path)
+    verify_export(path)
+    stored = _read_safetensors(path) if is_safetensors(path) else _read_pickled(path)
+    spec = dict(stored.spec)
+    if norm_inference is not None:
+        if spec.get("norm", "batch") != "batch":
+            raise UserError(
+                f"norm_inference is {norm_inference}, but {path} holds a network with norm={spec['norm']}, which has "
+                f"one way to work; expected null"
+            )
+        spec["norm_inference"] = norm_inference
+    network = _build(spec, stored, path)
+    description = Description(
+        generator=spec,
+        input=stored.input,
+        target=stored.target,
+        size_multiple=int(network.size_multiple),  # type: ignore[arg-type]
+        smallest_side=int(network.smallest_side),  # type: ignore[arg-type]
+        precision=stored.precision,
+        training=stored.training,
+        license=stored.license,
+        version=stored.version,
+    )
+    return StoredGenerator(network, description)
+
+
+def checkpoint_of(network: nn.Module, description: Description) -> dict[str, Any]:
+    """What ``torch.save`` makes a checkpoint of that ``load_generator`` and ``warm_start`` read."""
+    spec, input, target = description.generator, description.input, description.target
+    return {
+        "hyper_parameters": {"generator": dict(spec), "input": input.as_dict(), "target": target.as_dict()},
+        "state_dict": {f"generator.{name}": value.contiguous() for name, value in network.state_dict().items()},
+        "training": dict(description.training),
+        "license": description.license,
+        "pix2pix_lit_version": description.version,
+    }
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file starts as those of safetensors do, with the length of its JSON header, or is called so."""
+    if not path.is_file():
+        return False
+    if path.suffix.lower() == ".safetensors":
+        return True
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError:
+        return False
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 2**27
+
+
+@dataclass
+class _Stored:
+    """A file's contents, not yet built."""
+
+    spec: dict[str, Any]
+    input: ImageType
+    target: ImageType
+    weights: dict[str, Tensor]
+    precision: Precision = "fp32"
+    training: dict[str, Any] = field(default_factory=dict)
+    license: str | None = None
+    version: str = "unknown"
+
+
+def _read_safetensors(path: Path) -> _Stored:
+    try:
+        with library_path(path) as utf8, safe_open(utf8, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); expected an intact file of safetensors: get another copy"
+        ) from error
+    if METADATA_KEY not in metadata:
+        raise UserError(
+            f"{path} does not say which generator it holds (its metadata: {', '.join(metadata) or 'none'}); expected "
+            f"one that was written by python -m pix2pix_lit.export format=safetensors"
+        )
+    told = Description.from_json(metadata[METADATA_KEY], path)
+    return _Stored(
+        dict(told.generator),
+        told.input,
+        told.target,
+        weights,
+        told.precision,
+        dict(told.training),
+        told.license,
+        told.version,
+    )
+
+
+def _read_pickled(path: Path) -> _Stored:
+    checkpoint = read_checkpoint(path)
+    if is_reference(checkpoint):
+        spec, in_channels, out_channels, weights = from_reference(checkpoint, path)
+        types = ImageType(channels=in_channels), ImageType(channels=out_channels)
+        return _Stored(spec, *types, weights, training={"by": "the reference implementation"})
+    stored = checkpoint.get("hyper_parameters")
+    specs = [stored.get(name) for name in ("generator", "input", "target")] if isinstance(stored, dict) else [None]
+    state = checkpoint.get("state_dict")
+    if not all(isinstance(spec, dict) for spec in specs) or not isinstance(state, dict):
+        keys = first_few([*checkpoint], 12)
+        raise UserError(
+            f"{path} does not say which generator it holds and for which images (its keys: {keys}); expected a "
+            f"checkpoint written by this version of pix2pix-lit (train anew if an older one wrote it), or a generator "
+            f"file of the reference implementation"
+        )
+    spec, input, target = cast(list[dict[str, Any]], specs)
+    prefix = "generator_ema." if any(str(key).startswith("generator_ema.") for key in state) else "generator."
+    weights = {key.removeprefix(prefix): it for key, it in state.items() if str(key).startswith(prefix)}
+    training, license = checkpoint.get("training", {}), checkpoint.get("license")
+    known = {"steps": "global_step", "epochs": "epoch", "data": "data"}
+    if (
+        not isinstance(training, dict)
+        or not isinstance(license, str | None)
+        or not all(isinstance(weight, Tensor) for weight in weights.values())
+        or any(
+            holds_tensors(it) for it in (spec, input, target, training, *(checkpoint.get(it) for it in known.values()))
+        )
+    ):
+        raise UserError(
+            f"{path} has tensors where it describes itself, or something else where tensors should be; expected a "
+            f"checkpoint written by pix2pix-lit: get an intact copy"
+        )
+    training = training | {name: checkpoint[key] for name, key in known.items() if key in checkpoint}
+    version = str(checkpoint.get("pix2pix_lit_version", "unknown"))
+    try:
+        types = ImageType(**input), ImageType(**target)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} does not fit what it says of its images: {error}") from error
+    return _Stored(spec, *types, weights, training=training, license=license, version=version)
+
+
+def holds_tensors(value: Any) -> bool:
+    """Whether any value in nested dictionaries, lists and tuples is a tensor."""
+    if isinstance(value, dict):
+        return any(map(holds_tensors, value.values()))
+    return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(holds_tensors, value)))
+
+
+def _build(spec: dict[str, Any], stored: _Stored, path: Path) -> nn.Module:
+    arguments = dict(spec)
+    name = arguments.pop("_target_", None)
+    if not isinstance(name, str) or name not in GENERATORS:
+        raise UserError(
+            f"{path} asks for the class {name!r}; only {', '.join(GENERATORS)} are built from a checkpoint, so that "
+            f"a file from a stranger runs no code. For a network of your own, build it in Python and load the "
+            f"'generator.' tensors of the file's 'state_dict' into it"
+        )
+    # Layers are counted before any is built, and shapes compared before any memory is taken.
+    layers = max((n for key in ("depth", "blocks") if type(n := arguments.get(key)) is int), default=0)
+    if layers > len(stored.weights):
+        raise UserError(
+            f"{path} does not fit the {name} that it describes: {layers} layers, but {len(stored.weights)} tensors"
+        )
+    try:
+        with torch.device("meta"):
+            network = GENERATORS[name](
+                **arguments,
+                in_channels=stored.input.network_channels,
+                out_channels=stored.target.network_channels,
+            )
+        faults = faults_of(stored.weights, {key: value.shape for key, value in network.state_dict().items()})
+        if int(network.smallest_side) > LARGEST_MULTIPLE:  # type: ignore[arg-type]
+            faults = f"takes sides of {LARGEST_MULTIPLE} and more only"
+    except (TypeError, ValueError, RuntimeError, KeyError, OverflowError) as error:
+        raise UserError(f"{path} does not fit the {name} that it describes: {error}") from error
+    if faults:
+        raise UserError(f"{path} does not fit the {name} that it describes: it {faults}")
+    check_numbers(stored.weights, network.state_dict(), path)
+    network.to_empty(device="cpu").load_state_dict(stored.weights)
+    return network.eval()
+
+
+def check_numbers(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: object) -> None:
+    """Refuse weights that are no numbers to calculate with.
+
+    Args:
+        weights: of a file.
+        expected: tensors of the network, of the same names; floating-point numbers may have another precision.
+        path: of the file, for the message.
+
+    Raises:
+        UserError: for a tensor of another kind (integers or complex numbers where floating-point numbers are
+            expected), or with a NaN or an infinity, also once it is in the network's precision.
+    """
+    kinds, broken = [], []
+    for name, weight in weights.items():
+        wanted = expected[name].dtype
+        if _kind(weight.dtype) != _kind(wanted):
+            kinds.append(f"{name} of {str(weight.dtype).removeprefix('torch.')}")
+        elif wanted.is_floating_point and not _is_finite(weight.to(wanted)):
+            broken.append(name)
+    for fault, expectation in ((kinds, "floating-point weights and whole counts"), (broken, "finite numbers")):
+        if fault:
+            what = first_few(fault, 3) if fault is kinds else f"NaN or infinity in {first_few(fault, 3)}"
+            raise UserError(f"{path} has {what}; expected {expectation}: get an intact copy, or an earlier checkpoint")
+
+
+def _kind(dtype: torch.dtype) -> str:
+    if dtype == torch.bool or dtype.is_complex:
+        return str(dtype)
+    return "floating" if dtype.is_floating_point else "whole"
+
+
+def _is_finite(values: Tensor) -> bool:
+    # The sum is quick to look at, but may overflow where no value does.
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())

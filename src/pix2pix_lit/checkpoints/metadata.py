@@ -1,0 +1,114 @@
+"""What a file that paints says of itself, whatever its format: all that is needed to use it rightly."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import pix2pix_lit
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.images.palettes import PALETTE_NAMES
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+
+METADATA_KEY = "pix2pix_lit"
+"""The name under which a file holds its description, as JSON, in whatever place its format has for such things."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A generator and its images.
+
+    Args:
+        generator: ``_target_`` and arguments of the network, ``norm_inference`` (its inference mode) among them.
+        input: what it translates.
+        target: what it paints.
+        size_multiple: what divides the height and width of the images that the network takes.
+        smallest_side: the least height and width that it takes.
+        precision: of the arithmetic that the file is made for.
+        takes_images: whether the file takes and gives images as (N, H, W, planes) arrays of their own dtype and any
+            size, instead of floats (N, channels, H, W) in [-1, 1] whose sides are multiples.
+        training: what is known of the training, such as ``steps``, ``epochs`` and ``data``.
+        license: under which the weights may be used; None if nobody said.
+        version: of pix2pix-lit that wrote the file.
+    """
+
+    generator: Mapping[str, Any]
+    input: ImageType
+    target: ImageType
+    size_multiple: int
+    smallest_side: int
+    precision: Precision = "fp32"
+    takes_images: bool = False
+    training: Mapping[str, Any] = field(default_factory=dict)
+    license: str | None = None
+    version: str = pix2pix_lit.__version__
+
+    @property
+    def norm_inference(self) -> str:
+        """The inference mode: what the norm layers normalise with, ``per_image``, ``running`` or ``none``."""
+        norm = self.generator.get("norm", "batch")
+        return str(self.generator.get("norm_inference", "per_image")) if norm == "batch" else _MODES_OF_NORMS[norm]
+
+    def to_json(self) -> str:
+        """All of it, with what else helps who reads it, as JSON text that ``from_json`` takes."""
+        values = asdict(self) | {"input": self.input.as_dict(), "target": self.target.as_dict()}
+        told = {
+            "norm_inference": self.norm_inference,
+            "network_input_channels": self.input.network_channels,
+            "network_output_channels": self.target.network_channels,
+            "network_value_range": [-1, 1],
+            "input_classes": classes_of(self.input),
+            "target_classes": classes_of(self.target),
+        }
+        return json.dumps(values | {"told": told}, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str, path: object) -> "Description":
+        """The description in a file; ``path`` is for messages.
+
+        Raises:
+            UserError: if it is none.
+        """
+        try:
+            values = json.loads(text)
+            del values["told"]
+            types = {name: ImageType(**values[name]) for name in ("input", "target")}
+            description = cls(**values | types)
+            if description.precision not in get_args(Precision) or not isinstance(description.generator, dict):
+                raise ValueError(f"precision={description.precision} generator={description.generator}")
+            if not isinstance(description.training, dict) or not isinstance(description.license, str | None):
+                raise ValueError(f"training={description.training} license={description.license}")
+            if type(description.takes_images) is not bool or not isinstance(description.version, str):
+                raise ValueError(f"takes_images={description.takes_images} version={description.version}")
+            _ = description.norm_inference  # of a norm that is known
+            for name in ("size_multiple", "smallest_side"):
+                if type(getattr(description, name)) is not int or not 1 <= getattr(description, name) <= 2**16:
+                    raise ValueError(f"{name}={getattr(description, name)}")
+            return description
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise UserError(
+                f"{path} describes itself in a way that this version of pix2pix-lit does not know "
+                f"({type(error).__name__}: {error}); expected a file of version {pix2pix_lit.__version__}: export it "
+                f"anew from its checkpoint"
+            ) from error
+
+    def changed(self, **changes: Any) -> "Description":
+        """The same but for these values."""
+        return replace(self, **changes)
+
+
+_MODES_OF_NORMS = {"instance": "per_image", "none": "none"}
+
+
+def classes_of(image_type: ImageType) -> list[dict[str, Any]] | None:
+    """Colour, and name if it has one, of each class; None for images without a palette."""
+    colors = image_type.palette_colors
+    if colors is None:
+        return None
+    names = PALETTE_NAMES[image_type.palette] if isinstance(image_type.palette, str) else (None,) * len(colors)
+    return [
+        {"color": color.tolist()} | ({} if name is None else {"name": name})
+        for color, name in zip(colors, names, strict=True)
+    ]

@@ -1,0 +1,134 @@
+"""Pairs as the network sees them, before and after augmentation: python -m pix2pix_lit.data.preview data=..."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from omegaconf import DictConfig
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.runs.command import command
+
+if TYPE_CHECKING:
+    from pix2pix_lit.data import PairsDataModule
+    from pix2pix_lit.data.dataset import PairDataset
+    from pix2pix_lit.images.grid import Group
+
+log = logging.getLogger(__name__)
+
+
+class Keys:
+    """The types of the keys of ``configs/look.yaml`` that belong to no group."""
+
+    output: str
+    count: int
+    draws: int
+    seed: int
+
+
+def look(config: DictConfig) -> None:
+    """Draw the sheet that ``configs/look.yaml`` describes.
+
+    Args:
+        config: the composed config.
+
+    Raises:
+        UserError: if the data cannot be used, and for a ``count`` below 1 or ``draws`` below 0.
+    """
+    # Imported here so that --help and a mistyped key answer at once.
+    from hydra.utils import instantiate
+
+    from pix2pix_lit.data.dataset import evenly_spread
+    from pix2pix_lit.images.files import write_image
+    from pix2pix_lit.images.grid import draw_sheet
+
+    if not config.output:
+        raise UserError("output is not set; expected the folder for pairs.png: pass output=FOLDER")
+    for key, least in (("count", 1), ("draws", 0)):
+        if type(config[key]) is not int or config[key] < least:
+            raise UserError(f"{key} is {config[key]!r}; expected a whole number, {least} or more")
+    datamodule = instantiate(config.data, cache="none", _convert_="all")  # a few pairs are not worth a cache
+    datamodule.setup("fit")
+    indices = evenly_spread(len(datamodule.train_pairs), config.count)
+    path = Path(config.output) / "pairs.png"
+    columns = as_network_sees(datamodule, indices, config.draws)
+    source = datamodule.build_source(datamodule.train_split)
+    names = [source[index].name for index in indices]
+    heading = f"{len(indices)} of {len(source)} pairs of the split {datamodule.train_split}, {datamodule.direction}"
+    write_image(path, draw_sheet(grouped(columns, names, datamodule.direction), heading))
+    log.info("%d training pairs are in %s", len(indices), path)
+
+
+def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws: int) -> dict[str, list[np.ndarray]]:
+    """Training pairs in columns: as their files have them, without augmentation, and as each of some epochs has them.
+
+    Args:
+        datamodule: after ``setup``.
+        indices: of the pairs.
+        draws: number of epochs.
+
+    Returns:
+        Caption -> (H, W, 3) uint8 RGB of each pair. The longer side of what the files have is that of the crop at most.
+
+    Raises:
+        UserError: if one of the pairs cannot be read.
+    """
+    from pix2pix_lit.data.dataset import Draw
+
+    fixed = datamodule.fixed_train_pairs()
+    source = datamodule.build_source(datamodule.train_split)
+    columns: dict[str, list[np.ndarray]] = {}
+
+    def add(pairs: "PairDataset", draw: Draw, suffix: str) -> None:
+        batch = pairs[[draw]]
+        for caption, images, image_type in (
+            (f"input{suffix}", batch["input"], pairs.input_type),
+            (f"target{suffix}", batch["target"], pairs.target_type),
+        ):
+            columns.setdefault(caption, []).append(image_type.picture(images[0].permute(1, 2, 0).numpy()))
+
+    for index in indices:
+        for caption, picture in zip("AB", source.pictures(source[index]), strict=True):
+            columns.setdefault(caption, []).append(picture)
+        add(fixed, Draw(0, index), "")
+        for epoch in range(draws):
+            add(datamodule.train_pairs, Draw(epoch, index), f", epoch {epoch}")
+    longest = max(columns["input"][0].shape)
+    return {
+        caption: [fitted(image, longest) for image in images] if caption in ("A", "B") else images
+        for caption, images in columns.items()
+    }
+
+
+def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], direction: str) -> "list[Group]":
+    """The columns of ``as_network_sees`` by pair: its inputs in a row, and below them its targets."""
+    from pix2pix_lit.images.grid import Group
+
+    rows = []
+    for letter, side in zip(direction.split("to"), ("input", "target"), strict=True):
+        own = {f"{letter}, file": columns[letter], side: columns[side]}
+        prefix = f"{side}, "
+        own |= {name.removeprefix(prefix): images for name, images in columns.items() if name.startswith(prefix)}
+        rows.append(own)
+    return [
+        Group(name, [{caption: images[number] for caption, images in row.items()} for row in rows])
+        for number, name in enumerate(names)
+    ]
+
+
+def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
+    """(H, W, 3) uint8, shrunk so that no side is longer."""
+    scale = longest / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+main = command("look", Keys, required=["data", "output"])(look)
+
+if __name__ == "__main__":
+    main()

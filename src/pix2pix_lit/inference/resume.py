@@ -1,0 +1,65 @@
+"""Going on with translations that were interrupted: which files are there already, from the same command."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.json import as_json, read_json
+from pix2pix_lit.inference.files import Task
+
+Existing = Literal["continue", "skip", "overwrite"]
+
+RECORD = ".predict.json"
+"""The file in the output folder that says what its translations were made by, and from when on."""
+
+
+def remaining_tasks(
+    tasks: list[Task], output: Path, made_by: Mapping[str, Any], existing: Existing = "continue"
+) -> list[Task]:
+    """Those of ``tasks`` that are still to be done.
+
+    Args:
+        tasks: all of a command.
+        output: the folder that translations go to; made, with a record of what they are made by. If it is the file of
+            the only task, that is done again each time.
+        made_by: plain values that translations depend on.
+        existing: ``continue`` leaves out translations that are newer than their source and were made since the first
+            command of the same ``made_by``; ``skip`` leaves out all that are there; ``overwrite`` leaves out none.
+
+    Raises:
+        UserError: for another ``existing``, and if ``output`` cannot be written to.
+    """
+    if existing not in ("continue", "skip", "overwrite"):
+        raise UserError(f"existing is {existing!r}; expected continue, skip or overwrite")
+    record = output / RECORD
+    if [task.target for task in tasks] == [output]:  # a file alone, beside which nothing is kept
+        return [] if existing == "skip" and output.exists() else tasks
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        is_same = existing != "overwrite" and read_json(record) == json.loads(as_json(made_by))
+        if not is_same:
+            with replacement_of(record) as temporary:
+                temporary.write_text(as_json(made_by), "utf-8")
+        since = record.stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(
+            f"output={output} cannot be written to ({error.strerror}); expected a folder with room that you may write "
+            f"to: choose another"
+        ) from error
+    if existing == "overwrite":
+        return tasks
+    if existing == "skip":
+        return [task for task in tasks if not os.path.exists(task.target)]
+    return [task for task in tasks if not (is_same and _is_done(task, since))]
+
+
+def _is_done(task: Task, since: int) -> bool:
+    try:
+        made = task.target.stat().st_mtime_ns
+        return made >= since and made >= task.source.stat().st_mtime_ns
+    except OSError:
+        return False

@@ -1,0 +1,32 @@
+"""Activation checkpointing (Chen et al. 2016): less memory, about a third more arithmetic, the same numbers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from pix2pix_lit.networks.layers.norm import frozen_running_statistics
+
+
+def recomputed(block: nn.Module, run: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """``run(*inputs)``, of which only the inputs are kept for the backward pass, where it runs again.
+
+    Dropout draws the same again, and BatchNorm takes its statistics of the same parts of the batch without counting
+    them twice. Without gradients, or in eval mode, it is a plain call.
+
+    Args:
+        block: the layers that ``run`` passes its inputs through.
+        run: tensors -> tensor. Must change no state but that of dropout and BatchNorm.
+        inputs: its arguments.
+    """
+    if not (block.training and torch.is_grad_enabled()):
+        return run(*inputs)
+    if torch.compiler.is_compiling():  # recomputes values alone, no updates of statistics, and takes no contexts
+        return checkpoint(run, *inputs, use_reentrant=False)
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), frozen_running_statistics(block)  # made during the first run, so with its parts
+
+    return checkpoint(run, *inputs, use_reentrant=False, context_fn=contexts)

@@ -1,0 +1,115 @@
+"""Images are found by their names, and what looks like one and is passed over is named."""
+
+import os
+import stat
+import sys
+
+import pytest
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images.listing import SUFFIXES, find_images, told
+
+
+def touch(folder, *names, content=b""):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_endings_count_in_any_case(tmp_path, suffix):
+    touch(tmp_path, f"a{suffix}", f"b{suffix.upper()}", f"c{suffix.title()}")
+    assert [path.name[0] for path in find_images(tmp_path).paths] == ["a", "b", "c"]
+
+
+def test_images_that_are_not_read_are_named_with_what_to_do(tmp_path):
+    touch(tmp_path, "a.jpg", "b.SVG", "c.NEF", "sub/d.jxl")
+    assert find_images(tmp_path, recursive=True).left_out == {
+        tmp_path / "b.SVG": "SVG, which is not read: convert it to JPEG, PNG or TIFF",
+        tmp_path / "c.NEF": "a camera's raw image, which is not read: convert it to JPEG, PNG or TIFF",
+        tmp_path / "sub/d.jxl": "JXL, which is not read: convert it to JPEG, PNG or TIFF",
+    }
+
+
+@pytest.mark.skipif(".heic" in SUFFIXES, reason="a plug-in that reads it is installed")
+def test_of_heic_it_is_said_which_plug_in_reads_it(tmp_path):
+    touch(tmp_path, "a.jpg", "b.HEIC")
+    assert list(find_images(tmp_path).left_out.values()) == [
+        "HEIC, which is not read: convert it to JPEG, PNG or TIFF, or pip install pillow-heif"
+    ]
+
+
+def test_what_is_no_image_is_passed_over_in_silence(tmp_path):
+    others = ("notes.txt", "a.json", "a.csv", "Thumbs.db", ".DS_Store", "._a.jpg", ".hidden.heic", "README", "a.mp4")
+    touch(tmp_path, "a.jpg", *others, ".cache/b.heic")
+    (tmp_path / "folder.png").mkdir()
+    assert find_images(tmp_path, recursive=True) == ([tmp_path / "a.jpg"], {})
+
+
+def test_an_image_without_an_ending_is_named(tmp_path):
+    touch(tmp_path, "a.jpg")
+    touch(tmp_path, "photo", content=b"\xff\xd8\xff\xe0")
+    touch(tmp_path, "BMI", content=b"BMI of all patients")
+    assert find_images(tmp_path).left_out == {
+        tmp_path / "photo": "an image whose name has no ending: give it one, such as .jpg"
+    }
+
+
+def test_links_to_nothing_are_named(tmp_path):
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "b.png").symlink_to("gone.png")
+    (tmp_path / "c.png").symlink_to("c.png")
+    (tmp_path / "folder").symlink_to(tmp_path / "unmounted")
+    (tmp_path / "notes.txt").symlink_to("gone.txt")
+    assert find_images(tmp_path).left_out == {
+        tmp_path / "b.png": "a link to gone.png, which is not there",
+        tmp_path / "c.png": "a link to c.png, which is not there",
+        tmp_path / "folder": f"a link to {tmp_path / 'unmounted'}, which is not there",
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes there")
+def test_what_is_called_like_an_image_but_is_no_file_is_named(tmp_path):
+    touch(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "b.png")
+    assert stat.S_ISFIFO((tmp_path / "b.png").stat().st_mode)
+    assert find_images(tmp_path) == ([tmp_path / "a.jpg"], {tmp_path / "b.png": "no file"})
+
+
+def forbid(monkeypatch, folder):
+    """As if the user may not list this folder; the tests may run as root, who may."""
+    scandir = os.scandir
+
+    def scan(path="."):
+        if os.fspath(path) == str(folder):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+
+
+def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    touch(tmp_path, "a.jpg", "sub/b.jpg")
+    forbid(monkeypatch, tmp_path / "sub")
+    assert find_images(tmp_path, recursive=True) == (
+        [tmp_path / "a.jpg"],
+        {tmp_path / "sub": "a folder that cannot be read (Permission denied)"},
+    )
+    with pytest.raises(UserError, match=r"sub cannot be read \(Permission denied\); expected a folder of images"):
+        find_images(tmp_path / "sub", recursive=True)
+
+
+def test_images_in_sub_folders_are_named_where_these_are_not_looked_into(tmp_path):
+    touch(tmp_path, "a.jpg", "sub/b.jpg", "sub/notes.txt", "sub/deep/c.tif", ".thumbs/d.jpg")
+    reason = "in a sub-folder, where this layout does not look"
+    assert find_images(tmp_path).left_out == {tmp_path / "sub/b.jpg": reason, tmp_path / "sub/deep/c.tif": reason}
+
+
+def test_a_folder_of_nothing_that_is_read_says_what_is_there(tmp_path):
+    touch(tmp_path, "a.svg", "b.svg", "c.svg", "d.svg")
+    with pytest.raises(UserError, match=r"holds no image that can be read, but 4 left out: .*a\.svg \(SVG, .*; and 1 "):
+        find_images(tmp_path)
+
+
+def test_few_of_many_that_are_left_out_are_named(tmp_path):
+    assert told({tmp_path / "a": "x", tmp_path / "b": "y"}, most=1) == f"2 left out: {tmp_path}/a (x); and 1 more"

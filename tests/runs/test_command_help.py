@@ -1,0 +1,103 @@
+"""Help that is read from the configs, and answers that need no torch."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pix2pix_lit import __version__
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.runs.command import CONFIG_DIR
+from pix2pix_lit.runs.command_help import help_text, usage
+
+COMMANDS = {
+    "train": "train",
+    "predict": "predict",
+    "export": "export.__main__",
+    "prepare": "data.prepare",
+    "audit": "data.audit.__main__",
+    "look": "data.look",
+    "examples": "data.examples",
+    "sweep_results": "sweep.results",
+}
+"""The primary configs and the modules of their commands."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_usage_examples_and_every_key_with_its_comment(name):
+    shown = help_text(Path(CONFIG_DIR), name)
+    keys = re.findall(r"^(\w+): .*#.*$", (Path(CONFIG_DIR) / f"{name}.yaml").read_text(), re.MULTILINE)
+    assert keys or name == "sweep_results"
+    for key in keys:
+        assert re.search(rf"^  {key}: .*#", shown, re.MULTILINE), key
+    assert "For example:\n  python" in shown
+    assert usage(Path(CONFIG_DIR), name) in shown
+    assert "hydra:" not in shown.replace("${hydra:", "")
+    assert ("\nGroups of keys" in shown) == (name in ("train", "prepare", "audit", "look"))
+
+
+def test_help_of_train_lists_every_group_with_its_options_and_shows_those_of_one():
+    folder = Path(CONFIG_DIR)
+    shown = help_text(folder, "train")
+    for group in (path for path in folder.rglob("*") if path.is_dir() and path.parent.name != "experiment"):
+        (line,) = re.findall(rf"^  {group.relative_to(folder)} +(.*)$", shown, re.MULTILINE)
+        assert {path.stem for path in group.glob("*.yaml")} - {"base"} <= {*line.split(", ")}
+    assert "  max_epochs: 200  #" in help_text(folder, "train", ["trainer"])
+    assert "  batch_size: 1  #" in help_text(folder, "train", ["data=facades"])
+    for wrong, message in (("trainr", "did you mean trainer?"), ("data=facade", "did you mean data=facades?")):
+        with pytest.raises(UserError, match=re.escape(message)):
+            help_text(folder, "train", [wrong])
+
+
+ANSWERS = {
+    "--help": "Translate images and videos",
+    "--help trainer": "there is no group trainer",
+    "--version": f"pix2pix-lit {__version__}",
+    "--ckpt x": "unrecognized arguments: --ckpt.*expected: python predict.py ckpt=FILE",
+    "a.ckpt b c": "a.ckpt is not KEY=VALUE; expected: python predict.py ckpt=FILE",
+    "": "ckpt is not set; .*python predict.py ckpt=FILE",
+    "ckpt=x": "input is not set",
+    "checkpoint=x": "there is no key checkpoint",
+}
+HEAVY = ("torch", "torchvision", "lightning", "albumentations", "tensorboard", "optuna")
+
+PROGRAM = """
+import contextlib, importlib, io, json, sys
+commands, answers = json.loads(sys.argv[1])
+modules = {name: importlib.import_module("pix2pix_lit." + module) for name, module in commands.items()}
+
+def run(name, words):
+    sys.argv = [name, *words.split()]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        try:
+            modules[name].main()
+        except SystemExit as error:
+            return str(error)
+    return output.getvalue()
+
+said = {words: run("predict", words) for words in answers}
+said |= {name: run(name, words) for name, words in {
+    "train": "data=folders", "audit": "data=aligned", "look": "data=manifest", "export": "", "sweep_results": "",
+}.items()}
+print(json.dumps([said, [*sys.modules]]))
+"""
+
+
+def test_usage_help_and_missing_keys_are_answered_without_torch(run_python, tmp_path):
+    printed = run_python(tmp_path, "-c", PROGRAM, json.dumps([COMMANDS, [*ANSWERS]]))
+    said, modules = json.loads(printed.splitlines()[-1])
+    for words, expected in ANSWERS.items():
+        assert re.search(expected, said[words]), (words, said[words])
+    assert [said[name].split()[1] for name in ("train", "audit", "look", "export", "sweep_results")] == [
+        "data.root",
+        "data.root",
+        "data.root",
+        "ckpt",
+        "folder",
+    ]
+    assert not {*HEAVY} & {*modules}
+    assert not [*tmp_path.iterdir()]
+    assert "torch" in sys.modules  # in this process, so that the names are right
