@@ -33,8 +33,8 @@ from typing import Any
 import torch
 
 EXPORTS = {
-    "ONNX Runtime fp32": ("onnx", "fp32"),
-    "ONNX Runtime int8": ("onnx", "int8"),
+    "ONNX ExportedBackend fp32": ("onnx", "fp32"),
+    "ONNX ExportedBackend int8": ("onnx", "int8"),
     "OpenVINO fp32": ("openvino", "fp32"),
     "OpenVINO bf16": ("openvino", "bf16"),
     "OpenVINO int8": ("openvino", "int8"),
@@ -69,7 +69,7 @@ class Side:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(metadata=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--ckpt", type=Path)
     parser.add_argument("--images", type=Path)

@@ -1,4 +1,4 @@
-"""Reading pairs as the reference implementation's data loader does, written from its description."""
+"""Reading pairs as the reference implementation's data loader does, written from its metadata."""
 
 from pathlib import Path
 

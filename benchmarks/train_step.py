@@ -75,7 +75,7 @@ class Side:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(metadata=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--precision", nargs="+", choices=["fp32", "tf32", "bf16"], default=["fp32"])
@@ -242,7 +242,7 @@ def bare_step(
     model: Any, optimizers: list[torch.optim.Optimizer], batch: Any, settings: Settings
 ) -> Callable[[], None]:
     """A step of the default model without Trainer, logging and all that can be switched on."""
-    from pix2pix_lit.networks.discriminators.output import split_judgements
+    from pix2pix_lit.networks.discriminators.output import split_outputs
     from pix2pix_lit.networks.layers.norm import statistics_of_parts
 
     generator, discriminator = model.generator, model.discriminator
@@ -260,7 +260,7 @@ def bare_step(
             fake = generator(input)
             with statistics_of_parts(discriminator, 2):
                 images = torch.cat([fake.detach().to(target.dtype), target])
-                judged_fake, judged_real = split_judgements(discriminator(torch.cat([input, input]), images))
+                judged_fake, judged_real = split_outputs(discriminator(torch.cat([input, input]), images))
             loss = (adversarial.on_fake(judged_fake) + adversarial.on_real(judged_real)) / 2
         descend(optimizers[1], loss)
         discriminator.requires_grad_(False)

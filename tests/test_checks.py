@@ -10,8 +10,7 @@ from omegaconf import OmegaConf
 
 from pix2pix_lit import predict, train
 from pix2pix_lit.checks import check_config, fits, in_words
-from pix2pix_lit.data import examples
-from pix2pix_lit.data import preview as look
+from pix2pix_lit.data import examples, preview
 from pix2pix_lit.data.audit import __main__ as audit
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export import __main__ as export
@@ -26,7 +25,7 @@ COMMANDS = {
         "predict": predict,
         "export": export,
         "audit": audit,
-        "look": look,
+        "preview": preview,
         "examples": examples,
     }.items()
 }

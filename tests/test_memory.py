@@ -70,7 +70,7 @@ def test_a_tensor_that_does_not_fit_names_the_batch_its_size_and_the_keys_that_h
     said = str(error.value)
     assert "(input (2, 3, 8, 8) on cpu, target (2, 1, 8, 8) on cpu)" in said
     assert "can't allocate memory" in said
-    keys = ("data.batch_size", "data.crop_size", "model.micro_batches", "model.generator.recompute")
+    keys = ("data.batch_size", "data.crop_size", "model.micro_batches", "model.generator.activation_checkpointing")
     assert all(key in said for key in (*keys, "trainer.precision=bf16-mixed"))
 
 

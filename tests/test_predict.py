@@ -1,4 +1,4 @@
-"""Images in, translated images and contact sheets out."""
+"""Images in, translated images and contact grids out."""
 
 import errno
 import io
@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image, write_image
-from pix2pix_lit.images.grid import Group, draw_sheet
+from pix2pix_lit.images.grid import Group, draw_grid
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.metadata import ImageMetadata
 from pix2pix_lit.inference import Translator
@@ -91,22 +91,22 @@ def test_every_image_is_translated_under_its_own_name(tmp_path, checkpoint, capl
 
 def test_a_half_is_translated_and_the_sheet_shows_the_other_as_target(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40)})
-    predict(config_of(tmp_path, half="right", sheets=True))
-    assert files_below(tmp_path / "out") == ["a.png", "b.png", "sheets/sheet_0001.png"]
+    predict(config_of(tmp_path, half="right", grids=True))
+    assert files_below(tmp_path / "out") == ["a.png", "b.png", "grids/grid_0001.png"]
     generated = [read_image(tmp_path / "out" / name) for name in images]
     expected = [
         Group(name, [{"input": image[:, 20:], "generated": translation, "target": image[:, :20]}])
         for (name, image), translation in zip(images.items(), generated, strict=True)
     ]
     assert np.abs(generated[0].astype(int) - translate(checkpoint, images["a.png"][:, 20:])).max() <= 1
-    np.testing.assert_array_equal(read_image(tmp_path / "out/sheets/sheet_0001.png"), draw_sheet(expected))
+    np.testing.assert_array_equal(read_image(tmp_path / "out/grids/grid_0001.png"), draw_grid(expected))
 
 
 def test_a_sheet_of_whole_images_has_no_target(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (30, 40)})
-    predict(config_of(tmp_path, sheets=True))
+    predict(config_of(tmp_path, grids=True))
     expected = [Group("a.png", [{"input": images["a.png"], "generated": read_image(tmp_path / "out/a.png")}])]
-    np.testing.assert_array_equal(read_image(tmp_path / "out/sheets/sheet_0001.png"), draw_sheet(expected))
+    np.testing.assert_array_equal(read_image(tmp_path / "out/grids/grid_0001.png"), draw_grid(expected))
 
 
 DEPTH = ImageType(channels=1, dtype="uint16", range=[0, 4000])
@@ -116,8 +116,8 @@ CLASSES = ImageType(kind="ids", channels=1, classes=5, values=[0, 50, 100, 150, 
 def test_a_sixteen_bit_target_comes_out_as_a_sixteen_bit_file(tmp_path):
     checkpoint = save_checkpoint(tmp_path, RGB, DEPTH)
     images = write_inputs(tmp_path, {"a.png": (9, 14), "b.jpg": (9, 14), "c.tif": (9, 14)})
-    predict(config_of(tmp_path, sheets=True))
-    assert files_below(tmp_path / "out") == ["a.png", "b.png", "c.tif", "sheets/sheet_0001.png"]
+    predict(config_of(tmp_path, grids=True))
+    assert files_below(tmp_path / "out") == ["a.png", "b.png", "c.tif", "grids/grid_0001.png"]
     for name in ("a.png", "c.tif"):
         depth = read_image(tmp_path / "out" / name, DEPTH)
         assert (depth.shape, depth.dtype) == ((9, 14, 1), np.uint16)
@@ -133,7 +133,7 @@ def test_class_numbers_are_read_by_their_values_and_painted_by_theirs(tmp_path):
     write_image(tmp_path / "in/a.png", ids * 50)
     write_image(tmp_path / "in/b.png", ids * 50 + 1)
     with pytest.raises(UserError, match=r"1 of 2 files were left out:\n.*b\.png"):
-        predict(config_of(tmp_path, sheets=True))
+        predict(config_of(tmp_path, grids=True))
     painted = read_image(tmp_path / "out/a.png", CLASSES)
     np.testing.assert_array_equal(painted, translate(checkpoint, ids))
 
@@ -251,11 +251,11 @@ def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkp
 
 def test_samples_come_with_their_mean_and_a_map_of_deviations(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (9, 14), "sub/b.png": (30, 40)})
-    predict(config_of(tmp_path, samples=3, seed=5, sheets=True))
+    predict(config_of(tmp_path, samples=3, seed=5, grids=True))
     expected = [
         f"{folder}{name}" for name in images for folder in ("", "deviation/", *(f"samples/00{k}/" for k in "012"))
     ]
-    assert files_below(tmp_path / "out") == sorted([*expected, "sheets/sheet_0001.png"])
+    assert files_below(tmp_path / "out") == sorted([*expected, "grids/grid_0001.png"])
     translator = Translator.load(checkpoint)
     for name, image in images.items():
         draws = translator.draw(torch.from_numpy(image.copy()).permute(2, 0, 1), 3, 5)
@@ -284,13 +284,13 @@ def test_a_gallery_shows_all_that_is_there_also_after_going_on(tmp_path, checkpo
     write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40)})
     predict(config_of(tmp_path, half="right"))
     write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40), "c.png": (12, 40)})
-    predict(config_of(tmp_path, half="right", gallery=True, sheets=True))
+    predict(config_of(tmp_path, half="right", gallery=True, grids=True))
     page = (tmp_path / "out/gallery/index.html").read_text()
     entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]
     assert [entry["name"] for entry in entries] == ["a.png", "b.png", "c.png"]
     assert [picture["caption"] for picture in entries[0]["pictures"]] == ["input", "generated", "target"]
     assert entries[2]["pictures"][1]["file"] == "../c.png"
-    assert read_image(tmp_path / "out/sheets/sheet_0001.png").shape[0] > 3 * 12
+    assert read_image(tmp_path / "out/grids/grid_0001.png").shape[0] > 3 * 12
 
 
 def test_the_folder_of_a_run_stands_for_its_last_checkpoint_and_the_gallery_names_the_run(tmp_path, checkpoint, caplog):
@@ -559,7 +559,7 @@ def test_an_image_whose_translation_is_not_finite_is_named_and_not_written(check
 
     def load_broken(*arguments, **options):
         translator = load(*arguments, **options)
-        not_finite_for_white(translator.painter.network)
+        not_finite_for_white(translator.backend.network)
         return translator
 
     monkeypatch.setattr(Translator, "load", load_broken)

@@ -36,12 +36,12 @@ def keep_freed_memory() -> bool:
 
 
 _SIGNS = ("out of memory", "can't allocate memory", "alloc_failed", "failed to allocate memory")
-"""Of CUDA and MPS, of torch's allocator for the CPU, of CUDA's libraries, and of ONNX Runtime."""
+"""Of CUDA and MPS, of torch's allocator for the CPU, of CUDA's libraries, and of ONNX ExportedBackend."""
 
 
 _REMEDY = (
     "lower data.batch_size or data.crop_size, or keep the size and set model.micro_batches=2 or more, "
-    "model.generator.recompute=true, or trainer.precision=bf16-mixed"
+    "model.generator.activation_checkpointing=true, or trainer.precision=bf16-mixed"
 )
 
 

@@ -1,4 +1,4 @@
-"""Images in, translated images, contact sheets and a gallery out."""
+"""Images in, translated images, contact grids and a gallery out."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import lightning as L
 
-    from pix2pix_lit.checkpoints.metadata import Description
+    from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.files import Task
     from pix2pix_lit.inference.prediction import Outcome, Prediction
@@ -32,7 +32,7 @@ _WITHOUT_EFFECT = (
     "num_workers",
     "device",
     "devices",
-    "sheets",
+    "grids",
     "gallery",
     "existing",
     "trusted",
@@ -51,7 +51,7 @@ class Keys:
     naming: str | None
     half: str | None
     existing: str
-    sheets: bool
+    grids: bool
     gallery: bool
     tile: int | None
     overlap: int | None
@@ -90,13 +90,13 @@ def predict(config: DictConfig) -> None:
                 f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN|LIST|- "
                 f"output=FOLDER"
             )
-    for key in ("sheets", "gallery", "trusted"):
+    for key in ("grids", "gallery", "trusted"):
         if type(config[key]) is not bool:  # "no" and "off" are words, which Python takes for true
             raise UserError(f"{key} is {config[key]!r}; expected true or false")
     refuse_more_processes_than_cores("devices", config.devices)
     output = Path(config.output)
     if names_one_file(output):
-        for key in ("samples", "sheets", "gallery"):
+        for key in ("samples", "grids", "gallery"):
             if config[key]:
                 raise UserError(
                     f"output={output} is the name of one file, but {key}={config[key]} writes folders beside the "
@@ -123,9 +123,9 @@ def predict(config: DictConfig) -> None:
         translator = translator.with_bit_depth(config.bit_depth)
     if config.tile is not None:
         translator.overlap_of(config.tile, config.overlap)
-        description = translator.description
-        if is_first_rank() and description and description.norm_inference == "per_image":
-            is_batch_norm = description.generator.get("norm", "batch") == "batch"
+        metadata = translator.metadata
+        if is_first_rank() and metadata and metadata.norm_inference == "per_image":
+            is_batch_norm = metadata.generator.get("norm", "batch") == "batch"
             log.warning(
                 "tile=%d: this network normalises with statistics of what it sees, which differ from tile to tile and "
                 "leave a visible pattern. %sA larger tile has less of it, tile=null none",
@@ -169,7 +169,7 @@ def predict(config: DictConfig) -> None:
         raise
     if not is_first_rank():
         return
-    if config.sheets or config.gallery:
+    if config.grids or config.gallery:
         _show(config, checkpoint, translator, [task for task in tasks if os.path.exists(task.target)])
     for remark, paths in outcome.remarks.items():
         log.warning("%d images %s: %s", len(paths), remark, first_few(paths, 3))
@@ -243,7 +243,7 @@ def _made_by(config: DictConfig, checkpoint: Path) -> dict[str, Any]:
 
 
 def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -> None:
-    own = {"sheets": config.sheets, "gallery": config.gallery, "samples": config.samples, "deviation": config.samples}
+    own = {"grids": config.grids, "gallery": config.gallery, "samples": config.samples, "deviation": config.samples}
     for name, is_used in own.items():
         if is_used and any(task.target.is_relative_to(output / name) for task in tasks):
             key = "samples" if name == "deviation" else name
@@ -254,17 +254,17 @@ def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -
 
 
 def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks: "list[Task]") -> None:
-    """Write sheets and gallery of all that is there, of this command and of those that it goes on with."""
+    """Write grids and gallery of all that is there, of this command and of those that it goes on with."""
     from functools import partial
 
-    from pix2pix_lit.images.grid import SheetPages
+    from pix2pix_lit.images.grid import GridPages
     from pix2pix_lit.inference.background import read_ahead
     from pix2pix_lit.inference.gallery.gallery import Gallery
     from pix2pix_lit.inference.gallery.pictures import files_of, pictures_of
 
     output = Path(config.output)
-    pages = SheetPages(str(output / "sheets")) if config.sheets else None
-    title = f"Translations by {_model_name(checkpoint, translator.description)}"
+    pages = GridPages(str(output / "grids")) if config.grids else None
+    title = f"Translations by {_model_name(checkpoint, translator.metadata)}"
     gallery = Gallery(output / "gallery", title) if config.gallery else None
     deviations = output if config.samples else None
     pictures = partial(pictures_of, half=config.half, translator=translator, deviations=deviations)
@@ -283,13 +283,13 @@ def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks:
         log.info("The gallery is %s", shown(output / "gallery" / "index.html"))
 
 
-def _model_name(checkpoint: Path, description: "Description | None") -> str:
+def _model_name(checkpoint: Path, metadata: "GeneratorMetadata | None") -> str:
     """What to call a model: the run it is from, if that is known, the file, and how long it was trained."""
     path = checkpoint.resolve()
     name = path.name
     if path.parent.name == "checkpoints":  # outputs/<name>/<time>/checkpoints/last.ckpt
         name = f"{'/'.join(path.parents[1].parts[-2:])}, {name}"
-    training = description.training if description else {}
+    training = metadata.training if metadata else {}
     trained = [f"{key.removesuffix('s')} {training[key]:,}" for key in ("epochs", "steps") if _is_count(training, key)]
     return shown(f"{name} ({', '.join(trained)})" if trained else name)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.checkpoints.resume import checkpoint_to_go_on_from
 from pix2pix_lit.checks import check_config
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.names import is_utf8
@@ -60,7 +59,7 @@ def train(config: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from pix2pix_lit.checkpoints.resume import restoring
+    from pix2pix_lit.checkpoints.resume import restoring, training_to_resume
     from pix2pix_lit.checkpoints.warm_start import warm_start
     from pix2pix_lit.memory import keep_freed_memory
     from pix2pix_lit.runs.launch import end_ranks, start_ranks_as_single_jobs
@@ -90,7 +89,7 @@ def train(config: DictConfig) -> float | None:
     with sole_run_in(folder):
         try:
             check_config(config, Keys)  # of a sweep, each job has other values
-            stored = checkpoint_to_go_on_from(folder, config.ckpt_path)
+            stored = training_to_resume(folder, config.ckpt_path)
             checkpoint = None if stored is None else stored.path
             if checkpoint is not None:
                 _keep_csv_metrics(folder)

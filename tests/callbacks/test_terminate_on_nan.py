@@ -6,7 +6,7 @@ import lightning as L
 import pytest
 import torch
 
-from pix2pix_lit.callbacks import LastCheckpoint, StopWhenNotFinite
+from pix2pix_lit.callbacks import LastCheckpoint, TerminateOnNaN
 from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.errors import UserError
 
@@ -32,7 +32,7 @@ class Spoil(L.Callback):
 
 def callbacks(folder, spoil, every_n_steps=0):
     last = str(folder / "last.ckpt")
-    return [spoil, StopWhenNotFinite(last), LastCheckpoint(last, every_n_steps)]
+    return [spoil, TerminateOnNaN(last), LastCheckpoint(last, every_n_steps)]
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
@@ -86,13 +86,13 @@ def steps(callback, gpu, losses):
 
 
 def test_on_a_gpu_losses_are_looked_at_together_and_before_a_checkpoint(tmp_path):
-    callback, gpu = StopWhenNotFinite(str(tmp_path / "last.ckpt"), every_n_steps=4), OnGpu()
+    callback, gpu = TerminateOnNaN(str(tmp_path / "last.ckpt"), every_n_steps=4), OnGpu()
     callback.setup(gpu, gpu, "fit")
     at, said = steps(callback, gpu, [1.0, 1.0, 1.0, 1.0, 1.0, NAN, NAN, 1.0])
     assert at == 8
     assert "G=nan in step 6, on pair6 (the step before was on pair5)" in said
 
-    callback, gpu = StopWhenNotFinite(str(tmp_path / "last.ckpt"), every_n_steps=4), OnGpu()
+    callback, gpu = TerminateOnNaN(str(tmp_path / "last.ckpt"), every_n_steps=4), OnGpu()
     callback.setup(gpu, gpu, "fit")
     assert steps(callback, gpu, [1.0, NAN]) == (None, "")
     with pytest.raises(UserError, match="G=nan in step 2"):
@@ -109,7 +109,7 @@ class Scaler:
 
 def test_with_a_gradient_scaler_only_weights_and_a_collapsed_scale_end_the_run(tmp_path):
     scaler = Scaler(65536.0)
-    callback, gpu = StopWhenNotFinite(str(tmp_path / "last.ckpt"), every_n_steps=1), OnGpu(scaler)
+    callback, gpu = TerminateOnNaN(str(tmp_path / "last.ckpt"), every_n_steps=1), OnGpu(scaler)
     callback.setup(gpu, gpu, "fit")
     assert steps(callback, gpu, [1.0, NAN, INF]) == (None, "")
     large = torch.full((3,), 3e38)  # the sum of which is not finite
@@ -123,5 +123,5 @@ def test_with_a_gradient_scaler_only_weights_and_a_collapsed_scale_end_the_run(t
 
 
 def test_no_number_of_steps_below_one_is_taken():
-    with pytest.raises(UserError, match="callbacks.finite.every_n_steps is 0; expected 1 or more"):
-        StopWhenNotFinite("last.ckpt", every_n_steps=0)
+    with pytest.raises(UserError, match="callbacks.terminate_on_nan.every_n_steps is 0; expected 1 or more"):
+        TerminateOnNaN("last.ckpt", every_n_steps=0)

@@ -38,12 +38,12 @@ def test_the_path_is_all_it_takes_to_get_the_generator_back(tmp_path, spec, kind
 
 
 def test_what_its_images_are_comes_with_the_generator(tmp_path):
-    input = ImageType(kind="ids", channels=1, classes=7, palette=[[1, 2, 3]], boundaries=True)
+    input = ImageType(kind="ids", channels=1, classes=7, palette=[[1, 2, 3]], instance_edges=True)
     target = ImageType(channels=1, dtype="uint16", range=[0, 4000])
     network = UNetGenerator(in_channels=8, out_channels=1, width=4, depth=4, dropout_blocks=[0, 1])
     torch.save(checkpoint_of(UNET, network, input, target), tmp_path / "x.ckpt")
     loaded = load_generator(tmp_path / "x.ckpt")
-    assert (loaded.description.input, loaded.description.target) == (input, target)
+    assert (loaded.metadata.input, loaded.metadata.target) == (input, target)
     assert loaded.network(torch.zeros(1, 8, 16, 16)).shape == (1, 1, 16, 16)
 
 
@@ -206,15 +206,15 @@ def test_weights_that_are_no_finite_floating_point_numbers_are_refused(tmp_path,
         torch.save(content, path)
     else:
         path = tmp_path / "x.safetensors"
-        description = load_description(tmp_path)
-        safetensors.torch.save_file(state, path, {"pix2pix_lit": description.to_json()})
+        metadata = load_description(tmp_path)
+        safetensors.torch.save_file(state, path, {"pix2pix_lit": metadata.to_json()})
     with pytest.raises(UserError, match=message):
         load_generator(path)
 
 
 def load_description(tmp_path):
     torch.save(checkpoint_of(UNET, network_of(UNET)), tmp_path / "fine.ckpt")
-    return load_generator(tmp_path / "fine.ckpt").description
+    return load_generator(tmp_path / "fine.ckpt").metadata
 
 
 def test_weights_of_other_precisions_and_large_finite_ones_are_taken(tmp_path):
@@ -241,7 +241,7 @@ def test_a_checkpoint_with_something_else_in_its_place_is_refused(tmp_path, plac
     torch.save(content, tmp_path / "x.ckpt")
     is_fine = (place == "data" and not isinstance(value, torch.Tensor)) or (place == "input" and value == {})
     if is_fine:
-        assert load_generator(tmp_path / "x.ckpt").description.to_json()
+        assert load_generator(tmp_path / "x.ckpt").metadata.to_json()
     else:
         with pytest.raises(UserError, match="x.ckpt (does not|has tensors|asks for)"):
             load_generator(tmp_path / "x.ckpt")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import pix2pix_lit
-from pix2pix_lit.checkpoints.metadata import Description, classes_of
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata, classes_of
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.palettes import PALETTE_NAMES, PALETTES
@@ -14,19 +14,19 @@ LABELS = ImageType(kind="ids", channels=1, classes=20, palette="cityscapes", val
 DEPTH = ImageType(channels=1, dtype="uint16", range=[0, 4000], background=[7])
 
 
-def describe(**changes) -> Description:
+def describe(**changes) -> GeneratorMetadata:
     spec = {"_target_": "pix2pix_lit.networks.UNetGenerator", "norm": "batch", "norm_inference": "running"}
-    return Description(spec, LABELS, DEPTH, 256, 256, **changes)
+    return GeneratorMetadata(spec, LABELS, DEPTH, 256, 256, **changes)
 
 
 def test_json_holds_all_of_it():
-    description = describe(precision="bf16", takes_images=True, training={"steps": 7}, license="MIT")
-    assert Description.from_json(description.to_json(), "x.onnx") == description
-    assert description.version == pix2pix_lit.__version__
+    metadata = describe(precision="bf16", takes_images=True, training={"steps": 7}, license="MIT")
+    assert GeneratorMetadata.from_json(metadata.to_json(), "x.onnx") == metadata
+    assert metadata.version == pix2pix_lit.__version__
 
 
 def test_json_tells_strangers_what_they_need():
-    told = json.loads(describe().to_json())["told"]
+    told = json.loads(describe().to_json())["derived"]
     assert told["norm_inference"] == "running"
     assert (told["network_input_channels"], told["network_output_channels"]) == (20, 1)
     assert told["input_classes"][13] == {"color": [0, 0, 142], "name": "car"}
@@ -35,8 +35,8 @@ def test_json_tells_strangers_what_they_need():
 
 @pytest.mark.parametrize(("norm", "mode"), [("batch", "running"), ("instance", "per_image"), ("none", "none")])
 def test_the_inference_mode_is_that_of_the_norm(norm, mode):
-    description = describe()
-    assert description.changed(generator={**description.generator, "norm": norm}).norm_inference == mode
+    metadata = describe()
+    assert metadata.changed(generator={**metadata.generator, "norm": norm}).norm_inference == mode
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_inference_mode_is_that_of_the_norm(norm, mode):
         {"training": 3},
         {"license": ["MIT"]},
         {"surprise": 1},
-        {"told": ...},
+        {"derived": ...},
     ],
 )
 def test_what_is_no_description_is_refused_in_words(changes):
@@ -64,13 +64,13 @@ def test_what_is_no_description_is_refused_in_words(changes):
         else:
             values[key] = value
     with pytest.raises(UserError, match="x.onnx describes itself in a way that this version"):
-        Description.from_json(json.dumps(values), "x.onnx")
+        GeneratorMetadata.from_json(json.dumps(values), "x.onnx")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"told"'])
 def test_text_that_is_no_object_is_refused_in_words(text):
     with pytest.raises(UserError, match="x.onnx describes itself"):
-        Description.from_json(text, "x.onnx")
+        GeneratorMetadata.from_json(text, "x.onnx")
 
 
 def test_every_named_palette_has_a_name_for_each_colour():

@@ -86,7 +86,7 @@ def written(kind="unet_128", norm="batch", ngf=4, channels=(3, 3), size=None, **
     return writer.state
 
 
-class Painter:
+class Backend:
     """What the reference implementation computes from such tensors, in training mode without dropout."""
 
     def __init__(self, state):
@@ -134,8 +134,8 @@ class Painter:
 
 def painted(kind, state, x):
     netG, _, dropout = kind.partition(" ")  # noqa: N806
-    painter = Painter(state)
-    return painter.unet(x) if netG.startswith("unet") else painter.resnet(x, SIZES[netG], bool(dropout))
+    backend = Backend(state)
+    return backend.unet(x) if netG.startswith("unet") else backend.resnet(x, SIZES[netG], bool(dropout))
 
 
 def built(converted):
@@ -280,7 +280,7 @@ def ours(kind, **settings):
     [
         {},
         {"norm": "instance", "bias_before_norm": True},
-        {"norm": "batch", "dropout": 0.0, "norm_inference": "running", "recompute": True},
+        {"norm": "batch", "dropout": 0.0, "norm_inference": "running", "activation_checkpointing": True},
     ],
 )
 def test_ours_goes_to_the_reference_and_comes_back_bit_for_bit(kind, settings):

@@ -117,7 +117,7 @@ def test_names_are_text_and_not_markup(root):
     assert "<b>&" not in shown.source_text
     assert "<data>" not in shown.source_text
     assert "<1>" not in shown.source_text
-    assert shown.text.count(HARD) == 2  # among the constant images, and on the contact sheet
+    assert shown.text.count(HARD) == 2  # among the constant images, and on the contact grid
     assert "Audit of <data> & more" in shown.text
     assert "target, <1>" in shown.text
     assert f'alt="A of {HARD}"' in unescape(shown.source_text)

@@ -27,7 +27,7 @@ from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType
 
 HEIGHTS = ImageType(channels=1, dtype="float32", range=[0, 1])
-CLASSES = ImageType(kind="ids", channels=1, classes=9, boundaries=True)
+CLASSES = ImageType(kind="ids", channels=1, classes=9, instance_edges=True)
 
 
 class Made(PairSource):

@@ -158,7 +158,7 @@ class Scans(PairSource):
     """Height maps and class numbers with instances."""
 
     a = ImageType(channels=1, dtype="uint16", range=[0, 5000])
-    b = ImageType(kind="ids", channels=1, classes=9, boundaries=True)
+    b = ImageType(kind="ids", channels=1, classes=9, instance_edges=True)
 
     def __init__(self, root: str | None, split: str) -> None:
         self.split = split

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from pix2pix_lit.data.dataset import evenly_spread
-from pix2pix_lit.data.preview import as_network_sees, grouped, look
+from pix2pix_lit.data.preview import as_network_sees, grouped, preview
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image
@@ -21,7 +21,7 @@ STREETS = ("data=streets", "data.source.train_length=5", "data.source.val_length
 
 def config_of(folder: Path, *overrides: str) -> DictConfig:
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
-        return compose("look", [*STREETS, "data.load_size=40", "data.crop_size=32", f"output={folder}", *overrides])
+        return compose("preview", [*STREETS, "data.load_size=40", "data.crop_size=32", f"output={folder}", *overrides])
 
 
 def columns_of(folder: Path, *overrides: str, draws: int = 2) -> dict[str, list[np.ndarray]]:
@@ -65,7 +65,7 @@ def test_nothing_is_augmented_before_the_epochs(tmp_path):
 
 def test_sheet_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        look(config_of(tmp_path / "new", "count=3", "draws=1"))
+        preview(config_of(tmp_path / "new", "count=3", "draws=1"))
     height, width, _ = read_image(tmp_path / "new" / "pairs.png").shape
     assert width >= 3 * (32 + 4) + 4
     assert height * width > 3 * 2 * 3 * 36 * 36  # pairs, rows and images in a row
@@ -85,12 +85,12 @@ def test_the_images_of_a_pair_stand_together_inputs_above_targets(tmp_path, dire
 
 def test_no_more_pairs_are_shown_than_there_are(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        look(config_of(tmp_path, "count=50", "draws=0"))
+        preview(config_of(tmp_path, "count=50", "draws=0"))
     assert "5 training pairs" in caplog.text
 
 
 def test_no_cache_is_built_for_a_few_pairs(tmp_path):
-    look(config_of(tmp_path, "count=1", "data.cache=disk", f"data.cache_dir={tmp_path}/cache"))
+    preview(config_of(tmp_path, "count=1", "data.cache=disk", f"data.cache_dir={tmp_path}/cache"))
     assert not (tmp_path / "cache").exists()
 
 
@@ -106,7 +106,7 @@ def test_no_cache_is_built_for_a_few_pairs(tmp_path):
 )
 def test_what_cannot_be_done_is_refused(tmp_path, override, message):
     with pytest.raises(UserError, match=message):
-        look(config_of(tmp_path, override))
+        preview(config_of(tmp_path, override))
 
 
 def test_pairs_are_evenly_spread_from_the_first_to_the_last():

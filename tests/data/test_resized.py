@@ -69,7 +69,7 @@ def test_colours_are_snapped_before_they_are_resized():
 
 
 def test_the_instance_plane_beside_colours_is_not_snapped():
-    kind = ImageType(kind="colors", palette="cityscapes", boundaries=True)
+    kind = ImageType(kind="colors", palette="cityscapes", instance_edges=True)
     image = np.concatenate([labels(20, 30), np.full((20, 30, 1), 26001)], -1).astype(np.uint16)
     np.testing.assert_array_equal(
         ResizedPairs(OnePair(noise(20, 30), image, kind), (20, 30), snap_labels=True)[0].b, image

@@ -26,7 +26,7 @@ TINY = {
     "predict": "num_workers=0 device=cpu devices=1",
     "export": "rounds=0 count=1 calibration_count=1 device=cpu",
     "data.audit": "data.load_size=36 data.crop_size=32 num_workers=0",
-    "data.look": "data.load_size=36 data.crop_size=32 data.num_workers=0",
+    "data.preview": "data.load_size=36 data.crop_size=32 data.num_workers=0",
     "data.examples": "count=2 size=32",
     "data.prepare": "",
     "sweep.results": "",
@@ -173,7 +173,7 @@ def _more(key: str, arguments: list[str]) -> list[str]:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     more = []
     is_drawn = given.get("data", "streets") == "streets" and "paper" not in given.get("experiment", "")
-    if is_drawn and key in ("train", "data.audit", "data.look"):
+    if is_drawn and key in ("train", "data.audit", "data.preview"):
         more += ["data.source.train_length=4", "data.source.val_length=2"]
     if key == "train" and given.get("debug") != "profile":
         more += ["trainer.max_steps=1"]

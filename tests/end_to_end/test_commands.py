@@ -89,10 +89,10 @@ def test_predict_needs_only_the_path_and_keeps_names_and_sizes(trained, tmp_path
     sizes = {"a (1).png": (32, 32), "sub/b=2,x.bmp": (45, 70), "sub/c[3].png": (7, 20), "ü.webp": (32, 32)}
     for name, (height, width) in sizes.items():
         write_image(tmp_path / "in" / name, rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-    command(tmp_path, "predict", f"ckpt={run}/checkpoints/last.ckpt", "input=in", "output=out", "sheets=true")
+    command(tmp_path, "predict", f"ckpt={run}/checkpoints/last.ckpt", "input=in", "output=out", "grids=true")
     assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
         *sizes,
-        "sheets/sheet_0001.png",
+        "grids/grid_0001.png",
         ".predict.json",
     }
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}  # no empty log file either
@@ -202,11 +202,11 @@ def test_aligned_files_train_and_their_halves_are_predicted(tmp_path, tiny_overr
     )
     (run,) = (tmp_path / "outputs" / "aligned").iterdir()
     checkpoint = f"ckpt={run}/checkpoints/last.ckpt"
-    command(tmp_path, "predict", checkpoint, "input=my pairs, v=2/val/*.png", "output=out", "half=left", "sheets=true")
+    command(tmp_path, "predict", checkpoint, "input=my pairs, v=2/val/*.png", "output=out", "half=left", "grids=true")
     assert Image.open(tmp_path / "out" / "0.png").size == (40, 40)
-    sheet = read_image(tmp_path / "out" / "sheets" / "sheet_0001.png")
+    grid = read_image(tmp_path / "out" / "grids" / "grid_0001.png")
     pair = read_image(tmp_path / "my pairs, v=2" / "val" / "0.png")
     assert Path(tmp_path / "out" / "1.png").is_file()
     top = 4 + 2 * 15  # below a name and captions
-    assert (sheet[top : top + 40, 4:44] == pair[:, :40]).all()
-    assert (sheet[top : top + 40, 92:132] == pair[:, 40:]).all()
+    assert (grid[top : top + 40, 4:44] == pair[:, :40]).all()
+    assert (grid[top : top + 40, 92:132] == pair[:, 40:]).all()

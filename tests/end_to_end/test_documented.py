@@ -31,7 +31,7 @@ from . import documented
 
 pytestmark = pytest.mark.skipif(not documented.FILES, reason="the documentation is in the checkout alone")
 
-PRIMARY = {"data.audit": "audit", "data.look": "look", "data.prepare": "prepare", "data.examples": "examples"}
+PRIMARY = {"data.audit": "audit", "data.preview": "preview", "data.prepare": "prepare", "data.examples": "examples"}
 PACKAGES = {"data=huggingface": "datasets", "sweep=": "optuna", "clip.mp4": "av", "format=onnx": "onnxscript"}
 """What some commands need that is not installed for every test run."""
 

@@ -43,7 +43,7 @@ def run(scans, tiny_overrides):
             folder = {"AtoB": "A", "BtoA": "B"}[direction]
             paths = {"ckpt": "run/checkpoints/best.ckpt", "input": f"data/val/{folder}", "output": "out"}
             predictions = compose(
-                "predict", [*(f"{key}='{scans}/{value}'" for key, value in paths.items()), "sheets=true"]
+                "predict", [*(f"{key}='{scans}/{value}'" for key, value in paths.items()), "grids=true"]
             )
         assert np.isfinite(train(config))
         predict(predictions)
@@ -73,6 +73,6 @@ def test_the_checkpoint_says_what_its_images_are(run, scans):
     stored = torch.load(scans / "run/checkpoints/best.ckpt", weights_only=True)["hyper_parameters"]
     assert ImageType(**stored["target"]) == DEPTH_TYPE
     assert ImageType(**stored["input"]) == ImageType(kind="ids", channels=1, classes=3, values=[0, 100, 200])
-    sheet = read_image(scans / "run/samples/step_0000002.png")
-    assert sheet.dtype == np.uint8
-    assert (scans / "out/sheets/sheet_0001.png").is_file()
+    grid = read_image(scans / "run/samples/step_0000002.png")
+    assert grid.dtype == np.uint8
+    assert (scans / "out/grids/grid_0001.png").is_file()

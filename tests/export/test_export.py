@@ -26,7 +26,7 @@ UNET = {"_target_": "pix2pix_lit.networks.UNetGenerator", "width": 4, "depth": 3
 RESNET = {"_target_": "pix2pix_lit.networks.ResNetGenerator", "width": 4, "blocks": 1}
 CLASSES = ImageType(kind="ids", channels=1, classes=5, palette=[[0, 0, 0], [9, 9, 9], [1, 2, 3], [4, 5, 6], [7, 8, 9]])
 FACADES = ImageType(kind="colors", palette="facades")
-PARTS = ImageType(kind="colors", palette="facades", boundaries=True)
+PARTS = ImageType(kind="colors", palette="facades", instance_edges=True)
 DEPTH = ImageType(channels=1, dtype="uint16", range=[0, 4000])
 HEIGHT = ImageType(channels=2, dtype="float32", range=[-1, 3])
 
@@ -85,7 +85,7 @@ def noise(image_type: ImageType, *sides: int, seed: int = 0) -> np.ndarray:
     if image_type.classes is not None:
         return rng.integers(0, image_type.classes, shape).astype(image_type.dtype)
     pixels = rng.uniform(*image_type.limits, shape).astype(image_type.dtype)
-    if image_type.boundaries:
+    if image_type.instance_edges:
         pixels[..., -1] = 255 * rng.integers(0, 2, shape[:-1])
     return pixels
 
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, run):
 def test_a_file_has_the_inference_mode_that_is_asked_for(tmp_path, run, format):
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", UNET)
     exported = Translator.load(run(format, norm_inference="running"), trusted=True)
-    assert exported.description.norm_inference == "running"
+    assert exported.metadata.norm_inference == "running"
     images = noise(RGB, 2, 16, 24)
     running, per_image = (Translator.load(checkpoint, norm_inference=m)(images) for m in ("running", "per_image"))
     assert levels_apart(exported(images), running, RGB) <= 1
@@ -170,7 +170,7 @@ def test_a_file_has_the_inference_mode_that_is_asked_for(tmp_path, run, format):
 def test_a_file_with_its_preprocessing_takes_and_gives_images_of_any_size(tmp_path, run, format, spec, input, target):
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", spec, input, target)
     exported = Translator.load(run(format, embed_preprocessing=True), trusted=True)
-    assert exported.painter.takes_images
+    assert exported.backend.takes_images
     eager = Translator.load(checkpoint)
     for sides in ((2, 3), (2, 37, 70), (16, 24), (1, 1), (12, 4)):
         images = noise(input, *sides)
@@ -194,11 +194,11 @@ def test_files_of_sixteen_bits_are_nearly_the_same(tmp_path, run, format, precis
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", UNET | {"width": 16, "norm_inference": "running"})
     path = run(format, precision=precision, min_ssim=0.9)
     exported = Translator.load(path, trusted=True)
-    assert exported.description.precision == precision
+    assert exported.metadata.precision == precision
     images = noise(RGB, 2, 37, 70)
     apart = levels_apart(exported(images), Translator.load(checkpoint)(images), RGB)
     assert apart <= (4 if precision == "fp16" else 24)
-    weights = sum(parameter.numel() for parameter in Translator.load(checkpoint).painter.network.parameters())
+    weights = sum(parameter.numel() for parameter in Translator.load(checkpoint).backend.network.parameters())
     if format != "openvino":  # which keeps weights of transposed convolutions in its own way
         assert 2 * weights <= path.stat().st_size < 2 * weights + 100_000
 
@@ -206,13 +206,13 @@ def test_files_of_sixteen_bits_are_nearly_the_same(tmp_path, run, format, precis
 @pytest.mark.parametrize("format", QUICK)
 def test_what_is_known_of_the_model_stands_in_the_file_and_beside_it(exports, format):
     _, path = exports(format)
-    description = Translator.load(path, trusted=True).description
+    metadata = Translator.load(path, trusted=True).metadata
     if format != "reference":  # whose files have no place for it
-        assert (description.input, description.target) == (FACADES, RGB)
-        assert description.training == {"steps": 7, "epochs": 2, "data": {"source": "facades", "train_pairs": 400}}
-        assert description.license == "CC BY 4.0"
+        assert (metadata.input, metadata.target) == (FACADES, RGB)
+        assert metadata.training == {"steps": 7, "epochs": 2, "data": {"source": "facades", "train_pairs": 400}}
+        assert metadata.license == "CC BY 4.0"
     beside = json.loads(path.with_name(f"{path.name}.json").read_text())
-    assert beside["told"]["input_classes"][2] == {"color": [0, 128, 255], "name": "window"}
+    assert beside["derived"]["input_classes"][2] == {"color": [0, 128, 255], "name": "window"}
     assert beside["size_multiple"] == 32
     report = beside["report"]
     assert report["parity"]["images"] == 2
@@ -308,7 +308,7 @@ def test_int8_is_calibrated_on_images_and_measured_on_others(tmp_path, run, form
         min_ssim=0.5,
     )
     exported = Translator.load(path, trusted=True)
-    assert exported.description.precision == "int8"
+    assert exported.metadata.precision == "int8"
     image = noise(RGB, 40, 48)
     apart = np.abs(exported(image).astype(int) - Translator.load(checkpoint)(image))
     assert 0 < apart.mean() < 12
@@ -327,8 +327,8 @@ def test_running_statistics_can_be_measured_anew_on_the_way(tmp_path, run):
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", UNET)
     write_images(tmp_path, 6)
     path = run("checkpoint", recalibrate=True, images=f"{tmp_path}/in")
-    description = Translator.load(path).description
-    assert description.norm_inference == "running"
+    metadata = Translator.load(path).metadata
+    assert metadata.norm_inference == "running"
     before = torch.load(checkpoint)["state_dict"]["generator.decoder.1.norm.running_mean"]
     after = torch.load(path)["state_dict"]["generator.decoder.1.norm.running_mean"]
     assert (before - after).abs().max() > 0.01

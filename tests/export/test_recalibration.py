@@ -5,17 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from pix2pix_lit.checkpoints.metadata import Description
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export.recalibration import recalibrate
 from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.networks import UNetGenerator
 
 
-def make(norm: str = "batch") -> tuple[nn.Module, Description]:
+def make(norm: str = "batch") -> tuple[nn.Module, GeneratorMetadata]:
     torch.manual_seed(0)
     network = UNetGenerator(width=4, depth=3, norm=norm, norm_inference="running", dropout_blocks=(0,)).eval()
-    return network, Description({"norm": norm, "norm_inference": "running"}, RGB, RGB, 8, 8)
+    return network, GeneratorMetadata({"norm": norm, "norm_inference": "running"}, RGB, RGB, 8, 8)
 
 
 def images(count: int) -> list[np.ndarray]:
@@ -24,7 +24,7 @@ def images(count: int) -> list[np.ndarray]:
 
 
 def test_statistics_are_those_of_all_pixels_of_all_images():
-    network, description = make()
+    network, metadata = make()
     seen: dict[nn.Module, list[torch.Tensor]] = {}
     expected = {}
     layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -40,7 +40,7 @@ def test_statistics_are_those_of_all_pixels_of_all_images():
         expected[layer] = values.mean(1), values.var(1)
     weights = [parameter.clone() for parameter in network.parameters()]
 
-    recalibrate(network, description, images(5))
+    recalibrate(network, metadata, images(5))
     for layer in layers:
         torch.testing.assert_close(layer.running_mean.double(), expected[layer][0], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(layer.running_var.double(), expected[layer][1], rtol=1e-4, atol=1e-5)
@@ -49,9 +49,9 @@ def test_statistics_are_those_of_all_pixels_of_all_images():
 
 
 def test_of_one_image_running_statistics_paint_what_its_own_do():
-    network, description = make()
+    network, metadata = make()
     [image] = images(1)
-    recalibrate(network, description, [image])
+    recalibrate(network, metadata, [image])
     floats = RGB.to_network(torch.from_numpy(image)[None].permute(0, 3, 1, 2))
     with torch.no_grad():
         running = network(floats)

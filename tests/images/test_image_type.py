@@ -69,7 +69,7 @@ def test_class_numbers_are_one_hot_and_come_back():
 
 
 def test_boundaries_are_where_instances_meet():
-    kind = ImageType(kind="ids", channels=1, classes=5, boundaries=True)
+    kind = ImageType(kind="ids", channels=1, classes=5, instance_edges=True)
     instances = np.array([[1, 1, 1, 2], [1, 1, 1, 2], [9, 1, 1, 1]])
     ids = np.ones((3, 4), int)
     finished = kind.finish(np.stack([ids, instances], -1).astype(np.uint16))
@@ -88,7 +88,7 @@ def test_boundaries_are_where_instances_meet():
 
 
 def test_boundaries_are_left_out_of_what_a_network_paints():
-    kind = ImageType(kind="colors", boundaries=True)
+    kind = ImageType(kind="colors", instance_edges=True)
     assert (kind.planes, kind.network_channels) == (4, 4)
     assert kind.from_network(torch.zeros(1, 4, 8, 8)).shape == (1, 3, 8, 8)
 
@@ -104,7 +104,7 @@ def test_an_image_without_boundaries_is_finished_as_it_is():
         (RGB, 3),
         (ImageType(channels=7), 7),
         (IDS, 5),
-        (ImageType(kind="ids", channels=1, classes=20, boundaries=True), 21),
+        (ImageType(kind="ids", channels=1, classes=20, instance_edges=True), 21),
     ],
 )
 def test_network_channels(kind, channels):
@@ -132,7 +132,7 @@ def test_pictures_of_classes_without_a_palette_have_a_colour_for_each():
 
 
 def test_boundaries_are_white_in_pictures():
-    kind = ImageType(kind="colors", boundaries=True)
+    kind = ImageType(kind="colors", instance_edges=True)
     image = np.array([[[9, 8, 7, 0], [9, 8, 7, 255]]], np.uint8)
     assert kind.picture(image).tolist() == [[[9, 8, 7], [255, 255, 255]]]
     assert kind.picture(image[..., :3]).tolist() == [[[9, 8, 7], [9, 8, 7]]]
@@ -163,7 +163,7 @@ def test_lists_from_configs_count_as_tuples():
         ({"kind": "ids", "channels": 1, "classes": 257}, "classes .* is 257; expected their number, from 2 to 256"),
         ({"classes": 5}, "kind continuous has classes or values; expected null"),
         ({"palette": "cityscapes"}, "kind continuous has a palette; expected null, or kind=colors"),
-        ({"boundaries": True}, "kind continuous has boundaries=true; expected colors or ids"),
+        ({"instance_edges": True}, "kind continuous has instance_edges=true; expected colors or ids"),
         ({"dtype": "float32"}, r"dtype=float32 has range=null; expected.*range=\[0,1\]"),
         ({"range": [1, 1]}, r"range of an image is \[1, 1\]; expected \[low, high\]"),
         ({"range": [1]}, r"range of an image is \[1\]; expected"),

@@ -337,7 +337,7 @@ def test_class_numbers_come_with_instances(tmp_path, name):
         np.save(tmp_path / name, image.astype(np.int32))
     else:
         save_pages(tmp_path / name, *np.moveaxis(image, -1, 0))
-    found = read_image(tmp_path / name, ids(2, values=[7, 255], boundaries=True))
+    found = read_image(tmp_path / name, ids(2, values=[7, 255], instance_edges=True))
     assert found.dtype == np.uint16
     assert found.tolist() == [[[0, 0], [1, 26_003], [0, 65_535]]]
 
@@ -345,7 +345,7 @@ def test_class_numbers_come_with_instances(tmp_path, name):
 def test_colours_come_with_instances(tmp_path):
     image = np.array([[[7, 8, 9, 26_003], [255, 0, 1, 5]]], np.uint16)
     save_pages(tmp_path / "x.tif", *np.moveaxis(image, -1, 0))
-    image_type = ImageType(kind="colors", boundaries=True)
+    image_type = ImageType(kind="colors", instance_edges=True)
     np.testing.assert_array_equal(read_image(tmp_path / "x.tif", image_type), image)
     np.save(tmp_path / "x.npy", image + np.uint16(250))
     refused(tmp_path / "x.npy", image_type, "holds colours up to 505; expected ones from 0")
@@ -353,17 +353,17 @@ def test_colours_come_with_instances(tmp_path):
 
 def test_files_without_instances_are_refused_where_boundaries_are_wanted(tmp_path):
     write_image(tmp_path / "x.png", noise(3, 4, 1))
-    message = rf"has 1 channel; expected 2, since boundaries=true: .*set boundaries=false {OF_TYPE}"
-    refused(tmp_path / "x.png", ids(256, boundaries=True), message)
+    message = rf"has 1 channel; expected 2, since instance_edges=true: .*set instance_edges=false {OF_TYPE}"
+    refused(tmp_path / "x.png", ids(256, instance_edges=True), message)
     write_image(tmp_path / "x.png", noise(3, 4, 4))  # alpha is no instance number
-    refused(tmp_path / "x.png", ImageType(kind="colors", boundaries=True), "has 4 channels, the last of them alpha")
+    refused(tmp_path / "x.png", ImageType(kind="colors", instance_edges=True), "has 4 channels, the last of them alpha")
 
 
 def test_illegal_values_are_named_beside_instances_too(tmp_path):
     np.save(tmp_path / "x.npy", np.array([[[5, 1], [9, 1]]], np.uint16))
-    refused(tmp_path / "x.npy", ids(6, boundaries=True), "holds the value 9 in 1 pixel; expected 0 to 5")
+    refused(tmp_path / "x.npy", ids(6, instance_edges=True), "holds the value 9 in 1 pixel; expected 0 to 5")
     np.save(tmp_path / "x.npy", np.array([[[5, -1], [2, 1]]], np.int32))
-    refused(tmp_path / "x.npy", ids(6, boundaries=True), "holds numbers of type int32 from -1 to 5")
+    refused(tmp_path / "x.npy", ids(6, instance_edges=True), "holds numbers of type int32 from -1 to 5")
 
 
 def test_cityscapes_instance_ids_are_labels_and_instances_in_one_file(tmp_path):
@@ -371,15 +371,15 @@ def test_cityscapes_instance_ids_are_labels_and_instances_in_one_file(tmp_path):
     instances = np.array([[7, 26001, 26002, 33_005]], np.uint16)
     tifffile.imwrite(tmp_path / "x.tif", instances)
     np.testing.assert_array_equal(read_image(tmp_path / "x.tif", kind)[..., 0], [[7, 26, 26, 33]])
-    both = read_image(tmp_path / "x.tif", replace(kind, boundaries=True))
+    both = read_image(tmp_path / "x.tif", replace(kind, instance_edges=True))
     np.testing.assert_array_equal(both, np.stack([[[7, 26, 26, 33]], instances], -1))
     assert both.dtype == np.uint16
 
 
 def test_eight_bit_label_ids_are_not_taken_for_instances(tmp_path):
-    kind = ImageType(kind="ids", channels=1, classes=35, values="cityscapes_label_ids", boundaries=True)
+    kind = ImageType(kind="ids", channels=1, classes=35, values="cityscapes_label_ids", instance_edges=True)
     Image.fromarray(np.array([[7, 26]], np.uint8)).save(tmp_path / "x.png")
-    refused(tmp_path / "x.png", kind, "has 1 channel; expected 2, since boundaries=true")
+    refused(tmp_path / "x.png", kind, "has 1 channel; expected 2, since instance_edges=true")
 
 
 def test_gray_files_are_no_colours_of_classes(tmp_path):

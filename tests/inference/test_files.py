@@ -155,7 +155,7 @@ def test_an_input_without_images_is_refused(tmp_path, input, message):
 
 
 def test_translations_of_an_earlier_run_within_the_input_are_left_out(tmp_path):
-    touch(tmp_path, "in/x.png", "in/out/x.png", "in/out/sheets/sheet_0001.png")
+    touch(tmp_path, "in/x.png", "in/out/x.png", "in/out/grids/grid_0001.png")
     assert find_inputs(f"{tmp_path}/in", f"{tmp_path}/in/out").tasks == [
         Task(tmp_path / "in/x.png", tmp_path / "in/out/x.png")
     ]

@@ -90,7 +90,7 @@ def test_files_of_two_photos_are_told_by_their_edges_if_training_was_on_such_fil
         ImageType(channels=7),
         ImageType(dtype="uint16"),
         ImageType(kind="colors"),
-        ImageType(kind="colors", boundaries=True),
+        ImageType(kind="colors", instance_edges=True),
     ],
 )
 def test_nothing_is_said_of_inputs_that_nothing_is_known_of(image_type):

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pix2pix_lit.checkpoints.metadata import Description
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB, ImageType
-from pix2pix_lit.inference.runtimes import Runtime
+from pix2pix_lit.inference.runtimes import ExportedBackend
 
 DEEP = ImageType(channels=1, dtype="uint16")
 FLOATS, PIXELS = torch.zeros(2, 3, 8, 16), torch.zeros(2, 8, 16, 3, dtype=torch.uint8)
@@ -18,9 +18,9 @@ class ForeignError(Exception):
     """Of a runtime, derived from no other."""
 
 
-def runtime(run, takes_images=False) -> Runtime:
-    description = Description({}, RGB, DEEP, 8, 8, takes_images=takes_images)
-    return Runtime(Path("x.onnx"), description, run, torch.device("cpu"))
+def runtime(run, takes_images=False) -> ExportedBackend:
+    metadata = GeneratorMetadata({}, RGB, DEEP, 8, 8, takes_images=takes_images)
+    return ExportedBackend(Path("x.onnx"), metadata, run, torch.device("cpu"))
 
 
 def raising(error: Exception):

@@ -6,7 +6,7 @@ from torch import nn
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference import Translator
-from pix2pix_lit.inference.tiles import check_tile, default_overlap, paint_in_tiles
+from pix2pix_lit.inference.tiles import check_tile, default_overlap, translate_in_tiles
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 
 
@@ -37,7 +37,7 @@ def test_tiles_of_what_sees_one_pixel_make_up_the_whole(size, overlap):
         seen.append(piece.shape[-2:])
         return piece.float()
 
-    painted = paint_in_tiles(paint, lambda floats: floats.round().to(torch.uint8), image, tile=64, overlap=overlap)
+    painted = translate_in_tiles(paint, lambda floats: floats.round().to(torch.uint8), image, tile=64, overlap=overlap)
     assert torch.equal(painted, image)
     assert all(max(shape) <= 64 for shape in seen)
 
@@ -97,7 +97,7 @@ def test_memory_for_floats_is_that_of_one_row_of_tiles():
         largest = max(largest, floats.shape[-2])
         return floats.to(torch.uint8)
 
-    paint_in_tiles(paint, finish, noise(1, 3, 1000, 100), tile=64, overlap=16)
+    translate_in_tiles(paint, finish, noise(1, 3, 1000, 100), tile=64, overlap=16)
     assert largest <= 64
 
 

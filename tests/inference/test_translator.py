@@ -254,7 +254,7 @@ def test_pillow_gets_class_values_and_sixteen_bits():
 
 
 def test_instance_numbers_become_boundaries_as_in_training():
-    labels = ImageType(kind="ids", channels=1, classes=3, boundaries=True)
+    labels = ImageType(kind="ids", channels=1, classes=3, instance_edges=True)
     translator = Translator(UNetGenerator(4, 3, width=4, depth=3, dropout_blocks=()), labels, RGB)
     stored = np.stack([arrays(9, 14) % 3, arrays(9, 14)], -1).astype(np.uint16)
     np.testing.assert_array_equal(translator(stored), translator(labels.finish(stored)))
@@ -345,7 +345,7 @@ def test_another_inference_mode_than_the_stored_one_can_be_asked_for(tmp_path):
     running, per_image = (Translator.load(tmp_path / "x.ckpt", norm_inference=m) for m in ("running", "per_image"))
     np.testing.assert_array_equal(running(image), Translator.load(tmp_path / "x.ckpt")(image))
     assert np.abs(per_image(image).astype(int) - running(image)).max() > 1
-    assert (running.description.norm_inference, per_image.description.norm_inference) == ("running", "per_image")
+    assert (running.metadata.norm_inference, per_image.metadata.norm_inference) == ("running", "per_image")
     save(make("unet", "instance"), tmp_path / "y.ckpt", norm="instance")
     with pytest.raises(UserError, match="norm_inference is running, but .*y.ckpt holds a network with norm=instance"):
         Translator.load(tmp_path / "y.ckpt", norm_inference="running")

@@ -8,14 +8,14 @@ from torch import nn
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.losses import AdversarialLoss
-from pix2pix_lit.networks import Judgement, MultiScalePatchGAN, PatchGAN
+from pix2pix_lit.networks import DiscriminatorOutput, MultiScalePatchGAN, PatchGAN
 
 VALUES = (-2.0, 0.5, 1.5, 3.0)
 SIGMOID = [1 / (1 + math.exp(-x)) for x in VALUES]
 
 
 def judged(*scales):
-    return [Judgement(torch.tensor(values).view(1, 1, 2, -1), []) for values in scales]
+    return [DiscriminatorOutput(torch.tensor(values).view(1, 1, 2, -1), []) for values in scales]
 
 
 def mean(values):
@@ -58,9 +58,9 @@ def test_half_precision_logits_lose_nothing_in_the_loss(kind):
     logits = torch.linspace(-2, 2, 64).view(1, 1, 8, 8).bfloat16()
     loss = AdversarialLoss(kind)
     for term in (loss.on_real, loss.on_fake, loss.for_generator):
-        value = term([Judgement(logits, [])])
+        value = term([DiscriminatorOutput(logits, [])])
         assert value.dtype == torch.float32
-        assert torch.equal(value, term([Judgement(logits.float(), [])]))
+        assert torch.equal(value, term([DiscriminatorOutput(logits.float(), [])]))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ class LinearCritic(nn.Module):
 
     def forward(self, input, image):
         logits = (self.direction * image).sum((1, 2, 3)).view(-1, 1, 1, 1)
-        return [Judgement(scale * logits, []) for scale in range(1, self.scales + 1)]
+        return [DiscriminatorOutput(scale * logits, []) for scale in range(1, self.scales + 1)]
 
 
 def test_gradient_penalty_of_a_linear_critic_is_known_in_closed_form():
@@ -112,11 +112,11 @@ def test_r1_of_a_linear_critic_is_known_in_closed_form(scales, factor):
     torch.testing.assert_close(critic.direction.grad, 4 * 10 * factor**2 * direction)
 
 
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("activation_checkpointing", [False, True])
 @pytest.mark.parametrize("build", [PatchGAN, MultiScalePatchGAN])
-def test_r1_of_a_discriminator_equals_finite_differences_of_its_weights(build, recompute):
+def test_r1_of_a_discriminator_equals_finite_differences_of_its_weights(build, activation_checkpointing):
     torch.manual_seed(0)
-    discriminator = build(width=4, layers=1, norm="instance", recompute=recompute)
+    discriminator = build(width=4, layers=1, norm="instance", activation_checkpointing=activation_checkpointing)
     for network in discriminator.discriminators if build is MultiScalePatchGAN else [discriminator]:
         for block in network.blocks:
             block[2] = nn.Softplus()  # the gradient of a LeakyReLU network jumps, and its differences with it

@@ -5,17 +5,17 @@ import torch
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.losses import FeatureMatchingLoss
-from pix2pix_lit.networks import Judgement, MultiScalePatchGAN
+from pix2pix_lit.networks import DiscriminatorOutput, MultiScalePatchGAN
 
 
-def judgement(*features):
-    return Judgement(torch.zeros(1, 1, 1, 1), list(features))
+def output(*features):
+    return DiscriminatorOutput(torch.zeros(1, 1, 1, 1), list(features))
 
 
 def test_every_feature_map_counts_alike_whatever_its_size_and_scales_are_averaged():
     large, middle, small = torch.ones(1, 2, 8, 8), torch.ones(1, 4, 4, 4), torch.ones(1, 1, 2, 2)
-    fake = [judgement(large, -3 * middle), judgement(small)]
-    real = [judgement(0 * large, 2 * middle), judgement(small)]
+    fake = [output(large, -3 * middle), output(small)]
+    real = [output(0 * large, 2 * middle), output(small)]
     assert FeatureMatchingLoss(10)(fake, real).item() == pytest.approx((1 + 5 + 0) / 2)
 
 
@@ -31,12 +31,12 @@ def test_gradients_reach_the_fake_alone():
 
 def test_features_in_half_precision_are_compared_in_float32():
     fake, real = torch.randn(2, 1, 4, 16, 16).bfloat16()
-    value = FeatureMatchingLoss(1)([judgement(fake)], [judgement(real)])
+    value = FeatureMatchingLoss(1)([output(fake)], [output(real)])
     torch.testing.assert_close(value, (fake.float() - real.float()).abs().mean())
 
 
 def test_other_judges_are_a_defect():
-    one = judgement(torch.zeros(1, 1, 2, 2))
+    one = output(torch.zeros(1, 1, 2, 2))
     with pytest.raises(ValueError, match="zip"):
         FeatureMatchingLoss(1)([one], [one, one])
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "export": "export.__main__",
     "prepare": "data.prepare",
     "audit": "data.audit.__main__",
-    "look": "data.look",
+    "preview": "data.preview",
     "examples": "data.examples",
     "sweep_results": "sweep.results",
 }
@@ -35,7 +35,7 @@ def test_help_has_usage_examples_and_every_key_with_its_comment(name):
     assert "For example:\n  python" in shown
     assert usage(Path(CONFIG_DIR), name) in shown
     assert "hydra:" not in shown.replace("${hydra:", "")
-    assert ("\nGroups of keys" in shown) == (name in ("train", "prepare", "audit", "look"))
+    assert ("\nGroups of keys" in shown) == (name in ("train", "prepare", "audit", "preview"))
 
 
 def test_help_of_train_lists_every_group_with_its_options_and_shows_those_of_one():
@@ -80,7 +80,7 @@ def run(name, words):
 
 said = {words: run("predict", words) for words in answers}
 said |= {name: run(name, words) for name, words in {
-    "train": "data=folders", "audit": "data=aligned", "look": "data=manifest", "export": "", "sweep_results": "",
+    "train": "data=folders", "audit": "data=aligned", "preview": "data=manifest", "export": "", "sweep_results": "",
 }.items()}
 print(json.dumps([said, [*sys.modules]]))
 """
@@ -91,7 +91,7 @@ def test_usage_help_and_missing_keys_are_answered_without_torch(run_python, tmp_
     said, modules = json.loads(printed.splitlines()[-1])
     for words, expected in ANSWERS.items():
         assert re.search(expected, said[words]), (words, said[words])
-    assert [said[name].split()[1] for name in ("train", "audit", "look", "export", "sweep_results")] == [
+    assert [said[name].split()[1] for name in ("train", "audit", "preview", "export", "sweep_results")] == [
         "data.root",
         "data.root",
         "data.root",

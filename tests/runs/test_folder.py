@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from pix2pix_lit.checkpoints.resume import checkpoint_to_go_on_from
+from pix2pix_lit.checkpoints.resume import training_to_resume
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs import folder as module
 from pix2pix_lit.runs.folder import discard_start, sole_run_in
@@ -70,8 +70,8 @@ def test_nothing_to_go_on_from_is_an_error(run_folder, tmp_path):
     with pytest.raises(UserError, match="no run in outputs/x has a checkpoints/last.ckpt"):
         run_folder("x", "last")
     with pytest.raises(UserError, match="has no checkpoints/last.ckpt; expected one"):
-        checkpoint_to_go_on_from(tmp_path, "last")
-    assert checkpoint_to_go_on_from(tmp_path, None) is None
+        training_to_resume(tmp_path, "last")
+    assert training_to_resume(tmp_path, None) is None
 
 
 def test_a_file_to_go_on_from_gets_a_new_folder(run_folder, tmp_path):
@@ -107,12 +107,12 @@ def test_a_run_goes_on_in_its_folder_whatever_it_started_from(tmp_path, caplog):
     own = make_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt", step=12)
     best = make_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")
     other = make_checkpoint(tmp_path / "other.ckpt")
-    assert checkpoint_to_go_on_from(tmp_path / "run", None).path == own
-    assert checkpoint_to_go_on_from(tmp_path / "run", "last").path == own
-    assert checkpoint_to_go_on_from(tmp_path / "run", str(other)).path == own
-    assert checkpoint_to_go_on_from(tmp_path / "run", str(best)).path == best  # asked for by name
-    assert checkpoint_to_go_on_from(tmp_path / "new", str(other)).path == other
-    assert checkpoint_to_go_on_from(tmp_path / "new", str(own.parents[1])).path == own  # the folder of a run
+    assert training_to_resume(tmp_path / "run", None).path == own
+    assert training_to_resume(tmp_path / "run", "last").path == own
+    assert training_to_resume(tmp_path / "run", str(other)).path == own
+    assert training_to_resume(tmp_path / "run", str(best)).path == best  # asked for by name
+    assert training_to_resume(tmp_path / "new", str(other)).path == other
+    assert training_to_resume(tmp_path / "new", str(own.parents[1])).path == own  # the folder of a run
     assert f"Going on from {own}: epoch 1, step 12" in caplog.messages
 
 
@@ -121,16 +121,16 @@ def test_a_broken_last_checkpoint_is_told_and_the_one_before_it_taken(tmp_path, 
     last = make_checkpoint(tmp_path / "checkpoints" / "last.ckpt", step=2)
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt", step=1)
     damage(last, kind)
-    assert checkpoint_to_go_on_from(tmp_path, None).path == previous
+    assert training_to_resume(tmp_path, None).path == previous
     assert any("last.ckpt" in said and "Going on from the checkpoint before it" in said for said in caplog.messages)
     damage(previous, kind)
     with pytest.raises(UserError, match="previous.ckpt (cannot be read|is refused)"):
-        checkpoint_to_go_on_from(tmp_path, None)
+        training_to_resume(tmp_path, None)
 
 
 def test_a_missing_last_checkpoint_is_replaced_by_the_one_before_it(tmp_path):
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt")
-    assert checkpoint_to_go_on_from(tmp_path, None).path == previous
+    assert training_to_resume(tmp_path, None).path == previous
 
 
 def test_a_result_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path):

@@ -313,8 +313,8 @@ def test_feature_matching_without_a_discriminator_is_refused(fit):
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
 def test_recomputed_activations_give_the_same_weights(fit, network):
     plain, _ = fit()
-    recomputed, _ = fit(f"model.{network}.recompute=true")
-    assert_equal_weights(recomputed.state_dict(), plain.state_dict(), atol=1e-7)
+    checkpointed, _ = fit(f"model.{network}.activation_checkpointing=true")
+    assert_equal_weights(checkpointed.state_dict(), plain.state_dict(), atol=1e-7)
 
 
 METHODS = {
@@ -329,8 +329,8 @@ METHODS = {
         "model.discriminator.layers=1",
         "model.discriminator.spectral_norm=true",
         "model.discriminator.norm=instance",
-        "model.discriminator.recompute=true",
-        "model.generator.recompute=true",
+        "model.discriminator.activation_checkpointing=true",
+        "model.generator.activation_checkpointing=true",
         "model.adversarial.real_label=0.9",
         "model.adversarial.r1=1",
         "model.adversarial.r1_every=3",

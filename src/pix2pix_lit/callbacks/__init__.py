@@ -8,7 +8,7 @@ from pix2pix_lit.callbacks.prune_trial import PruneTrial
 from pix2pix_lit.callbacks.sample_grid import SampleGrid
 from pix2pix_lit.callbacks.step_seed import StepSeed
 from pix2pix_lit.callbacks.tensorboard_hparams import TensorBoardHParams
-from pix2pix_lit.callbacks.terminate_on_nan import StopWhenNotFinite
+from pix2pix_lit.callbacks.terminate_on_nan import TerminateOnNaN
 from pix2pix_lit.callbacks.throughput import Throughput
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "RunProgressBar",
     "SampleGrid",
     "StepSeed",
-    "StopWhenNotFinite",
     "TensorBoardHParams",
+    "TerminateOnNaN",
     "Throughput",
 ]

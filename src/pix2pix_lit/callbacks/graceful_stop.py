@@ -19,7 +19,7 @@ from pix2pix_lit.internals.lightning import (
     reached_max_steps,
     validation_is_due,
     whole_epochs,
-    write_position,
+    write_loop_progress,
 )
 from pix2pix_lit.runs.rank import started_by_first_rank
 from pix2pix_lit.runs.stopping import STOPPING, RunStopped, stop_at_once, without_lightning_signals
@@ -116,7 +116,7 @@ class GracefulStop(L.Callback):
             self._stop_if_asked(trainer)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        write_position(trainer, checkpoint)
+        write_loop_progress(trainer, checkpoint)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         self._restore_handlers()

@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due, write_position
+from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due, write_loop_progress
 
 
 def validation_metrics(trainer: L.Trainer) -> dict[str, float]:
@@ -58,7 +58,7 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        write_position(trainer, checkpoint)
+        write_loop_progress(trainer, checkpoint)
         checkpoint["validation_metrics"] = self.former_metrics | validation_metrics(trainer)
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.lightning import epoch_number
+from pix2pix_lit.runs.result import metrics_in_words
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,8 @@ class RunProgressBar(ProgressBar):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or not self._enabled:
             return
-        log.info("%s, step %d: %s", self._epoch(trainer), trainer.global_step, in_words(validation_metrics(trainer)))
+        metrics = metrics_in_words(validation_metrics(trainer))
+        log.info("%s, step %d: %s", self._epoch(trainer), trainer.global_step, metrics)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._bar is not None:
@@ -165,11 +167,6 @@ def short_losses(metrics: Mapping[str, Any]) -> str:
     short = {"D": sum(discriminator) / len(discriminator)} if discriminator else {}
     short |= {name[7:10]: float(value) for name, value in metrics.items() if name.startswith("loss/G_")}
     return " ".join(f"{name} {value:.3g}" for name, value in short.items())
-
-
-def in_words(metrics: Mapping[str, float]) -> str:
-    """Metrics with four digits, such as ``val/l1 0.1234, val/psnr 20.12``."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def _planned_epochs(trainer: L.Trainer) -> int | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pix2pix_lit.errors import NotFiniteError
 from pix2pix_lit.images.files import write_image
-from pix2pix_lit.images.grid import Group, draw_sheet
+from pix2pix_lit.images.grid import Group, draw_grid
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.internals.lightning import epoch_number
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class SampleGrid(L.Callback):
-    """Draws ``input | generated | target`` of the same validation pairs, in inference mode, after every validation.
+    """Samples ``input | generated | target`` of the same validation pairs, in inference mode, after every validation.
 
     A run that is not validated has a grid after every epoch, and every run has one of its last state.
     Every grid goes to ``folder`` as a PNG named after its step and, with a TensorBoard logger, to its Images tab.
@@ -59,7 +59,7 @@ class SampleGrid(L.Callback):
         try:
             with trainer.precision_plugin.forward_context():
                 generated = translator(samples["input"])
-        except NotFiniteError as error:  # StopWhenNotFinite looks at weights at its own times, and ends the run
+        except NotFiniteError as error:  # TerminateOnNaN looks at weights at its own times, and ends the run
             log.warning("No sample grid of step %d: %s", step, error)
             return
         columns = {
@@ -68,14 +68,14 @@ class SampleGrid(L.Callback):
             "target": _pictures(samples["target"], pl_module.target_type),
         }
         rows = [dict(zip(columns, images, strict=True)) for images in zip(*columns.values(), strict=True)]
-        sheet = draw_sheet(
+        grid = draw_grid(
             [Group(name, [row]) for name, row in zip(samples["name"], rows, strict=True)],
             heading=f"epoch {epoch_number(trainer)}, step {step}",
         )
-        write_image(self.folder / f"step_{step:07d}.png", sheet)
+        write_image(self.folder / f"step_{step:07d}.png", grid)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", sheet, global_step=step, dataformats="HWC")
+                logger.experiment.add_image("samples", grid, global_step=step, dataformats="HWC")
 
 
 def _pictures(batch: Tensor, image_type: ImageType) -> list[np.ndarray]:

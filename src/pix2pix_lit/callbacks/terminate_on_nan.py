@@ -18,7 +18,7 @@ class _Step(NamedTuple):
     losses: Mapping[str, Tensor]
 
 
-class StopWhenNotFinite(L.Callback):
+class TerminateOnNaN(L.Callback):
     """Ends the run if a loss or a weight is NaN or infinite, and names the step and its pairs.
 
     Losses are looked at together every ``every_n_steps`` batches, since to look is to wait for the GPU; on the CPU
@@ -41,7 +41,7 @@ class StopWhenNotFinite(L.Callback):
 
     def __init__(self, checkpoint: str, every_n_steps: int = 50) -> None:
         if every_n_steps < 1:
-            raise UserError(f"callbacks.finite.every_n_steps is {every_n_steps}; expected 1 or more")
+            raise UserError(f"callbacks.terminate_on_nan.every_n_steps is {every_n_steps}; expected 1 or more")
         self.checkpoint = Path(checkpoint)
         self.every_n_steps = every_n_steps
         self._steps: list[_Step] = []

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoints import torch_file
 from pix2pix_lit.checkpoints.checksums import verify_export
-from pix2pix_lit.checkpoints.metadata import METADATA_KEY, Description, Precision
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY, GeneratorMetadata, Precision
 from pix2pix_lit.checkpoints.reference_weights import faults_of, from_reference, is_reference
+from pix2pix_lit.checkpoints.renamed_keys import with_current_keys
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.files.names import library_path
 from pix2pix_lit.images.image_type import ImageType
@@ -26,6 +27,8 @@ GENERATORS: dict[str, type[nn.Module]] = {
 }
 """The only classes that are built from what a checkpoint says, by the ``_target_`` that they have in configs."""
 
+
+_SETTINGS = frozenset({"hyper_parameters", "data"})
 
 LARGEST_MULTIPLE = 2**16
 """Of the sides of images, that a network of a checkpoint may want."""
@@ -56,7 +59,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     if not isinstance(checkpoint, dict):
         raise UserError(f"{path} holds a {type(checkpoint).__name__}; expected a checkpoint written by pix2pix-lit")
-    return checkpoint
+    try:
+        return checkpoint | {key: with_current_keys(checkpoint[key]) for key in _SETTINGS & checkpoint.keys()}
+    except RecursionError as error:
+        raise UserError(
+            f"{path} holds settings that are nested too deep; expected a checkpoint written by pix2pix-lit"
+        ) from error
 
 
 def check_regular_file(path: Path) -> None:
@@ -83,7 +91,7 @@ class StoredGenerator(NamedTuple):
     """The generator of a file, with what the file says of it."""
 
     network: nn.Module
-    description: Description
+    metadata: GeneratorMetadata
 
 
 def load_generator(path: str | os.PathLike[str], norm_inference: InferenceStatistics | None = None) -> StoredGenerator:
@@ -116,7 +124,7 @@ def load_generator(path: str | os.PathLike[str], norm_inference: InferenceStatis
             )
         spec["norm_inference"] = norm_inference
     network = _build(spec, stored, path)
-    description = Description(
+    metadata = GeneratorMetadata(
         generator=spec,
         input=stored.input,
         target=stored.target,
@@ -127,18 +135,18 @@ def load_generator(path: str | os.PathLike[str], norm_inference: InferenceStatis
         license=stored.license,
         version=stored.version,
     )
-    return StoredGenerator(network, description)
+    return StoredGenerator(network, metadata)
 
 
-def checkpoint_of(network: nn.Module, description: Description) -> dict[str, Any]:
+def checkpoint_of(network: nn.Module, metadata: GeneratorMetadata) -> dict[str, Any]:
     """What ``torch.save`` makes a checkpoint of that ``load_generator`` and ``warm_start`` read."""
-    spec, input, target = description.generator, description.input, description.target
+    spec, input, target = metadata.generator, metadata.input, metadata.target
     return {
         "hyper_parameters": {"generator": dict(spec), "input": input.as_dict(), "target": target.as_dict()},
         "state_dict": {f"generator.{name}": value.contiguous() for name, value in network.state_dict().items()},
-        "training": dict(description.training),
-        "license": description.license,
-        "pix2pix_lit_version": description.version,
+        "training": dict(metadata.training),
+        "license": metadata.license,
+        "pix2pix_lit_version": metadata.version,
     }
 
 
@@ -184,7 +192,7 @@ def _read_safetensors(path: Path) -> _Stored:
             f"{path} does not say which generator it holds (its metadata: {', '.join(metadata) or 'none'}); expected "
             f"one that was written by python -m pix2pix_lit.export format=safetensors"
         )
-    told = Description.from_json(metadata[METADATA_KEY], path)
+    told = GeneratorMetadata.from_json(metadata[METADATA_KEY], path)
     return _Stored(
         dict(told.generator),
         told.input,

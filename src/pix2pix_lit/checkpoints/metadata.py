@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import pix2pix_lit
+from pix2pix_lit.checkpoints.renamed_keys import with_current_keys
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.images.palettes import PALETTE_NAMES
@@ -13,11 +14,11 @@ from pix2pix_lit.images.palettes import PALETTE_NAMES
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 METADATA_KEY = "pix2pix_lit"
-"""The name under which a file holds its description, as JSON, in whatever place its format has for such things."""
+"""The name under which a file holds its metadata, as JSON, in whatever place its format has for such things."""
 
 
 @dataclass(frozen=True)
-class Description:
+class GeneratorMetadata:
     """A generator and its images.
 
     Args:
@@ -54,7 +55,7 @@ class Description:
     def to_json(self) -> str:
         """All of it, with what else helps who reads it, as JSON text that ``from_json`` takes."""
         values = asdict(self) | {"input": self.input.as_dict(), "target": self.target.as_dict()}
-        told = {
+        derived = {
             "norm_inference": self.norm_inference,
             "network_input_channels": self.input.network_channels,
             "network_output_channels": self.target.network_channels,
@@ -62,31 +63,31 @@ class Description:
             "input_classes": classes_of(self.input),
             "target_classes": classes_of(self.target),
         }
-        return json.dumps(values | {"told": told}, indent=2)
+        return json.dumps(values | {"derived": derived}, indent=2)
 
     @classmethod
-    def from_json(cls, text: str, path: object) -> "Description":
-        """The description in a file; ``path`` is for messages.
+    def from_json(cls, text: str, path: object) -> "GeneratorMetadata":
+        """The metadata in a file; ``path`` is for messages.
 
         Raises:
             UserError: if it is none.
         """
         try:
-            values = json.loads(text)
-            del values["told"]
+            values = with_current_keys(json.loads(text))
+            del values["derived"]
             types = {name: ImageType(**values[name]) for name in ("input", "target")}
-            description = cls(**values | types)
-            if description.precision not in get_args(Precision) or not isinstance(description.generator, dict):
-                raise ValueError(f"precision={description.precision} generator={description.generator}")
-            if not isinstance(description.training, dict) or not isinstance(description.license, str | None):
-                raise ValueError(f"training={description.training} license={description.license}")
-            if type(description.takes_images) is not bool or not isinstance(description.version, str):
-                raise ValueError(f"takes_images={description.takes_images} version={description.version}")
-            _ = description.norm_inference  # of a norm that is known
+            metadata = cls(**values | types)
+            if metadata.precision not in get_args(Precision) or not isinstance(metadata.generator, dict):
+                raise ValueError(f"precision={metadata.precision} generator={metadata.generator}")
+            if not isinstance(metadata.training, dict) or not isinstance(metadata.license, str | None):
+                raise ValueError(f"training={metadata.training} license={metadata.license}")
+            if type(metadata.takes_images) is not bool or not isinstance(metadata.version, str):
+                raise ValueError(f"takes_images={metadata.takes_images} version={metadata.version}")
+            _ = metadata.norm_inference  # of a norm that is known
             for name in ("size_multiple", "smallest_side"):
-                if type(getattr(description, name)) is not int or not 1 <= getattr(description, name) <= 2**16:
-                    raise ValueError(f"{name}={getattr(description, name)}")
-            return description
+                if type(getattr(metadata, name)) is not int or not 1 <= getattr(metadata, name) <= 2**16:
+                    raise ValueError(f"{name}={getattr(metadata, name)}")
+            return metadata
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path} describes itself in a way that this version of pix2pix-lit does not know "
@@ -94,7 +95,7 @@ class Description:
                 f"anew from its checkpoint"
             ) from error
 
-    def changed(self, **changes: Any) -> "Description":
+    def changed(self, **changes: Any) -> "GeneratorMetadata":
         """The same but for these values."""
         return replace(self, **changes)
 

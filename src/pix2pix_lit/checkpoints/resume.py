@@ -56,7 +56,7 @@ def read_training(path: Path) -> StoredTraining:
     return StoredTraining(path, checkpoint)
 
 
-def checkpoint_to_go_on_from(folder: Path, ckpt_path: str | None) -> StoredTraining | None:
+def training_to_resume(folder: Path, ckpt_path: str | None) -> StoredTraining | None:
     """The training that a run in ``folder`` resumes, read and verified; None for a run from the start.
 
     A run that was under way in the folder goes on, whatever other run ``ckpt_path`` has it start from at first. All

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Keys:
-    """The types of the keys of ``configs/look.yaml`` that belong to no group."""
+    """The types of the keys of ``configs/preview.yaml`` that belong to no group."""
 
     output: str
     count: int
@@ -29,8 +29,8 @@ class Keys:
     seed: int
 
 
-def look(config: DictConfig) -> None:
-    """Draw the sheet that ``configs/look.yaml`` describes.
+def preview(config: DictConfig) -> None:
+    """Draw the grid that ``configs/preview.yaml`` describes.
 
     Args:
         config: the composed config.
@@ -43,7 +43,7 @@ def look(config: DictConfig) -> None:
 
     from pix2pix_lit.data.dataset import evenly_spread
     from pix2pix_lit.images.files import write_image
-    from pix2pix_lit.images.grid import draw_sheet
+    from pix2pix_lit.images.grid import draw_grid
 
     if not config.output:
         raise UserError("output is not set; expected the folder for pairs.png: pass output=FOLDER")
@@ -58,7 +58,7 @@ def look(config: DictConfig) -> None:
     source = datamodule.build_source(datamodule.train_split)
     names = [source[index].name for index in indices]
     heading = f"{len(indices)} of {len(source)} pairs of the split {datamodule.train_split}, {datamodule.direction}"
-    write_image(path, draw_sheet(grouped(columns, names, datamodule.direction), heading))
+    write_image(path, draw_grid(grouped(columns, names, datamodule.direction), heading))
     log.info("%d training pairs are in %s", len(indices), path)
 
 
@@ -128,7 +128,7 @@ def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-main = command("look", Keys, required=["data", "output"])(look)
+main = command("preview", Keys, required=["data", "output"])(preview)
 
 if __name__ == "__main__":
     main()

@@ -45,7 +45,7 @@ class ResizedPairs:
         if label_resampling not in ("nearest", "blended"):
             raise UserError(f"data.label_resampling is {label_resampling!r}; expected nearest or blended")
         for image_type in (source.a, source.b):
-            if label_resampling == "blended" and (image_type.kind == "ids" or image_type.boundaries):
+            if label_resampling == "blended" and (image_type.kind == "ids" or image_type.instance_edges):
                 raise UserError(
                     "data.label_resampling is blended, but class and instance numbers mean nothing when blended; "
                     "expected nearest"

@@ -115,29 +115,29 @@ def export(config: DictConfig) -> None:
         raise UserError(
             "recalibrate is true and norm_inference per_image, which has no use for it; expected one of them"
         )
-    network, description = load_generator(checkpoint, "running" if config.recalibrate else config.norm_inference)
-    images, calibration, told = _inputs(config, description)
+    network, metadata = load_generator(checkpoint, "running" if config.recalibrate else config.norm_inference)
+    images, calibration, told = _inputs(config, metadata)
     if config.recalibrate:
-        recalibrate(network, description, calibration)
+        recalibrate(network, metadata, calibration)
     stated = {"data": config.training_data} if config.training_data else {}
-    description = description.changed(
+    metadata = metadata.changed(
         precision=config.precision,
         takes_images=config.embed_preprocessing,
-        training={**description.training, **stated},
-        license=config.license or description.license,
+        training={**metadata.training, **stated},
+        license=config.license or metadata.license,
     )
-    job = Job(network, description, calibration if config.precision == "int8" else [], config.device)
+    job = Job(network, metadata, calibration if config.precision == "int8" else [], config.device)
     perceptual = _perceptual(config)
 
     # Weights alone do not say the mode in every format; graphs have it built in, and only batch norm has a choice.
-    has_choice = not module.IS_GRAPH and description.generator.get("norm", "batch") == "batch"
-    mode = description.generator.get("norm_inference") if has_choice else None
+    has_choice = not module.IS_GRAPH and metadata.generator.get("norm", "batch") == "batch"
+    mode = metadata.generator.get("norm_inference") if has_choice else None
     with _folder_beside(target) as folder:
         written = folder / target.name
         with library_path(written) as name:
             module.write(job, name)
         in_torch = in_precision(network, "fp32", torch.device(config.device))
-        eager = Translator(in_torch, description.input, description.target)
+        eager = Translator(in_torch, metadata.input, metadata.target)
         exported = Translator.load(written, config.device, norm_inference=mode, trusted=True)
         parity = compare(eager, exported, images, perceptual)
         check(parity, config.precision, config.min_ssim, config.max_lpips)
@@ -145,20 +145,20 @@ def export(config: DictConfig) -> None:
         report = {
             "format": config.format,
             "precision": config.precision,
-            "norm_inference": description.norm_inference,
+            "norm_inference": metadata.norm_inference,
             "inputs": told,
             "parity": as_plain(parity),
             "speed": None if speed is None else as_plain(speed),
             "file_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
             "environment": _environment(config.device),
         }
-        metadata = json.loads(description.to_json()) | {
+        metadata = json.loads(metadata.to_json()) | {
             "format": config.format,
             SHA256: checksums_of(folder.iterdir()),
             "report": report,
         }
         json_beside(written).write_text(as_json(metadata), "utf-8")
-        card = model_card(target.name, config.format, description, report)
+        card = model_card(target.name, config.format, metadata, report)
         (folder / f"{target.name}.md").write_text(printable(card), "utf-8")
         # What the file needs to work comes first, itself last.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
@@ -178,7 +178,7 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error
 
 
-def _inputs(config: DictConfig, description: Any) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
+def _inputs(config: DictConfig, metadata: Any) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
     """The images to compare on, those to calibrate with, and in words where they are from."""
     from pix2pix_lit.export.inputs import DRAWN, draw_inputs, read_inputs
 
@@ -186,13 +186,13 @@ def _inputs(config: DictConfig, description: Any) -> "tuple[list[np.ndarray], li
         if type(config[key]) is not int or config[key] < 1:
             raise UserError(f"{key} is {config[key]!r}; expected a whole number, 1 or more")
     if config.images is None:
-        side = max(description.size_multiple, description.smallest_side, 64)
+        side = max(metadata.size_multiple, metadata.smallest_side, 64)
         sizes = [side, side + side // 4 + 1]  # the second is padded
-        drawn = [draw_inputs(description.input, size, -(-config.count // 2)) for size in sizes]
+        drawn = [draw_inputs(metadata.input, size, -(-config.count // 2)) for size in sizes]
         return [image for group in drawn for image in group][: config.count], [], DRAWN
     needs_calibration = config.precision == "int8" or config.recalibrate
     total = config.count + (config.calibration_count if needs_calibration else 0)
-    images = read_inputs(config.images, config.half, description.input, total)
+    images = read_inputs(config.images, config.half, metadata.input, total)
     if not needs_calibration:
         return images, images, f"of {Path(config.images).name}"
     # Accuracy is measured on others than those that ranges were measured on, if there are enough.

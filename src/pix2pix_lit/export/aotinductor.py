@@ -13,10 +13,10 @@ IS_GRAPH = True
 
 
 def write(job: Job, path: str) -> None:
-    """The description is in the package's metadata.
+    """The metadata is in the package's metadata.
 
     Needs a C++ compiler, whose command line with the paths of this machine stays in the package.
     """
-    configs = {"aot_inductor.metadata": {METADATA_KEY: job.description.to_json()}}
+    configs = {"aot_inductor.metadata": {METADATA_KEY: job.metadata.to_json()}}
     with quiet(), torch.no_grad():
         torch._inductor.aoti_compile_and_package(program_of(job), package_path=path, inductor_configs=configs)

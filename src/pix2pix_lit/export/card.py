@@ -2,31 +2,31 @@
 
 from typing import Any
 
-from pix2pix_lit.checkpoints.metadata import Description, classes_of
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata, classes_of
 from pix2pix_lit.export.parity import as_table
 from pix2pix_lit.images.image_type import ImageType
 
 
-def model_card(name: str, format: str, description: Description, report: dict[str, Any]) -> str:
+def model_card(name: str, format: str, metadata: GeneratorMetadata, report: dict[str, Any]) -> str:
     """The card as Markdown.
 
     Args:
         name: of the exported file.
         format: of the file.
-        description: what it says of itself.
+        metadata: what it says of itself.
         report: what was measured, as in the file's ``.json``.
     """
-    generator = {key: value for key, value in description.generator.items() if key != "_target_"}
-    kind = str(description.generator.get("_target_", "")).rpartition(".")[2]
-    training = ", ".join(f"{key}: {value}" for key, value in description.training.items()) or "not stated"
+    generator = {key: value for key, value in metadata.generator.items() if key != "_target_"}
+    kind = str(metadata.generator.get("_target_", "")).rpartition(".")[2]
+    training = ", ".join(f"{key}: {value}" for key, value in metadata.training.items()) or "not stated"
     sections = [
-        f"# {name}\n\nA pix2pix generator (Isola et al. 2017), exported by pix2pix-lit {description.version} as "
-        f"{format}, {description.precision}.",
-        f"## What it takes and gives\n\n{_contract(description)}",
-        f"- input: {_told(description.input)}\n- target: {_told(description.target)}",
+        f"# {name}\n\nA pix2pix generator (Isola et al. 2017), exported by pix2pix-lit {metadata.version} as "
+        f"{format}, {metadata.precision}.",
+        f"## What it takes and gives\n\n{_contract(metadata)}",
+        f"- input: {_told(metadata.input)}\n- target: {_told(metadata.target)}",
         f"## What it is\n\n{kind} with {', '.join(f'{key}={value}' for key, value in generator.items())}.\n\n"
-        f"Inference mode: `norm_inference={description.norm_inference}`, without dropout.",
-        f"## Where it is from\n\n- training: {training}\n- license: {description.license or 'not stated'}",
+        f"Inference mode: `norm_inference={metadata.norm_inference}`, without dropout.",
+        f"## Where it is from\n\n- training: {training}\n- license: {metadata.license or 'not stated'}",
         f"## How it was checked\n\nAgainst the generator in PyTorch, fp32, in the same mode "
         f"({report['environment']}).\n\n| | |\n|---|---|\n{as_table(report)}",
         "## Limits\n\nIt paints what its training pairs had. Inputs of another kind, from another camera or painted in "
@@ -35,17 +35,17 @@ def model_card(name: str, format: str, description: Description, report: dict[st
     return "\n\n".join(sections) + "\n"
 
 
-def _contract(description: Description) -> str:
-    if description.takes_images:
+def _contract(metadata: GeneratorMetadata) -> str:
+    if metadata.takes_images:
         return (
-            f"`images`: (N, height, width, {description.input.planes}) {description.input.dtype}, any height and width "
-            f"-> `painted`: (N, height, width, {description.target.channels}) {description.target.dtype}. Scaling, "
+            f"`images`: (N, height, width, {metadata.input.planes}) {metadata.input.dtype}, any height and width "
+            f"-> `painted`: (N, height, width, {metadata.target.channels}) {metadata.target.dtype}. Scaling, "
             f"padding by reflection and rounding are inside."
         )
-    multiple, smallest = description.size_multiple, description.smallest_side
+    multiple, smallest = metadata.size_multiple, metadata.smallest_side
     return (
-        f"`images`: (N, {description.input.network_channels}, height, width) float32 from -1 to 1 -> `painted`: (N, "
-        f"{description.target.network_channels}, height, width) float32 from -1 to 1. Height and width must be "
+        f"`images`: (N, {metadata.input.network_channels}, height, width) float32 from -1 to 1 -> `painted`: (N, "
+        f"{metadata.target.network_channels}, height, width) float32 from -1 to 1. Height and width must be "
         f"multiples of {multiple}, {smallest} at least: continue other images to the right and below by reflection, "
         f"and cut back."
     )

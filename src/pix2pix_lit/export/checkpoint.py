@@ -12,4 +12,4 @@ IS_GRAPH = False
 def write(job: Job, path: str) -> None:
     """What the moving average was, if there was one, is the generator; there is no training to go on with."""
     with open(path, "wb") as file:
-        torch_file.save(checkpoint_of(job.network, job.description), file)
+        torch_file.save(checkpoint_of(job.network, job.metadata), file)

@@ -91,38 +91,38 @@ class ImagesToImages(nn.Module):
 
 def graph_of(job: Job) -> nn.Module:
     """What the file of a job computes, in eval mode; int8 files are made from the float32 graph."""
-    dtype = DTYPES.get(job.description.precision, torch.float32)
+    dtype = DTYPES.get(job.metadata.precision, torch.float32)
     graph: nn.Module = FloatsToFloats(copy.deepcopy(job.network), dtype)
-    if job.description.takes_images:
+    if job.metadata.takes_images:
         graph = ImagesToImages(
             graph,
-            job.description.size_multiple,
-            job.description.smallest_side,
-            job.description.input,
-            job.description.target,
+            job.metadata.size_multiple,
+            job.metadata.smallest_side,
+            job.metadata.input,
+            job.metadata.target,
         )
     return graph.eval().requires_grad_(False)
 
 
 def example_of(job: Job) -> Tensor:
     """An input of the graph of a job."""
-    side = max(job.description.size_multiple, job.description.smallest_side)
-    if job.description.takes_images:
-        dtype = getattr(torch, job.description.input.dtype)
-        return torch.zeros(2, side + 1, 2 * side + 1, job.description.input.planes, dtype=dtype)
-    return torch.zeros(2, job.description.input.network_channels, 2 * side, 3 * side)
+    side = max(job.metadata.size_multiple, job.metadata.smallest_side)
+    if job.metadata.takes_images:
+        dtype = getattr(torch, job.metadata.input.dtype)
+        return torch.zeros(2, side + 1, 2 * side + 1, job.metadata.input.planes, dtype=dtype)
+    return torch.zeros(2, job.metadata.input.network_channels, 2 * side, 3 * side)
 
 
 def program_of(job: Job) -> ExportedProgram:
     """The graph of a job as torch.export sees it, with free batch, height and width, and without paths of sources."""
-    description = job.description
+    metadata = job.metadata
     batch = Dim("batch", min=1, max=_MOST_IMAGES)
     shapes: dict[int, Any]
-    if description.takes_images:
+    if metadata.takes_images:
         shapes = {0: batch, 1: Dim("height", min=1, max=_LONGEST_SIDE), 2: Dim("width", min=1, max=_LONGEST_SIDE)}
     else:
-        multiple = description.size_multiple
-        fewest = -(-description.smallest_side // multiple)
+        multiple = metadata.size_multiple
+        fewest = -(-metadata.smallest_side // multiple)
         units = [Dim(f"{side}_units", min=fewest, max=_LONGEST_SIDE // multiple) for side in ("height", "width")]
         shapes = {0: batch, 2: multiple * units[0], 3: multiple * units[1]}
     graph, example = graph_of(job).to(job.device), example_of(job).to(job.device)

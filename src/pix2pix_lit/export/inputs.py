@@ -62,7 +62,7 @@ def draw_inputs(input_type: ImageType, size: int, count: int) -> list[np.ndarray
         if input_type.planes == 3 and input_type.dtype == "uint8" and input_type.classes is None:
             pair = streets[index]
             inputs.append(pair.a if input_type.kind == "continuous" and index % 2 else pair.b)
-        elif is_cityscapes and not input_type.boundaries:
+        elif is_cityscapes and not input_type.instance_edges:
             inputs.append(streets.label_ids(index)[..., None].astype(input_type.dtype))
         else:
             inputs.append(_random_shapes(input_type, size, np.random.default_rng(index)))
@@ -89,5 +89,5 @@ def _random_pixel(input_type: ImageType, rng: np.random.Generator) -> np.ndarray
         channels = rng.integers(0, 256, 3) if colors is None else rng.choice(colors)
     else:
         channels = rng.uniform(low, high, input_type.channels)
-    boundary = rng.integers(0, 2, int(input_type.boundaries)) * 255
+    boundary = rng.integers(0, 2, int(input_type.instance_edges)) * 255
     return np.concatenate([channels, boundary]).astype(input_type.dtype)

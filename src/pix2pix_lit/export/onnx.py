@@ -1,4 +1,4 @@
-"""ONNX (opset 18 or newer): for ONNX Runtime, in Python, C++, C#, Java, browsers and phones."""
+"""ONNX (opset 18 or newer): for ONNX ExportedBackend, in Python, C++, C#, Java, browsers and phones."""
 
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,28 @@ from pix2pix_lit.export.quantization import calibration_inputs
 from pix2pix_lit.files.atomic_write import temporary_folder_in
 
 SUFFIX = ".onnx"
-PRECISIONS = ("fp32", "fp16", "int8")  # ONNX Runtime has no convolutions in bf16
+PRECISIONS = ("fp32", "fp16", "int8")  # ONNX ExportedBackend has no convolutions in bf16
 IS_GRAPH = True
 
 
 def write(job: Job, path: str) -> None:
-    """One file with the weights inside; the description is under ``pix2pix_lit`` in its ``metadata_props``."""
+    """One file with the weights inside; the metadata is under ``pix2pix_lit`` in its ``metadata_props``."""
     with quiet():
         program = torch.onnx.export(
             program_of(job), (), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
         )
     assert program is not None
-    sides = ("batch", "height", "width", "") if job.description.takes_images else ("batch", "", "height", "width")
+    sides = ("batch", "height", "width", "") if job.metadata.takes_images else ("batch", "", "height", "width")
     for value in (*program.model.graph.inputs, *program.model.graph.outputs):
         assert value.shape is not None
         value.shape = onnx_ir.Shape([side or size for side, size in zip(sides, value.shape, strict=True)])
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces with the paths of this machine
-    program.model.producer_name, program.model.producer_version = "pix2pix-lit", job.description.version
+    program.model.producer_name, program.model.producer_version = "pix2pix-lit", job.metadata.version
     program.model.doc_string = "Paired image-to-image translation; its pix2pix_lit metadata says what it takes."
-    program.model.metadata_props[METADATA_KEY] = job.description.to_json()
+    program.model.metadata_props[METADATA_KEY] = job.metadata.to_json()
     program.save(path, external_data=False)
-    if job.description.precision == "int8":
+    if job.metadata.precision == "int8":
         _quantize(job, Path(path))
 
 
@@ -69,5 +69,5 @@ def _quantize(job: Job, path: Path) -> None:
             extra_options=options,
         )
     model = onnx.load(path)
-    onnx.helper.set_model_props(model, {METADATA_KEY: job.description.to_json()})
+    onnx.helper.set_model_props(model, {METADATA_KEY: job.metadata.to_json()})
     onnx.save(model, path)

@@ -18,19 +18,19 @@ IS_GRAPH = True
 
 
 def write(job: Job, path: str) -> None:
-    """The description is under ``pix2pix_lit`` in the file's runtime information.
+    """The metadata is under ``pix2pix_lit`` in the file's runtime information.
 
     Files of fp16 have weights of 16 bits; those of bf16 have weights of 32, since the arithmetic is chosen when they
     are compiled; int8 is NNCF's static quantisation.
     """
-    precision = job.description.precision
-    types = {job.description.input.dtype, job.description.target.dtype}
-    if job.description.takes_images and "uint16" in types:
+    precision = job.metadata.precision
+    types = {job.metadata.input.dtype, job.metadata.target.dtype}
+    if job.metadata.takes_images and "uint16" in types:
         raise UserError(
             "embed_preprocessing is true, but images are of uint16, which OpenVINO does not take over from PyTorch; "
             "expected false, or format=onnx"
         )
-    full = Job(job.network, job.description.changed(precision="fp32"), job.calibration, job.device)
+    full = Job(job.network, job.metadata.changed(precision="fp32"), job.calibration, job.device)
     with quiet():
         model = openvino.convert_model(program_of(full))
     model.inputs[0].get_tensor().set_names({INPUT})
@@ -40,7 +40,7 @@ def write(job: Job, path: str) -> None:
     for key in ("conversion_parameters", "nncf"):
         if model.has_rt_info(key):
             del model.rt_info[key]
-    model.set_rt_info(job.description.to_json(), [METADATA_KEY])
+    model.set_rt_info(job.metadata.to_json(), [METADATA_KEY])
     openvino.save_model(model, path, compress_to_fp16=precision == "fp16")
 
 

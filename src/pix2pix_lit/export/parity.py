@@ -83,7 +83,7 @@ def compare(
         pixels = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
         floats = eager.paint(pixels).float()
         expected, found = eager.target_type.from_network(floats).cpu(), exported(pixels)
-        if not exported.painter.takes_images:
+        if not exported.backend.takes_images:
             difference = (exported.paint(pixels).float().cpu() - floats.cpu()).abs().nan_to_num(math.inf)
             largest, total, count = (
                 max(largest, float(difference.max())),

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pix2pix_lit.checkpoints.metadata import Description
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference.translator import padded_floats
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, description: Description, images: list[np.ndarray]) -> None:
+def recalibrate(network: nn.Module, metadata: GeneratorMetadata, images: list[np.ndarray]) -> None:
     """Set the running means and variances of ``network`` to those over all of ``images``.
 
     Training keeps moving averages, of activations of weights that have changed since. Here, as in Wu & Johnson 2021
@@ -21,7 +21,7 @@ def recalibrate(network: nn.Module, description: Description, images: list[np.nd
 
     Args:
         network: in eval mode; its parameters are left alone.
-        description: of ``network``.
+        metadata: of ``network``.
         images: (H, W, planes) inputs, such as those of the training set.
 
     Raises:
@@ -41,7 +41,7 @@ def recalibrate(network: nn.Module, description: Description, images: list[np.nd
             layer.inference = "per_image"  # type: ignore[assignment]
         for image in images:
             pixels = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
-            network(padded_floats(pixels, description.input, description.size_multiple, description.smallest_side))
+            network(padded_floats(pixels, metadata.input, metadata.size_multiple, metadata.smallest_side))
     finally:
         for hook in hooks:
             hook.remove()

@@ -10,6 +10,6 @@ IS_GRAPH = False
 
 
 def write(job: Job, path: str) -> None:
-    """The weights under the reference's names; its format has no place for the description."""
+    """The weights under the reference's names; its format has no place for the metadata."""
     with open(path, "wb") as file:
-        torch_file.save(to_reference(job.description.generator, job.network.state_dict()), file)
+        torch_file.save(to_reference(job.metadata.generator, job.network.state_dict()), file)

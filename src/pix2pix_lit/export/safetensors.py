@@ -14,11 +14,11 @@ IS_GRAPH = False
 
 
 def write(job: Job, path: str) -> None:
-    """The description is under ``pix2pix_lit`` in the file's metadata; integers stay as they are."""
-    dtype = DTYPES[job.description.precision]
+    """The metadata is under ``pix2pix_lit`` in the file's metadata; integers stay as they are."""
+    dtype = DTYPES[job.metadata.precision]
     weights = {
         name: (value.to(dtype) if value.is_floating_point() else value).contiguous()
         for name, value in job.network.state_dict().items()
     }
     # Not by save_file, whose files none but their owner may read.
-    Path(path).write_bytes(safetensors.torch.save(weights, {METADATA_KEY: job.description.to_json()}))
+    Path(path).write_bytes(safetensors.torch.save(weights, {METADATA_KEY: job.metadata.to_json()}))

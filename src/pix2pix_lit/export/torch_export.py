@@ -12,7 +12,7 @@ IS_GRAPH = True
 
 
 def write(job: Job, path: str) -> None:
-    """The description is the extra file ``pix2pix_lit.json``."""
+    """The metadata is the extra file ``pix2pix_lit.json``."""
     program = program_of(job)
     program.example_inputs = None  # would be stored, and be larger than the weights of a small network
-    torch.export.save(program, path, extra_files={f"{METADATA_KEY}.json": job.description.to_json()})
+    torch.export.save(program, path, extra_files={f"{METADATA_KEY}.json": job.metadata.to_json()})

@@ -12,7 +12,7 @@ IS_GRAPH = True
 
 
 def write(job: Job, path: str) -> None:
-    """The description is the extra file ``pix2pix_lit.json``."""
+    """The metadata is the extra file ``pix2pix_lit.json``."""
     with quiet(), torch.no_grad():  # of deprecation, and of checks of sizes that a trace does not have
         traced = torch.jit.freeze(torch.jit.trace(graph_of(job), example_of(job), check_trace=False))
-        torch.jit.save(traced, path, _extra_files={f"{METADATA_KEY}.json": job.description.to_json()})
+        torch.jit.save(traced, path, _extra_files={f"{METADATA_KEY}.json": job.metadata.to_json()})

@@ -1,4 +1,4 @@
-"""Contact sheets: groups of captioned images with the names of their files."""
+"""Contact grids: groups of captioned images with the names of their files."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from pix2pix_lit.images.files import write_image
 _GAP = 4  # pixels between images
 _SMALLEST_TEXT = 11  # pixels of a font's height that can still be read
 _CELL_PER_TEXT = 16  # sides of the largest image, on average, for each pixel of the font's height
-_ASPECT = 4 / 3  # width to height that a sheet should come near to
+_ASPECT = 4 / 3  # width to height that a grid should come near to
 
 # Pillow's own font knows ASCII alone. These are common on Linux, macOS and Windows; the last three know Chinese,
 # Japanese and Korean.
@@ -43,8 +43,8 @@ class Group(NamedTuple):
     rows: Sequence[Mapping[str, np.ndarray]]
 
 
-def draw_sheet(groups: Sequence[Group], heading: str = "") -> np.ndarray:
-    """Lay groups out below each other, in as many columns as bring the sheet nearest to a screen's proportions.
+def draw_grid(groups: Sequence[Group], heading: str = "") -> np.ndarray:
+    """Lay groups out below each other, in as many columns as bring the grid nearest to a screen's proportions.
 
     Captions stand above a row if they differ from those of the row above. Text grows with the images; what is too
     long for its place is shortened in the middle. Images may differ in size; smaller ones stand at the upper left of
@@ -77,10 +77,10 @@ def draw_sheet(groups: Sequence[Group], heading: str = "") -> np.ndarray:
         return width, top + max(block[-1].bottom for block in plan) + _GAP
 
     plan = min(plans, key=lambda plan: abs(math.log(size(plan)[0] / size(plan)[1] / _ASPECT)))
-    sheet = Image.new("RGB", size(plan), "white")
-    draw = ImageDraw.Draw(sheet)
+    grid = Image.new("RGB", size(plan), "white")
+    draw = ImageDraw.Draw(grid)
     if heading:
-        _write(draw, (_GAP, top / 2), heading, round(1.25 * text), sheet.width - 2 * _GAP, "lm")
+        _write(draw, (_GAP, top / 2), heading, round(1.25 * text), grid.width - 2 * _GAP, "lm")
     for number, block in enumerate(plan):
         left = _GAP + number * (block_width + between)
         for placed in block:
@@ -92,9 +92,9 @@ def draw_sheet(groups: Sequence[Group], heading: str = "") -> np.ndarray:
                 if placed.captions_y is not None:
                     y = top + placed.captions_y + line / 2
                     _write(draw, (x + width / 2, y), caption, text, width, "mm", "dimgray")
-                sheet.paste(Image.fromarray(image), (x, top + placed.y))
+                grid.paste(Image.fromarray(image), (x, top + placed.y))
                 x += width + _GAP
-    return np.asarray(sheet)
+    return np.asarray(grid)
 
 
 class _Placed(NamedTuple):
@@ -190,12 +190,12 @@ def _has(font: Font, character: str) -> bool:
     return bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
 
 
-class SheetPages:
-    """Writes groups of images as a numbered series of sheets: ``folder/sheet_0001.png``, ...
+class GridPages:
+    """Writes groups of images as a numbered series of grids: ``folder/grid_0001.png``, ...
 
     Args:
-        folder: where the sheets go.
-        rows: groups on a sheet.
+        folder: where the grids go.
+        rows: groups on a grid.
         longest_side: pixels to which larger images are scaled down.
     """
 
@@ -216,7 +216,7 @@ class SheetPages:
         """Write what has not been written yet."""
         if self._groups:
             self._page += 1
-            write_image(self.folder / f"sheet_{self._page:04d}.png", draw_sheet(self._groups))
+            write_image(self.folder / f"sheet_{self._page:04d}.png", draw_grid(self._groups))
             self._groups = []
 
     def _shrink(self, image: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ class ImageType:
         classes: number of classes of ``ids``.
         values: what ``ids`` files hold: a list with the value of each class, a name in ``palette.ID_VALUES``, or None
             for the class numbers themselves.
-        boundaries: of ``colors`` and ``ids``: a further network channel is 1 where two instances meet, else -1. The
-            last plane holds instance numbers until ``finish`` makes boundaries of them.
+        instance_edges: of ``colors`` and ``ids``: a further network channel is 1 where two instances meet, else -1. The
+            last plane holds instance numbers until ``finish`` makes instance_edges of them.
         background: what transparent files are laid on, one value a channel; None refuses them.
 
     Raises:
@@ -51,7 +51,7 @@ class ImageType:
     palette: str | tuple[tuple[int, int, int], ...] | None = None
     classes: int | None = None
     values: str | tuple[int, ...] | None = None
-    boundaries: bool = False
+    instance_edges: bool = False
     background: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -79,13 +79,13 @@ class ImageType:
 
     @property
     def planes(self) -> int:
-        """Planes of an array: the channels, and instances if there are boundaries to be drawn."""
-        return self.channels + self.boundaries
+        """Planes of an array: the channels, and instances if there are instance_edges to be drawn."""
+        return self.channels + self.instance_edges
 
     @property
     def stored_dtype(self) -> str:
         """``dtype`` of an array before ``finish``: instance numbers want 16 bits."""
-        return "uint16" if self.boundaries else self.dtype
+        return "uint16" if self.instance_edges else self.dtype
 
     @property
     def file_dtype(self) -> str:
@@ -95,7 +95,7 @@ class ImageType:
     @property
     def network_channels(self) -> int:
         """Channels of a network's tensor."""
-        return (self.classes or self.channels) + self.boundaries
+        return (self.classes or self.channels) + self.instance_edges
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -114,10 +114,11 @@ class ImageType:
     def finish(self, image: np.ndarray) -> np.ndarray:
         """(H, W, planes) as a source gives it, after all geometry -> the same as a batch holds it, of ``dtype``.
 
-        Only an image with ``boundaries`` changes: its last plane, instance numbers, becomes 255 where a neighbour to
-        the left, right, above or below is of another instance, else 0 (as in pix2pixHD, Wang et al. 2018, section 3.3).
+        Only an image with ``instance_edges`` changes: its last plane, instance numbers, becomes 255 where a neighbour
+        to the left, right, above or below is of another instance, else 0 (as in pix2pixHD, Wang et al. 2018, section
+        3.3).
         """
-        if not self.boundaries:
+        if not self.instance_edges:
             return image
         instances = image[..., -1]
         edges = np.zeros(instances.shape, bool)
@@ -152,7 +153,7 @@ class ImageType:
             floats.div_((high - low) / 2).sub_(1.0)
             if self.range is not None:
                 floats.clamp_(-1.0, 1.0)
-        if self.boundaries:
+        if self.instance_edges:
             floats = torch.cat([floats, images[:, -1:].to(dtype).div_(127.5).sub_(1.0)], 1)
         return floats.contiguous(memory_format=torch.channels_last)
 
@@ -160,7 +161,7 @@ class ImageType:
         """(N, network_channels, H, W) floats of any dtype -> (N, channels, H, W) of ``dtype``: what a file holds.
 
         Integers are rounded and what lies outside of [-1, 1] is clipped; of classes the likeliest is taken; a
-        channel of boundaries is left out.
+        channel of instance_edges is left out.
 
         Raises:
             NotFiniteError: for a NaN or an infinity, of which a rounded pixel would show nothing. A graph that is
@@ -218,7 +219,7 @@ class ImageType:
     def picture(self, image: np.ndarray) -> np.ndarray:
         """(H, W, channels or planes) of ``dtype`` -> (H, W, 3) uint8 RGB, to be looked at.
 
-        Of more than three channels the first three are shown, of two the first; boundaries are white.
+        Of more than three channels the first three are shown, of two the first; instance_edges are white.
         """
         if self.classes is not None:
             picture = self._shown_colors().take(image[..., 0], axis=0)
@@ -271,10 +272,12 @@ def _check(image_type: ImageType) -> None:
         raise UserError(f"an image of kind {kind} has classes or values; expected null for both, or kind=ids")
     if kind == "continuous" and image_type.palette is not None:
         raise UserError("an image of kind continuous has a palette; expected null, or kind=colors or ids for labels")
-    if image_type.boundaries and kind == "continuous":
-        raise UserError("an image of kind continuous has boundaries=true; expected colors or ids, which have instances")
-    if image_type.boundaries and dtype != "uint8":
-        raise UserError(f"an image with boundaries has dtype={dtype}; expected uint8")
+    if image_type.instance_edges and kind == "continuous":
+        raise UserError(
+            "an image of kind continuous has instance_edges=true; expected colors or ids, which have instances"
+        )
+    if image_type.instance_edges and dtype != "uint8":
+        raise UserError(f"an image with instance_edges has dtype={dtype}; expected uint8")
     bounds = image_type.range
     if bounds is None:
         if dtype == "float32":

@@ -32,7 +32,7 @@ def fit(decoded: Decoded, image_type: ImageType, path: str) -> np.ndarray:
             "save the wanted page as a file of its own"
             + f", or set channels={decoded.pages} {_OF_TYPE} if every page is a channel" * is_free,
         )
-    if image_type.boundaries:
+    if image_type.instance_edges:
         pixels = _labels_and_instances(decoded, image_type, path)
     elif image_type.classes is not None:
         pixels = _class_numbers(_indices_or_gray(decoded, image_type, path), image_type, path)
@@ -233,9 +233,9 @@ def _labels_and_instances(decoded: Decoded, image_type: ImageType, path: str) ->
         _refuse(
             path,
             f"has {_count(pixels.shape[-1], 'channel')}{', the last of them alpha' * decoded.alpha}",
-            f"{image_type.planes}, since boundaries=true: labels and, last, the instance number of every pixel",
+            f"{image_type.planes}, since instance_edges=true: labels and, last, the instance number of every pixel",
             f"store both as .npy or multi-page TIFF, use a data set that has files of instances, or set "
-            f"boundaries=false {_OF_TYPE}",
+            f"instance_edges=false {_OF_TYPE}",
         )
     pixels = _as_uint16(pixels, path)
     labels, instances = pixels[..., :-1], pixels[..., -1:]

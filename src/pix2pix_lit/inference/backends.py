@@ -13,7 +13,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """The precisions that networks run in."""
 
 
-class Painter(Protocol):
+class Backend(Protocol):
     """Anything that paints.
 
     Attributes:
@@ -40,7 +40,7 @@ class Painter(Protocol):
         ...
 
 
-class NetworkPainter:
+class TorchBackend:
     """A generator in inference mode, in the precision and on the device that its parameters have.
 
     Args:

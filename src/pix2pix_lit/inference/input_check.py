@@ -28,7 +28,7 @@ class InputCheck:
     Args:
         input_type: what the network translates.
         target_type: what it generates.
-        training: what its file says of its training, as in ``Description.training``.
+        training: what its file says of its training, as in ``GeneratorMetadata.training``.
         half: which half of their files images are; None for whole files.
     """
 

@@ -19,12 +19,12 @@ from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.files.atomic_write import NO_ROOM
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.metadata import ImageMetadata
-from pix2pix_lit.inference.backends import NetworkPainter
+from pix2pix_lit.inference.backends import TorchBackend
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
 from pix2pix_lit.inference.input_check import InputCheck
 from pix2pix_lit.inference.progress import Progress
-from pix2pix_lit.inference.translator import Draws, Translator
+from pix2pix_lit.inference.translator import Samples, Translator
 from pix2pix_lit.inference.video.translation import translate_video
 from pix2pix_lit.memory import explain_out_of_memory
 from pix2pix_lit.runs.launch import hearing_others, refuse_dead_ranks
@@ -118,8 +118,8 @@ class Prediction(L.LightningModule):
         threads = settings.num_workers
         self.writer = BackgroundWriter(threads, most_waiting=2 * max(threads, settings.batch_size))
         self.progress = Progress(0, is_shown=False)
-        if isinstance(translator.painter, NetworkPainter):
-            self.network = translator.painter.network  # so that it is moved
+        if isinstance(translator.backend, TorchBackend):
+            self.network = translator.backend.network  # so that it is moved
 
     def predict_dataloader(self) -> Iterable[Any]:
         """Batches of images, files that could not be read, and videos."""
@@ -228,7 +228,7 @@ class Prediction(L.LightningModule):
         pixels = self.translator.target_type.as_in_files(translation.permute(1, 2, 0).numpy())
         write_image(path, pixels, metadata)
 
-    def _write_draws(self, task: Task, draws: Draws, metadata: ImageMetadata) -> None:
+    def _write_draws(self, task: Task, draws: Samples, metadata: ImageMetadata) -> None:
         name = task.target.relative_to(self.settings.output)
         for k, sample in enumerate(draws.samples):
             self._write_image(self.settings.output / "samples" / f"{k:03d}" / name, sample, metadata)
@@ -272,7 +272,7 @@ class _Stream:
 
     def __iter__(self) -> Iterator[ImageBatch | Failure | Task]:
         settings, translator = self.settings, self.translator
-        training = translator.description.training if translator.description else {}
+        training = translator.metadata.training if translator.metadata else {}
         yield from read_batches(
             [task for task in self.tasks if not task.is_video],
             1 if settings.tile else settings.batch_size,
@@ -290,5 +290,5 @@ def deviation_path(task: Task, output: Path) -> Path:
 
 
 def deviation_map(deviation: np.ndarray) -> np.ndarray:
-    """(H, W) as in ``Draws`` -> (H, W, 1) uint8: black where samples agree, white from a 16th of the range on."""
+    """(H, W) as in ``Samples`` -> (H, W, 1) uint8: black where samples agree, white from a 16th of the range on."""
     return (deviation * (255 / _WHITE)).round().clip(0, 255).astype(np.uint8)[..., None]

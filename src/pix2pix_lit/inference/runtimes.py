@@ -1,4 +1,4 @@
-"""Exported files in the runtimes that they were made for, each callable as a ``painters.Painter``."""
+"""Exported files in the runtimes that they were made for, each callable as a ``backends.Backend``."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pix2pix_lit.checkpoints.checksums import verify_export
-from pix2pix_lit.checkpoints.metadata import METADATA_KEY, Description
+from pix2pix_lit.checkpoints.metadata import METADATA_KEY, GeneratorMetadata
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.names import library_path
 from pix2pix_lit.memory import is_out_of_memory
@@ -21,25 +21,25 @@ RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Extra packages (``pip install "pix2pix-lit[NAME]"``) and the module that runs their files."""
 
 
-class Runtime:
+class ExportedBackend:
     """An exported file, ready to paint.
 
     Args:
         path: of the file.
-        description: what the file says of itself.
-        run: the call of its runtime: what ``description`` says that the file takes, in the memory order of (N, C, H,
+        metadata: what the file says of itself.
+        run: the call of its runtime: what ``metadata`` says that the file takes, in the memory order of (N, C, H,
             W) or (N, H, W, planes), to what it gives.
         device: where ``run`` wants its input.
     """
 
     def __init__(
-        self, path: Path, description: Description, run: Callable[[Tensor], Tensor], device: torch.device
+        self, path: Path, metadata: GeneratorMetadata, run: Callable[[Tensor], Tensor], device: torch.device
     ) -> None:
         self.path = path
-        self.description = description
-        self.size_multiple = description.size_multiple
-        self.smallest_side = description.smallest_side
-        self.takes_images = description.takes_images
+        self.metadata = metadata
+        self.size_multiple = metadata.size_multiple
+        self.smallest_side = metadata.smallest_side
+        self.takes_images = metadata.takes_images
         self.device = device
         self._run = run
 
@@ -56,7 +56,7 @@ class Runtime:
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             raise self._broken(f"{type(error).__name__}: {_first_line(error)}") from error
-        target = self.description.target
+        target = self.metadata.target
         if self.takes_images:
             expected = (*x.shape[:3], target.channels), getattr(torch, target.dtype)
         else:
@@ -73,14 +73,14 @@ class Runtime:
         )
 
 
-class OpenedRuntime(NamedTuple):
+class OpenedExport(NamedTuple):
     """A file in its runtime, and what it says of itself."""
 
-    painter: Runtime
-    description: Description
+    backend: ExportedBackend
+    metadata: GeneratorMetadata
 
 
-def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bool = False) -> OpenedRuntime | None:
+def open_exported(path: str | os.PathLike[str], device: torch.device, trusted: bool = False) -> OpenedExport | None:
     """Open a file that is no plain weights; None for those that are, or that do not exist.
 
     Args:
@@ -108,15 +108,15 @@ def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bo
     try:
         match kind:
             case "onnx":
-                painter = _open_onnx(module, path)
+                backend = _open_onnx(module, path)
             case "openvino":
-                painter = _open_openvino(module, path)
+                backend = _open_openvino(module, path)
             case "torch_export":
-                painter = _open_torch_export(path, device)
+                backend = _open_torch_export(path, device)
             case "aotinductor":
-                painter = _open_aotinductor(path, device)
+                backend = _open_aotinductor(path, device)
             case "torchscript":
-                painter = _open_torchscript(path, device)
+                backend = _open_torchscript(path, device)
     except UserError:
         raise
     except Exception as error:  # every runtime has its own
@@ -125,7 +125,7 @@ def open_runtime(path: str | os.PathLike[str], device: torch.device, trusted: bo
             f"{path} cannot be opened as {kind} ({reason}); expected an intact file that "
             f"python -m pix2pix_lit.export wrote for this machine: get another copy, or export it anew"
         ) from error
-    return OpenedRuntime(painter, painter.description)
+    return OpenedExport(backend, backend.metadata)
 
 
 def _first_line(error: Exception) -> str:
@@ -170,78 +170,78 @@ def _runtime_module(kind: str, path: Path) -> Any:
         ) from error
 
 
-def _described(text: str | None, path: Path) -> Description:
+def _metadata_from(text: str | None, path: Path) -> GeneratorMetadata:
     if not text:
         raise UserError(
             f"{path} does not say what it takes and paints; expected a file written by python -m pix2pix_lit.export"
         )
-    return Description.from_json(text, path)
+    return GeneratorMetadata.from_json(text, path)
 
 
-def _open_onnx(onnxruntime: Any, path: Path) -> Runtime:
+def _open_onnx(onnxruntime: Any, path: Path) -> ExportedBackend:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()
     with library_path(path) as name:
         session = onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
-    description = _described(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
+    metadata = _metadata_from(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
     name = session.get_inputs()[0].name
 
     def run(x: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {name: x.numpy()})[0])
 
-    return Runtime(path, description, run, torch.device("cpu"))
+    return ExportedBackend(path, metadata, run, torch.device("cpu"))
 
 
-def _open_openvino(openvino: Any, path: Path) -> Runtime:
+def _open_openvino(openvino: Any, path: Path) -> ExportedBackend:
     core = openvino.Core()
     with library_path(path) as name:
         model = core.read_model(name)
     text = model.get_rt_info([METADATA_KEY]).astype(str) if model.has_rt_info([METADATA_KEY]) else None
-    description = _described(text, path)
-    compiled = core.compile_model(model, "CPU", openvino_settings(description))
+    metadata = _metadata_from(text, path)
+    compiled = core.compile_model(model, "CPU", openvino_settings(metadata))
 
     def run(x: Tensor) -> Tensor:
         return torch.from_numpy(compiled(x.numpy())[0].copy())
 
-    return Runtime(path, description, run, torch.device("cpu"))
+    return ExportedBackend(path, metadata, run, torch.device("cpu"))
 
 
-def openvino_settings(description: Description) -> dict[str, Any]:
+def openvino_settings(metadata: GeneratorMetadata) -> dict[str, Any]:
     """How OpenVINO must be told to compile a file, since left alone it takes bf16 wherever the CPU has it."""
-    hint = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}[description.precision]
+    hint = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}[metadata.precision]
     return {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
 
 
-def _open_torch_export(path: Path, device: torch.device) -> Runtime:
+def _open_torch_export(path: Path, device: torch.device) -> ExportedBackend:
     files = {f"{METADATA_KEY}.json": ""}
     from torch.export.passes import move_to_device_pass
 
     with library_path(path) as name:
         program = torch.export.load(name, extra_files=files)
-    description = _described(files[f"{METADATA_KEY}.json"], path)
+    metadata = _metadata_from(files[f"{METADATA_KEY}.json"], path)
     module = move_to_device_pass(program, str(device)).module()
-    return Runtime(path, description, torch.inference_mode()(module), device)
+    return ExportedBackend(path, metadata, torch.inference_mode()(module), device)
 
 
-def _open_aotinductor(path: Path, device: torch.device) -> Runtime:
+def _open_aotinductor(path: Path, device: torch.device) -> ExportedBackend:
     from torch._inductor import aoti_load_package
 
     with library_path(path) as name:
         package = aoti_load_package(name)
-    metadata = package.get_metadata()
-    description = _described(metadata.get(METADATA_KEY), path)
-    made_for = torch.device(metadata.get("AOTI_DEVICE_KEY", "cpu"))
+    stored = package.get_metadata()
+    metadata = _metadata_from(stored.get(METADATA_KEY), path)
+    made_for = torch.device(stored.get("AOTI_DEVICE_KEY", "cpu"))
     if made_for.type != device.type:
         raise UserError(f"{path} was compiled for {made_for.type}; expected device={made_for.type}, or another file")
-    return Runtime(path, description, torch.inference_mode()(package), device)
+    return ExportedBackend(path, metadata, torch.inference_mode()(package), device)
 
 
-def _open_torchscript(path: Path, device: torch.device) -> Runtime:
+def _open_torchscript(path: Path, device: torch.device) -> ExportedBackend:
     files = {f"{METADATA_KEY}.json": ""}
     with warnings.catch_warnings(), library_path(path) as name:
         warnings.simplefilter("ignore", FutureWarning)  # deprecated, but what some programs still take
         module = torch.jit.load(name, map_location=device, _extra_files=files)
     text = files[f"{METADATA_KEY}.json"]
-    description = _described(text.decode() if isinstance(text, bytes) else text, path)
-    return Runtime(path, description, torch.inference_mode()(module), device)
+    metadata = _metadata_from(text.decode() if isinstance(text, bytes) else text, path)
+    return ExportedBackend(path, metadata, torch.inference_mode()(module), device)

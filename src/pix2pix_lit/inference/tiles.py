@@ -30,7 +30,7 @@ def check_tile(tile: int, overlap: int | None, size_multiple: int) -> None:
 
 
 @torch.inference_mode()
-def paint_in_tiles(
+def translate_in_tiles(
     paint: Callable[[Tensor], Tensor],
     finish: Callable[[Tensor], Tensor],
     image: Tensor,

@@ -10,20 +10,20 @@ from PIL import Image
 from torch import Tensor, nn
 
 from pix2pix_lit.checkpoints.loading import load_generator
-from pix2pix_lit.checkpoints.metadata import Description
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.images.decoders import decode_pillow
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.lenient import convert
 from pix2pix_lit.images.strict import fit
-from pix2pix_lit.inference.backends import NetworkPainter, Painter, in_precision
-from pix2pix_lit.inference.runtimes import open_runtime
-from pix2pix_lit.inference.tiles import check_tile, default_overlap, paint_in_tiles
+from pix2pix_lit.inference.backends import Backend, TorchBackend, in_precision
+from pix2pix_lit.inference.runtimes import open_exported
+from pix2pix_lit.inference.tiles import check_tile, default_overlap, translate_in_tiles
 from pix2pix_lit.networks.layers.norm import InferenceStatistics
 from pix2pix_lit.runs.folder import checkpoint_in
 
 
-class Draws(NamedTuple):
+class Samples(NamedTuple):
     """Several translations of one image, drawn with the noise of training.
 
     Attributes:
@@ -45,24 +45,24 @@ class Translator:
     fixed, as the generator's ``norm_inference`` says.
 
     Args:
-        painter: a network with ``size_multiple`` and ``smallest_side``, left in the mode and on the device that it
+        backend: a network with ``size_multiple`` and ``smallest_side``, left in the mode and on the device that it
             has; or an exported file in its runtime.
         input_type: what it translates.
         target_type: what it paints.
-        description: what its file says of itself, if it is from one.
+        metadata: what its file says of itself, if it is from one.
     """
 
     def __init__(
         self,
-        painter: nn.Module | Painter,
+        backend: nn.Module | Backend,
         input_type: ImageType = RGB,
         target_type: ImageType = RGB,
-        description: Description | None = None,
+        metadata: GeneratorMetadata | None = None,
     ) -> None:
-        self.painter: Painter = NetworkPainter(painter) if isinstance(painter, nn.Module) else painter
+        self.backend: Backend = TorchBackend(backend) if isinstance(backend, nn.Module) else backend
         self.input_type = input_type
         self.target_type = target_type
-        self.description = description
+        self.metadata = metadata
 
     @classmethod
     def load(
@@ -88,25 +88,25 @@ class Translator:
 
         Raises:
             UserError: if the file cannot be read or is none of these (see ``checkpoint.load_generator`` and
-                ``runtimes.open_runtime``), and for what it or the device cannot do.
+                ``runtimes.open_exported``), and for what it or the device cannot do.
         """
         device, path = _checked(device), checkpoint_in(path)
-        runtime = open_runtime(path, device, trusted)
+        runtime = open_exported(path, device, trusted)
         if runtime is None:
-            network, description = load_generator(path, norm_inference)
-            painter: Painter = NetworkPainter(in_precision(network, precision or "fp32", device))
+            network, metadata = load_generator(path, norm_inference)
+            backend: Backend = TorchBackend(in_precision(network, precision or "fp32", device))
         else:
-            painter, description = runtime
+            backend, metadata = runtime
             for name, asked, has in (
-                ("precision", precision, description.precision),
-                ("norm_inference", norm_inference, description.norm_inference),
+                ("precision", precision, metadata.precision),
+                ("norm_inference", norm_inference, metadata.norm_inference),
             ):
                 if asked not in (None, has):
                     raise UserError(
                         f"{name} is {asked}, but {path} was exported with {name}={has}; expected null: to have "
                         f"another, export it anew from its checkpoint"
                     )
-        return cls(painter, description.input, description.target, description)
+        return cls(backend, metadata.input, metadata.target, metadata)
 
     def with_bit_depth(self, bits: int) -> "Translator":
         """The same translator, painting images of 8 or 16 bits or 32-bit floats.
@@ -115,7 +115,7 @@ class Translator:
             UserError: for labels, for other ``bits``, and for an exported file that gives finished pixels.
         """
         target_type = self.target_type.with_depth(bits)
-        if self.painter.takes_images and target_type != self.target_type:
+        if self.backend.takes_images and target_type != self.target_type:
             raise UserError(
                 f"bit_depth is {bits}, but this file gives {self.target_type.describe()} and nothing finer; expected "
                 f"null: export it with embed_preprocessing=false"
@@ -171,7 +171,7 @@ class Translator:
         else:
             assert overlap is not None
             translations = torch.cat(
-                [paint_in_tiles(self.paint, self._finish, image, tile, overlap) for image in batch.split(1)]
+                [translate_in_tiles(self.paint, self._finish, image, tile, overlap) for image in batch.split(1)]
             )
         return translations if images.dim() == 4 else translations[0]
 
@@ -181,11 +181,11 @@ class Translator:
         Raises:
             UserError: for a ``tile`` or ``overlap`` that does not fit, and for a file that takes whole images.
         """
-        if self.painter.takes_images:
+        if self.backend.takes_images:
             raise UserError(
                 "tile is for networks; this file takes whole images: export it with embed_preprocessing=false"
             )
-        multiple = self.painter.size_multiple
+        multiple = self.backend.size_multiple
         if overlap is None and type(tile) is int:
             overlap = default_overlap(tile, multiple)
         check_tile(tile, overlap, multiple)
@@ -199,12 +199,12 @@ class Translator:
             images: (N, planes, H, W) of ``input_type``, of any height and width, on any device.
 
         Returns:
-            (N, network channels, H, W) floats in [-1, 1], on the painter's device.
+            (N, network channels, H, W) floats in [-1, 1], on the backend's device.
         """
         height, width = images.shape[-2:]
-        return self.painter(self._padded(images))[..., :height, :width]
+        return self.backend(self._padded(images))[..., :height, :width]
 
-    def draw(self, image: Tensor, samples: int, seed: int = 0) -> Draws:
+    def draw(self, image: Tensor, samples: int, seed: int = 0) -> Samples:
         """Translate one image several times with dropout on: "noise only in the form of dropout, applied ... at both
         training and test time" (Isola et al. 2017, section 3.2).
 
@@ -220,7 +220,7 @@ class Translator:
         """
         if samples < 1:
             raise UserError(f"samples is {samples}; expected 1 or more")
-        if not isinstance(self.painter, NetworkPainter):
+        if not isinstance(self.backend, TorchBackend):
             raise UserError("samples need dropout, which exported files do not have; expected a checkpoint")
         self._check_dtype(str(image.dtype).removeprefix("torch."))
         height, width = image.shape[-2:]
@@ -229,18 +229,18 @@ class Translator:
         finished = []
         for k in range(samples):
             key = np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0]
-            floats = self.painter.with_dropout(padded, int(key >> 1))[..., :height, :width].float()
+            floats = self.backend.with_dropout(padded, int(key >> 1))[..., :height, :width].float()
             finished.append(self._finish(floats)[0])
             step = floats - mean  # Welford 1962: one pass, and no difference of large numbers
             mean = mean + step / (k + 1)
             deviation = deviation + step * (floats - mean)
         spread = (deviation / samples).sqrt().mean(1)[0]
-        return Draws(self._finish(mean)[0], torch.stack(finished), spread.cpu())
+        return Samples(self._finish(mean)[0], torch.stack(finished), spread.cpu())
 
     @torch.inference_mode()
     def _translate(self, images: Tensor) -> Tensor:
-        if self.painter.takes_images:
-            finished = self.painter(images.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
+        if self.backend.takes_images:
+            finished = self.backend(images.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
             if not finished.isfinite().all():
                 raise NotFiniteError(
                     "the file's output has NaN or infinity; expected finite numbers: look at the image"
@@ -253,8 +253,8 @@ class Translator:
 
     @torch.inference_mode()
     def _padded(self, images: Tensor) -> Tensor:
-        painter = self.painter
-        return padded_floats(images.to(painter.device), self.input_type, painter.size_multiple, painter.smallest_side)
+        backend = self.backend
+        return padded_floats(images.to(backend.device), self.input_type, backend.size_multiple, backend.smallest_side)
 
     def _translate_array(self, images: np.ndarray, tile: int | None, overlap: int | None) -> np.ndarray:
         planes = self.input_type.planes
@@ -264,7 +264,7 @@ class Translator:
             raise UserError(
                 f"images are an array of shape {images.shape}; expected (H, W, {planes}) or (N, H, W, {planes}){also}"
             )
-        if self.input_type.boundaries and shaped.dtype == self.input_type.stored_dtype:
+        if self.input_type.instance_edges and shaped.dtype == self.input_type.stored_dtype:
             finished = [self.input_type.finish(image) for image in shaped.reshape(-1, *shaped.shape[-3:])]
             shaped = np.stack(finished).reshape(shaped.shape)
         self._check_dtype(str(shaped.dtype))

@@ -40,7 +40,7 @@ def epoch_number(trainer: L.Trainer) -> int:
     return _epochs(trainer).started
 
 
-def write_position(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
+def write_loop_progress(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
     """Correct the counters of a checkpoint that is about to be written, in any hook of training or validation.
 
     Resumed, it goes on with a validation that was due or under way, from that one's first batch; else with the next

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checks import check_number
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.networks.discriminators.output import Judgement
+from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput
 
 AdversarialKind = Literal["vanilla", "lsgan", "hinge", "wgangp"]
 
@@ -68,7 +68,7 @@ class AdversarialLoss:
         """Whether the loss looks at the gradient at each image by itself, which BatchNorm would mix with others."""
         return self.kind == "wgangp" or self.r1 > 0
 
-    def on_real(self, judged: list[Judgement]) -> Tensor:
+    def on_real(self, judged: list[DiscriminatorOutput]) -> Tensor:
         """The discriminator's loss on reals: a scalar."""
         match self.kind:
             case "hinge":
@@ -77,7 +77,7 @@ class AdversarialLoss:
                 return _mean(judged, lambda logits: -logits.mean())
         return self._towards(self.real_label, judged)
 
-    def on_fake(self, judged: list[Judgement]) -> Tensor:
+    def on_fake(self, judged: list[DiscriminatorOutput]) -> Tensor:
         """The discriminator's loss on fakes: a scalar."""
         match self.kind:
             case "hinge":
@@ -86,7 +86,7 @@ class AdversarialLoss:
                 return _mean(judged, torch.mean)
         return self._towards(0.0, judged)
 
-    def for_generator(self, judged: list[Judgement]) -> Tensor:
+    def for_generator(self, judged: list[DiscriminatorOutput]) -> Tensor:
         """The generator's loss on its fakes, not yet weighted: a scalar."""
         if self.kind in ("hinge", "wgangp"):
             return _mean(judged, lambda logits: -logits.mean())
@@ -128,12 +128,12 @@ class AdversarialLoss:
         gradient = _gradient_at(real, discriminator, input)
         return self.r1_every * self.r1 / 2 * gradient.square().sum((1, 2, 3)).mean()
 
-    def _towards(self, label: float, judged: list[Judgement]) -> Tensor:
+    def _towards(self, label: float, judged: list[DiscriminatorOutput]) -> Tensor:
         loss = F.mse_loss if self.kind == "lsgan" else F.binary_cross_entropy_with_logits
         return _mean(judged, lambda logits: loss(logits, torch.full_like(logits, label)))
 
 
-def _mean(judged: list[Judgement], loss: Callable[[Tensor], Tensor]) -> Tensor:
+def _mean(judged: list[DiscriminatorOutput], loss: Callable[[Tensor], Tensor]) -> Tensor:
     """Mean over scales of a loss on logits, in float32 whatever precision the discriminator ran in."""
     return torch.stack([loss(scale.logits.float()) for scale in judged]).mean()
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pix2pix_lit.checks import check_number
-from pix2pix_lit.networks.discriminators.output import Judgement
+from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput
 
 
 class FeatureMatchingLoss:
@@ -24,12 +24,12 @@ class FeatureMatchingLoss:
         check_number("feature_matching.weight", weight)
         self.weight = weight
 
-    def __call__(self, fake: list[Judgement], real: list[Judgement]) -> Tensor:
+    def __call__(self, fake: list[DiscriminatorOutput], real: list[DiscriminatorOutput]) -> Tensor:
         """Mean absolute difference of every feature map, summed over layers, the mean over scales; not yet weighted.
 
         Args:
-            fake: judgements of N fakes, which gradients flow through.
-            real: judgements of their N targets under the same weights; taken as constants.
+            fake: outputs of N fakes, which gradients flow through.
+            real: outputs of their N targets under the same weights; taken as constants.
         """
         differences = [
             F.l1_loss(ours.float(), theirs.detach().float())

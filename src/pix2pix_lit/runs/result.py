@@ -1,6 +1,7 @@
 """What came out of a run: its ``result.json``."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -62,3 +63,8 @@ def is_complete(result: Result, limits: dict[str, int | None]) -> bool:
     done = {"max_epochs": result.epochs, "max_steps": result.steps}
     reached = any(limit is not None and 0 <= limit <= done[name] for name, limit in limits.items())
     return reached or limits == result.limits  # or a callback ended it early
+
+
+def metrics_in_words(metrics: Mapping[str, float]) -> str:
+    """Metrics with four digits, such as ``val/l1 0.1234, val/psnr 20.12``."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())

@@ -11,7 +11,7 @@ class ImagePool:
 
     Until the pool is full, every pair is kept and returned. From then on a pair comes back as it is with probability
     1/2, and otherwise takes the place of a kept one, which is returned instead (Zhu et al. 2017, "CycleGAN", section
-    4, with 50). Draws are those of torch's default CPU generator.
+    4, with 50). Samples are those of torch's default CPU generator.
 
     Args:
         size: number of pairs to keep; 0 keeps none and returns every pair as it is.

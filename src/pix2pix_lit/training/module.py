@@ -29,7 +29,7 @@ from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.losses import AdversarialLoss, FeatureMatchingLoss, PerceptualLoss, ReconstructionLoss
 from pix2pix_lit.memory import explain_out_of_memory
 from pix2pix_lit.metrics import PairedMetrics
-from pix2pix_lit.networks.discriminators.output import Judgement, split_judgements
+from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput, split_outputs
 from pix2pix_lit.networks.layers.init import initialize
 from pix2pix_lit.networks.layers.norm import frozen_running_statistics, statistics_of_parts, synchronise_statistics
 from pix2pix_lit.training.diff_augment import DiffAugment
@@ -249,7 +249,7 @@ class Pix2Pix(L.LightningModule):
                 part.fake = self.generator(part.input)
         return part.fake
 
-    def _judge(self, input: Tensor, image: Tensor, seed: int | None = None) -> list[Judgement]:
+    def _judge(self, input: Tensor, image: Tensor, seed: int | None = None) -> list[DiscriminatorOutput]:
         """What the discriminator says of images; by equal seeds, they are augmented alike."""
         assert self.discriminator is not None
         if seed is not None:
@@ -265,7 +265,7 @@ class Pix2Pix(L.LightningModule):
         # In one batch, which is faster, but each half with statistics of its own, as the reference has them.
         with statistics_of_parts(self.discriminator, 2):
             judged = self._judge(torch.cat([input, part.input]), torch.cat([fake, part.target]))
-        judged_fake, judged_real = split_judgements(judged)
+        judged_fake, judged_real = split_outputs(judged)
         terms = {"D_fake": self.adversarial.on_fake(judged_fake), "D_real": self.adversarial.on_real(judged_real)}
         loss = terms["D_fake"] + terms["D_real"]
         if self.adversarial.kind == "wgangp":

@@ -15,12 +15,12 @@ from hydra.types import RunMode
 
 from pix2pix_lit.runs.command import quote
 from pix2pix_lit.runs.rank import world_size_from_outside
+from pix2pix_lit.runs.result import Result, metrics_in_words
 
 if TYPE_CHECKING:
     import lightning as L
 
     from pix2pix_lit.data import PairsDataModule
-    from pix2pix_lit.runs.result import Result
     from pix2pix_lit.training.module import Pix2Pix
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def log_start(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModu
             log.info("%s", line)
 
 
-def log_end(result: "Result", folder: Path, datamodule: "PairsDataModule") -> None:
+def log_end(result: Result, folder: Path, datamodule: "PairsDataModule") -> None:
     """The last metrics, where pictures and checkpoints are, and what to type next; in a sweep the metrics alone."""
     log.info("%s", _outcome(result))
     if not _in_sweep():
@@ -127,12 +127,10 @@ def _rounded(count: int) -> str:
     return f"{count / 1e6:.3g} M" if count >= 1e5 else f"{count / 1e3:.3g} k"
 
 
-def _outcome(result: "Result") -> str:
-    from pix2pix_lit.callbacks.progress_bar import in_words
-
+def _outcome(result: Result) -> str:
     text = f"Done: {result.epochs} epoch{'s' * (result.epochs != 1)}, {result.steps} steps"
     if result.metrics:
-        text += f"; {in_words(result.metrics)}"
+        text += f"; {metrics_in_words(result.metrics)}"
     return text if result.best is None else f"{text} (best {result.objective} {result.best:.4g})"
 
 

@@ -109,7 +109,7 @@ def test_transparent_photos_are_blended_with_the_background_and_transparent_labe
         (ImageType(channels=1), r"differ in channels \(3 and 1\); expected the same.*use data=folders"),
         (ImageType(dtype="uint16"), r"differ in dtype \(uint8 and uint16\)"),
         (ImageType(kind="ids", channels=1, classes=9), r"differ in channels \(3 and 1\), classes \(None and 9\)"),
-        (ImageType(kind="colors", boundaries=True), r"differ in boundaries \(False and True\)"),
+        (ImageType(kind="colors", instance_edges=True), r"differ in instance_edges \(False and True\)"),
     ],
 )
 def test_types_that_cannot_be_halves_of_one_file_are_refused(tmp_path, b, message):

@@ -106,7 +106,7 @@ def test_either_annotation_alone_gives_the_same_labels(root, labels, kind):
 @pytest.mark.parametrize("labels", ["color", "train_ids", "label_ids"])
 def test_with_boundaries_a_last_plane_holds_instance_numbers(root, labels):
     plain = CityscapesOfficialSource(str(root), "train", labels=labels)
-    source = CityscapesOfficialSource(str(root), "train", labels=labels, boundaries=True)
+    source = CityscapesOfficialSource(str(root), "train", labels=labels, instance_edges=True)
     pair = source[0]
     assert pair.b.dtype == np.uint16
     assert pair.b.shape[-1] == source.b.planes == plain.b.planes + 1
@@ -119,7 +119,7 @@ def test_boundaries_are_between_instances_of_one_class_too(tmp_path):
     frame = "aachen_000000_000019"
     save(tmp_path / f"leftImg8bit/train/aachen/{frame}_leftImg8bit.png", photo(shape=(3, 7)))
     save(tmp_path / f"gtFine/train/aachen/{frame}_gtFine_instanceIds.png", instances)
-    source = CityscapesOfficialSource(str(tmp_path), "train", boundaries=True)
+    source = CityscapesOfficialSource(str(tmp_path), "train", instance_edges=True)
     finished = source.b.finish(source[0].b)
     assert finished.dtype == np.uint8
     np.testing.assert_array_equal(finished[..., :-1], [[COLORS[0]] * 2 + [COLORS[13]] * 5] * 3)
@@ -129,8 +129,8 @@ def test_boundaries_are_between_instances_of_one_class_too(tmp_path):
 def test_boundaries_need_instances(root):
     for path in (root / "gtFine").rglob("*_instanceIds.png"):
         path.unlink()
-    with pytest.raises(UserError, match=r"none of 3 photos .*instanceIds\.png in .*data\.source\.boundaries=false"):
-        CityscapesOfficialSource(str(root), "train", boundaries=True)
+    with pytest.raises(UserError, match=r"none of 3 photos .*instanceIds\.png in .*data\.source\.instance_edges=false"):
+        CityscapesOfficialSource(str(root), "train", instance_edges=True)
 
 
 def test_files_without_a_partner_are_left_out_and_reported_once(root, caplog):
@@ -221,8 +221,8 @@ def test_unknown_kinds_of_labels_are_refused(root):
 
 def test_settings_tell_the_kinds_of_labels_apart(root):
     sources = [
-        CityscapesOfficialSource(str(root), "train", labels=labels, boundaries=boundaries)
+        CityscapesOfficialSource(str(root), "train", labels=labels, instance_edges=instance_edges)
         for labels in ("color", "train_ids", "label_ids")
-        for boundaries in (False, True)
+        for instance_edges in (False, True)
     ]
     assert len({str(source.settings) for source in sources}) == 6

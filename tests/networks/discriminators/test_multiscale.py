@@ -1,11 +1,11 @@
-"""The multi-scale discriminator and the judgements of a batch."""
+"""The multi-scale discriminator and the outputs of a batch."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.networks import Judgement, MultiScalePatchGAN, PatchGAN, split_judgements
+from pix2pix_lit.networks import DiscriminatorOutput, MultiScalePatchGAN, PatchGAN, split_outputs
 
 
 def test_each_scale_is_a_patchgan_of_the_image_at_half_the_resolution_of_the_one_before():
@@ -37,7 +37,7 @@ def test_networks_of_the_scales_are_built_as_asked_for_and_share_no_weights():
     plain = PatchGAN(2, 5, False, 4, 2, "none", True, True)
     shapes = {name: value.shape for name, value in plain.state_dict().items()}
     assert {name: value.shape for name, value in one.state_dict().items()} == shapes
-    assert one.recompute
+    assert one.activation_checkpointing
     assert not set(one.parameters()) & set(other.parameters())
 
 
@@ -59,9 +59,9 @@ def test_judgements_of_a_batch_are_split_into_those_of_its_halves():
     torch.manual_seed(0)
     discriminator = MultiScalePatchGAN(width=4, layers=1, norm="instance")
     input, image = torch.randn(2, 4, 3, 32, 32)
-    for part, half in zip(split_judgements(discriminator(input, image)), (slice(2), slice(2, None)), strict=True):
+    for part, half in zip(split_outputs(discriminator(input, image)), (slice(2), slice(2, None)), strict=True):
         expected = discriminator(input[half], image[half])
-        assert [type(scale) for scale in part] == [Judgement, Judgement]
+        assert [type(scale) for scale in part] == [DiscriminatorOutput, DiscriminatorOutput]
         for ours, theirs in zip(part, expected, strict=True):
             torch.testing.assert_close(ours.logits, theirs.logits)
             torch.testing.assert_close(ours.features, theirs.features)

@@ -10,8 +10,8 @@ from pix2pix_lit.networks.layers.init import initialize
 
 
 def logits_of(discriminator, input, image):
-    (judgement,) = discriminator(input, image)
-    return judgement.logits
+    (output,) = discriminator(input, image)
+    return output.logits
 
 
 def test_parameter_count_of_the_70x70_equals_the_references():
@@ -58,10 +58,10 @@ def test_features_are_the_outputs_of_all_blocks_before_the_head():
     seen = []
     for block in discriminator.blocks:
         block.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    (judgement,) = discriminator(*torch.randn(2, 2, 3, 32, 32))
-    assert [feature.shape[1:] for feature in judgement.features] == [(4, 16, 16), (8, 8, 8), (16, 7, 7)]
-    assert all(feature is output for feature, output in zip(judgement.features, seen, strict=True))
-    assert torch.equal(discriminator.head(judgement.features[-1]), judgement.logits)
+    (output,) = discriminator(*torch.randn(2, 2, 3, 32, 32))
+    assert [feature.shape[1:] for feature in output.features] == [(4, 16, 16), (8, 8, 8), (16, 7, 7)]
+    assert all(feature is output for feature, output in zip(output.features, seen, strict=True))
+    assert torch.equal(discriminator.head(output.features[-1]), output.logits)
 
 
 @pytest.mark.parametrize("layers", [0, 1, 3])

@@ -12,13 +12,13 @@ import torch.distributed as dist
 from pix2pix_lit.networks import PatchGAN
 from pix2pix_lit.networks.layers.norm import statistics_of_parts, synchronise_statistics
 
-CASES = {"plain": (1, False), "parts": (2, False), "recomputed parts": (2, True)}
+CASES = {"plain": (1, False), "parts": (2, False), "checkpointed parts": (2, True)}
 
 
-def passed(rank: int, processes: int, parts: int, recompute: bool) -> dict:
+def passed(rank: int, processes: int, parts: int, activation_checkpointing: bool) -> dict:
     """What a forward and a backward pass of this rank's share of a fixed batch leave."""
     torch.manual_seed(0)
-    network = PatchGAN(width=4, layers=2, recompute=recompute)
+    network = PatchGAN(width=4, layers=2, activation_checkpointing=activation_checkpointing)
     synchronise_statistics(network)
     batch = 10 + torch.randn(2, 8, 3, 32, 32)
     # a share of every part, as when fakes and reals of a rank's pairs are judged together

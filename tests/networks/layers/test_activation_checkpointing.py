@@ -23,8 +23,8 @@ def recomputing(network):
     """A copy that computes activations again."""
     network = copy.deepcopy(network)
     for module in network.modules():
-        if hasattr(module, "recompute"):
-            module.recompute = True
+        if hasattr(module, "activation_checkpointing"):
+            module.activation_checkpointing = True
     return network
 
 
@@ -108,12 +108,16 @@ def test_less_is_kept_for_the_backward_pass(kind):
 
 
 def test_the_argument_reaches_every_network():
-    built = [UNetGenerator(width=2, recompute=True), ResNetGenerator(width=2, recompute=True), PatchGAN(recompute=True)]
-    assert all(network.recompute for network in built)
+    built = [
+        UNetGenerator(width=2, activation_checkpointing=True),
+        ResNetGenerator(width=2, activation_checkpointing=True),
+        PatchGAN(activation_checkpointing=True),
+    ]
+    assert all(network.activation_checkpointing for network in built)
 
 
 def test_without_gradients_or_in_eval_mode_nothing_is_run_in_a_special_way(monkeypatch):
-    network = UNetGenerator(width=4, depth=4, recompute=True)
+    network = UNetGenerator(width=4, depth=4, activation_checkpointing=True)
     monkeypatch.setattr("pix2pix_lit.networks.layers.activation_checkpointing.checkpoint", None)
     with torch.no_grad():
         network(torch.randn(1, 3, 32, 32))

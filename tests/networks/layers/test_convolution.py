@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from pix2pix_lit.networks.layers import convolution
-from pix2pix_lit.networks.layers.convolution import DoublingConvolution, HalvingConvolution
+from pix2pix_lit.networks.layers.convolution import DownConvolution, UpConvolution
 
-LAYERS = {"halving": (HalvingConvolution, nn.Conv2d), "doubling": (DoublingConvolution, nn.ConvTranspose2d)}
+LAYERS = {"halving": (DownConvolution, nn.Conv2d), "doubling": (UpConvolution, nn.ConvTranspose2d)}
 
 
 def passes(layer, x):

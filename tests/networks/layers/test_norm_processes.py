@@ -20,7 +20,7 @@ def ranks(tmp_path_factory, run_python):
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
 
 
-@pytest.mark.parametrize("case", ["plain", "parts", "recomputed parts"])
+@pytest.mark.parametrize("case", ["plain", "parts", "checkpointed parts"])
 def test_two_processes_equal_one_with_the_combined_batch(ranks, case):
     alone, shared = ranks[0]["alone", case], [rank["shared", case] for rank in ranks]
     for key in ("logits", "image gradient"):

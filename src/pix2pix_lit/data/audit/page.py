@@ -20,7 +20,7 @@ from pix2pix_lit.errors import printable
 MOST_PICTURED = 200
 """Findings of one check that are shown with pictures; all others are listed."""
 
-_SHEET = 24  # pairs of each split on the contact sheet
+_SHEET = 24  # pairs of each split on the contact grid
 _PLACES = 4  # pairs that are shown of one finding
 _LONGEST = 256  # pixels of a picture's longer side
 _STYLE = (Path(__file__).parent / "page.css").read_text("utf-8")
@@ -154,7 +154,7 @@ def _network(columns: Mapping[str, Sequence[np.ndarray]]) -> str:
     return (
         '<section id="network"><h2>As the network sees them</h2><p class="note">A and B as in their files; input and '
         "target as validation has them, and as augmented in the first epochs of training.</p>"
-        f'<div class="scroll"><table class="sheet"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="scroll"><table class="grid"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
         "</section>"
     )
 

@@ -69,8 +69,8 @@ class Split:
             left_out=len(self.source.left_out),
             sizes=dict(sizes.most_common()),
             suffixes=dict(suffixes.most_common()),
-            a=_described(self.source.a),
-            b=_described(self.source.b),
+            a=_metadata_from(self.source.a),
+            b=_metadata_from(self.source.b),
             off_palette=off_palette,
             seen={
                 side: {key: round(value, 5) for key, value in asdict(found).items()}
@@ -80,7 +80,7 @@ class Split:
         )
 
 
-def _described(image_type: ImageType) -> str:
+def _metadata_from(image_type: ImageType) -> str:
     depth = f"{image_type.channels} x {image_type.dtype}"
     if image_type.kind == "ids":
         return f"ids of {image_type.classes} classes, {depth}"

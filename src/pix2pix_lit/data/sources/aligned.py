@@ -15,7 +15,7 @@ from pix2pix_lit.images.files import read_image
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.listing import find_images
 
-_OF_A_FILE = ("channels", "dtype", "classes", "values", "boundaries")
+_OF_A_FILE = ("channels", "dtype", "classes", "values", "instance_edges")
 
 
 class AlignedSource(PairSource):

@@ -34,7 +34,7 @@ class CityscapesOfficialSource(PairSource):
     """Photos (a) and labels (b), partners by their city, sequence and frame, in the order of these.
 
     ``root/leftImg8bit/<split>/<city>/*_leftImg8bit.png`` with ``root/gtFine/<split>/<city>/*_gtFine_labelIds.png``,
-    or ``*_gtFine_instanceIds.png`` where there is no such file, since it holds label ids too; with boundaries it is
+    or ``*_gtFine_instanceIds.png`` where there is no such file, since it holds label ids too; with instance_edges it is
     ``*_gtFine_instanceIds.png`` alone. ``*_gtFine_color.png``, in colours of 29 classes, is not read. Each of the
     two trees may be within the folder that its archive has the name of, such as ``gtFine_trainvaltest``.
 
@@ -43,16 +43,16 @@ class CityscapesOfficialSource(PairSource):
         split: ``train`` or ``val``; of ``test`` there are no real labels.
         labels: ``color`` for the colours of the 19 evaluated classes and black, ``train_ids`` for the numbers of
             these 20 classes, ``label_ids`` for those of all 35; see ``palette.ID_VALUES``.
-        boundaries: whether the last plane of b holds instance numbers, of which ``ImageType`` makes boundaries.
+        instance_edges: whether the last plane of b holds instance numbers, of which ``ImageType`` makes instance_edges.
 
     Raises:
         UserError: if a folder is missing, if no photo has a partner, or if two files are of one frame.
     """
 
-    def __init__(self, root: str | None, split: str, labels: Labels = "color", boundaries: bool = False) -> None:
+    def __init__(self, root: str | None, split: str, labels: Labels = "color", instance_edges: bool = False) -> None:
         if labels not in _TYPES:
             raise UserError(f"data.source.labels is {labels!r}; expected one of {', '.join(_TYPES)}")
-        self.a, self.b = RGB, replace(_TYPES[labels], boundaries=boundaries)
+        self.a, self.b = RGB, replace(_TYPES[labels], instance_edges=instance_edges)
         self.labels = labels
         trees = _trees(root, "leftImg8bit", "gtFine")
         with explained_by_layout(root):
@@ -62,7 +62,7 @@ class CityscapesOfficialSource(PairSource):
         )
         self.left_out = photo_files.left_out | annotation_files.left_out
         photos = _by_frame(photo_files.paths, "leftImg8bit")
-        kinds = ["instanceIds"] if boundaries else ["instanceIds", "labelIds"]
+        kinds = ["instanceIds"] if instance_edges else ["instanceIds", "labelIds"]
         annotations: dict[str, Path] = {}
         for kind in kinds:  # label ids come last, since 8 bits are read faster than 16
             annotations |= _by_frame(annotation_files.paths, f"gtFine_{kind}")
@@ -73,7 +73,8 @@ class CityscapesOfficialSource(PairSource):
             raise UserError(
                 f"none of {len(photos)} photos *_leftImg8bit.png in {photo_folder} has a partner among "
                 f"{len(annotations)} files {wanted} in {annotation_folder}; expected both for city_sequence_frame: "
-                f"unpack gtFine_trainvaltest.zip" + (", or set data.source.boundaries=false" if boundaries else "")
+                f"unpack gtFine_trainvaltest.zip"
+                + (", or set data.source.instance_edges=false" if instance_edges else "")
             )
         self.photos, self.annotations = (Paths(side[frame] for frame in frames) for side in (photos, annotations))
         self.missing = Paths(
@@ -107,13 +108,13 @@ class CityscapesOfficialSource(PairSource):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"layout": "cityscapes_official", "labels": self.labels, "boundaries": self.b.boundaries}
+        return {"layout": "cityscapes_official", "labels": self.labels, "instance_edges": self.b.instance_edges}
 
     def _read_labels(self, path: Path) -> np.ndarray:
         """(H, W, planes of b) uint8, or uint16 with instance numbers."""
         if self.labels != "color":
             return read_image(path, self.b)
-        classes = read_image(path, replace(_TYPES["train_ids"], boundaries=self.b.boundaries))
+        classes = read_image(path, replace(_TYPES["train_ids"], instance_edges=self.b.instance_edges))
         colors = PALETTES["cityscapes"].take(classes[..., 0], axis=0)
         return np.concatenate([colors, classes[..., 1:]], -1)
 

@@ -1,4 +1,4 @@
-"""Pictures of what was translated, read back from its files, for sheets and the gallery."""
+"""Pictures of what was translated, read back from its files, for grids and the gallery."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,8 +34,8 @@ def pictures_of(
     target_type = translator.target_type
     # Files of a named table of values hold the class numbers themselves.
     in_files = replace(target_type, values=None) if isinstance(target_type.values, str) else target_type
-    if in_files.boundaries:
-        in_files = replace(in_files, boundaries=False)
+    if in_files.instance_edges:
+        in_files = replace(in_files, instance_edges=False)
     try:
         generated = read_image(task.target, in_files)
         pictures = {"input": translator.input_type.picture(loaded.image), "generated": in_files.picture(generated)}

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.networks.discriminators.output import Judgement
+from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput
 from pix2pix_lit.networks.discriminators.patchgan import PatchGAN
 from pix2pix_lit.networks.layers.norm import Norm
 
@@ -18,7 +18,7 @@ class MultiScalePatchGAN(nn.Module):
         in_channels: channels of the input image.
         target_channels: channels of the judged image.
         conditional: as in ``PatchGAN``, and so are ``width``, ``layers``, ``norm``, ``spectral_norm`` and
-            ``recompute``.
+            ``activation_checkpointing``.
         scales: number of networks.
 
     Raises:
@@ -34,25 +34,27 @@ class MultiScalePatchGAN(nn.Module):
         layers: int = 3,
         norm: Norm = "batch",
         spectral_norm: bool = False,
-        recompute: bool = False,
+        activation_checkpointing: bool = False,
         scales: int = 2,
     ) -> None:
         super().__init__()
         if scales < 1:
             raise UserError(f"scales is {scales}; a multi-scale discriminator has 1 or more")
         discriminators = [
-            PatchGAN(in_channels, target_channels, conditional, width, layers, norm, spectral_norm, recompute)
+            PatchGAN(
+                in_channels, target_channels, conditional, width, layers, norm, spectral_norm, activation_checkpointing
+            )
             for _ in range(scales)
         ]
         self.discriminators = nn.ModuleList(discriminators)
         # a halved odd side is rounded up
         self.smallest_side = (discriminators[0].smallest_side - 1) * 2 ** (scales - 1) + 1
 
-    def forward(self, input: Tensor, image: Tensor) -> list[Judgement]:
+    def forward(self, input: Tensor, image: Tensor) -> list[DiscriminatorOutput]:
         """Judge a batch of images; the arguments of ``PatchGAN.forward``.
 
         Returns:
-            A judgement of every scale, the full resolution first.
+            A output of every scale, the full resolution first.
 
         Raises:
             UserError: if a side of the images is below ``smallest_side``.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """A discriminator's view at one scale.
 
     Attributes:
@@ -17,12 +17,12 @@ class Judgement(NamedTuple):
     features: list[Tensor]
 
 
-def split_judgements(judged: list[Judgement]) -> tuple[list[Judgement], list[Judgement]]:
-    """The judgements of the first and of the second half of a batch of even size, scale by scale; views, no copies."""
+def split_outputs(judged: list[DiscriminatorOutput]) -> tuple[list[DiscriminatorOutput], list[DiscriminatorOutput]]:
+    """The outputs of the first and of the second half of a batch of even size, scale by scale; views, no copies."""
 
-    def half(index: int) -> list[Judgement]:
+    def half(index: int) -> list[DiscriminatorOutput]:
         return [
-            Judgement(_halves(scale.logits)[index], [_halves(feature)[index] for feature in scale.features])
+            DiscriminatorOutput(_halves(scale.logits)[index], [_halves(feature)[index] for feature in scale.features])
             for scale in judged
         ]
 

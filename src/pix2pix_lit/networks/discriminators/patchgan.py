@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as spectrally_normed
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.networks.discriminators.output import Judgement
-from pix2pix_lit.networks.layers.activation_checkpointing import recomputed
+from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput
+from pix2pix_lit.networks.layers.activation_checkpointing import checkpointed
 from pix2pix_lit.networks.layers.norm import Norm, make_norm
 
 
@@ -27,8 +27,8 @@ class PatchGAN(nn.Module):
         norm: ``batch``, ``instance`` or ``none``; none on the first and the last convolution.
         spectral_norm: whether every convolution's weight is divided by its largest singular value (Miyato et al.
             2018), by one power iteration a training pass.
-        recompute: whether training runs every block again in the backward pass instead of keeping its activations
-            (Chen et al. 2016): less memory, more time, the same numbers.
+        activation_checkpointing: whether training computes the activations of every block again in the backward pass
+            instead of keeping them (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
         UserError: for another number of ``layers`` or an unknown ``norm``.
@@ -43,13 +43,13 @@ class PatchGAN(nn.Module):
         layers: int = 3,
         norm: Norm = "batch",
         spectral_norm: bool = False,
-        recompute: bool = False,
+        activation_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= layers <= 6:
             raise UserError(f"layers is {layers}; a PatchGAN has 0 to 6 stride-2 layers")
         self.conditional = conditional
-        self.recompute = recompute
+        self.activation_checkpointing = activation_checkpointing
         self.smallest_side = 3 * 2**layers if layers else 1  # what the two stride-1 convolutions leave a logit of
 
         # (kernel, stride, out channels) of each convolution but the last
@@ -85,7 +85,7 @@ class PatchGAN(nn.Module):
             field = (field - 1) * conv.stride[0] + conv.kernel_size[0]
         return field
 
-    def forward(self, input: Tensor, image: Tensor) -> list[Judgement]:
+    def forward(self, input: Tensor, image: Tensor) -> list[DiscriminatorOutput]:
         """Judge a batch of images.
 
         Args:
@@ -93,7 +93,7 @@ class PatchGAN(nn.Module):
             image: (N, target_channels, H, W) float in [-1, 1], the real target or the generator's fake.
 
         Returns:
-            One judgement; its logits are (N, 1, h, w) with h and w about H/2^layers and W/2^layers.
+            One output; its logits are (N, 1, h, w) with h and w about H/2^layers and W/2^layers.
 
         Raises:
             UserError: if H or W is below ``smallest_side``.
@@ -109,10 +109,10 @@ class PatchGAN(nn.Module):
         for block in self.blocks:
             x = self._run(block, x)
             features.append(x)
-        return [Judgement(self.head(x), features)]
+        return [DiscriminatorOutput(self.head(x), features)]
 
     def _run(self, block: nn.Module, x: Tensor) -> Tensor:
-        if not self.recompute:
+        if not self.activation_checkpointing:
             return block(x)
         conv, norm, activation = cast(tuple[nn.Conv2d, nn.Module, nn.Module], tuple(block.children()))
         weight = conv.weight  # out here, since a spectral norm moves on with every look at it
@@ -120,4 +120,4 @@ class PatchGAN(nn.Module):
         def run(x: Tensor) -> Tensor:
             return activation(norm(F.conv2d(x, weight, conv.bias, conv.stride, conv.padding)))
 
-        return recomputed(block, run, x)
+        return checkpointed(block, run, x)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.networks.layers.activation_checkpointing import recomputed
+from pix2pix_lit.networks.layers.activation_checkpointing import checkpointed
 from pix2pix_lit.networks.layers.norm import InferenceStatistics, Norm, make_norm
 
 
@@ -39,8 +39,8 @@ class ResNetGenerator(nn.Module):
         dropout: probability of the dropout within every residual block, 0 for none; active in train mode alone.
         bias_before_norm: biases of convolutions that a norm follows and takes away again; the reference
             implementation has them with instance norm.
-        recompute: whether training runs every block again in the backward pass instead of keeping its activations
-            (Chen et al. 2016): less memory, more time, the same numbers.
+        activation_checkpointing: whether training computes the activations of every block again in the backward pass
+            instead of keeping them (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
         UserError: for a value that none of the above describes.
@@ -56,7 +56,7 @@ class ResNetGenerator(nn.Module):
         norm_inference: InferenceStatistics = "per_image",
         dropout: float = 0.5,
         bias_before_norm: bool = False,
-        recompute: bool = False,
+        activation_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= dropout <= 1:
@@ -94,7 +94,7 @@ class ResNetGenerator(nn.Module):
             )
         )
         self.head = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
-        self.recompute = recompute
+        self.activation_checkpointing = activation_checkpointing
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size_multiple = 4
@@ -113,5 +113,5 @@ class ResNetGenerator(nn.Module):
                 f"crop or pad the images"
             )
         for block in (self.stem, *self.down, *self.blocks, *self.up):
-            x = recomputed(block, block, x) if self.recompute else block(x)
+            x = checkpointed(block, block, x) if self.activation_checkpointing else block(x)
         return torch.tanh(self.head(x))

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.networks.layers.activation_checkpointing import recomputed
-from pix2pix_lit.networks.layers.convolution import DoublingConvolution, HalvingConvolution
+from pix2pix_lit.networks.layers.activation_checkpointing import checkpointed
+from pix2pix_lit.networks.layers.convolution import DownConvolution, UpConvolution
 from pix2pix_lit.networks.layers.norm import InferenceStatistics, Norm, make_norm
 
 Upsampling = Literal["transposed", "resize"]
@@ -20,7 +20,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, activate: bool, norm: nn.Module, bias: bool) -> None:
         super().__init__()
         self.activation = nn.LeakyReLU(0.2) if activate else nn.Identity()
-        self.conv = HalvingConvolution(in_channels, out_channels, bias)
+        self.conv = DownConvolution(in_channels, out_channels, bias)
         self.norm = norm
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class DecoderBlock(nn.Module):
         self.conv: nn.Module
         if upsampling == "transposed":
             self.upsample = nn.Identity()
-            self.conv = DoublingConvolution(in_channels, out_channels, bias)
+            self.conv = UpConvolution(in_channels, out_channels, bias)
         elif upsampling == "resize":  # Odena et al. 2016, "Deconvolution and checkerboard artifacts"
             self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
             self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=bias)
@@ -83,8 +83,8 @@ class UNetGenerator(nn.Module):
             checkerboard patterns.
         bias_before_norm: biases of convolutions that a norm follows and takes away again; the reference
             implementation has them with instance norm.
-        recompute: whether training runs every block again in the backward pass instead of keeping its activations
-            (Chen et al. 2016): less memory, more time, the same numbers.
+        activation_checkpointing: whether training computes the activations of every block again in the backward pass
+            instead of keeping them (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
         UserError: for a value that none of the above describes.
@@ -102,7 +102,7 @@ class UNetGenerator(nn.Module):
         dropout_blocks: Sequence[int] = (0, 1, 2),
         upsampling: Upsampling = "transposed",
         bias_before_norm: bool = False,
-        recompute: bool = False,
+        activation_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if depth < 2:
@@ -146,7 +146,7 @@ class UNetGenerator(nn.Module):
                     dropout=dropout if block in dropout_blocks else 0.0,
                 )
             )
-        self.recompute = recompute
+        self.activation_checkpointing = activation_checkpointing
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size_multiple = 2**depth
@@ -174,4 +174,4 @@ class UNetGenerator(nn.Module):
         return torch.tanh(x)
 
     def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
-        return recomputed(block, block, *inputs) if self.recompute else block(*inputs)
+        return checkpointed(block, block, *inputs) if self.activation_checkpointing else block(*inputs)

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from pix2pix_lit.networks.layers.norm import frozen_running_statistics
 
 
-def recomputed(block: nn.Module, run: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+def checkpointed(block: nn.Module, run: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     """``run(*inputs)``, of which only the inputs are kept for the backward pass, where it runs again.
 
     Dropout draws the same again, and BatchNorm takes its statistics of the same parts of the batch without counting

@@ -7,7 +7,7 @@ MOST_POSITIONS = 256
 """Up to here, weights are most of what a convolution reads, and one matrix product is faster (benchmarks/README.md)."""
 
 
-class HalvingConvolution(nn.Conv2d):
+class DownConvolution(nn.Conv2d):
     """4x4, stride 2, padding 1: (N, C, H, W) -> (N, C', H/2, W/2), a ``Conv2d`` for all but speed.
 
     Args:
@@ -27,7 +27,7 @@ class HalvingConvolution(nn.Conv2d):
         return result.transpose(1, 2).unflatten(2, (x.shape[2] // 2, -1))
 
 
-class DoublingConvolution(nn.ConvTranspose2d):
+class UpConvolution(nn.ConvTranspose2d):
     """4x4, stride 2, padding 1: (N, C, H, W) -> (N, C', 2H, 2W), a ``ConvTranspose2d`` for all but speed.
 
     Args:
