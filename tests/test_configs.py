@@ -48,7 +48,7 @@ def composed(tmp_path):
 
 
 def test_there_is_a_primary_config_for_every_command():
-    assert PRIMARY == ["audit", "examples", "export", "look", "predict", "prepare", "sweep_results", "train"]
+    assert PRIMARY == ["audit", "examples", "export", "predict", "prepare", "preview", "sweep_results", "train"]
 
 
 @pytest.mark.parametrize("option", OPTIONS)

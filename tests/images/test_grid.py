@@ -146,7 +146,7 @@ def test_pages_hold_all_files_in_order(tmp_path, count, rows_of_pages):
     pages.close()
     pages.close()  # nothing is left to be written
     paths = sorted(tmp_path.iterdir())
-    assert [path.name for path in paths] == [f"sheet_{page:04d}.png" for page in range(1, len(rows_of_pages) + 1)]
+    assert [path.name for path in paths] == [f"grid_{page:04d}.png" for page in range(1, len(rows_of_pages) + 1)]
     start = 0
     for path, length in zip(paths, rows_of_pages, strict=True):
         expected = draw_grid([Group(f"{i}.png", [rows[i]]) for i in range(start, start + length)])

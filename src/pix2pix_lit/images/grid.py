@@ -216,7 +216,7 @@ class GridPages:
         """Write what has not been written yet."""
         if self._groups:
             self._page += 1
-            write_image(self.folder / f"sheet_{self._page:04d}.png", draw_grid(self._groups))
+            write_image(self.folder / f"grid_{self._page:04d}.png", draw_grid(self._groups))
             self._groups = []
 
     def _shrink(self, image: np.ndarray) -> np.ndarray:
