@@ -33,8 +33,8 @@ from typing import Any
 import torch
 
 EXPORTS = {
-    "ONNX ExportedBackend fp32": ("onnx", "fp32"),
-    "ONNX ExportedBackend int8": ("onnx", "int8"),
+    "ONNX Runtime fp32": ("onnx", "fp32"),
+    "ONNX Runtime int8": ("onnx", "int8"),
     "OpenVINO fp32": ("openvino", "fp32"),
     "OpenVINO bf16": ("openvino", "bf16"),
     "OpenVINO int8": ("openvino", "int8"),

@@ -36,7 +36,7 @@ def keep_freed_memory() -> bool:
 
 
 _SIGNS = ("out of memory", "can't allocate memory", "alloc_failed", "failed to allocate memory")
-"""Of CUDA and MPS, of torch's allocator for the CPU, of CUDA's libraries, and of ONNX ExportedBackend."""
+"""Of CUDA and MPS, of torch's allocator for the CPU, of CUDA's libraries, and of ONNX Runtime."""
 
 
 _REMEDY = (

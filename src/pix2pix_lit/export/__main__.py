@@ -152,12 +152,12 @@ def export(config: DictConfig) -> None:
             "file_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
             "environment": _environment(config.device),
         }
-        metadata = json.loads(metadata.to_json()) | {
+        beside = json.loads(metadata.to_json()) | {
             "format": config.format,
             SHA256: checksums_of(folder.iterdir()),
             "report": report,
         }
-        json_beside(written).write_text(as_json(metadata), "utf-8")
+        json_beside(written).write_text(as_json(beside), "utf-8")
         card = model_card(target.name, config.format, metadata, report)
         (folder / f"{target.name}.md").write_text(printable(card), "utf-8")
         # What the file needs to work comes first, itself last.

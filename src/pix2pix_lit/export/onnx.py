@@ -1,4 +1,4 @@
-"""ONNX (opset 18 or newer): for ONNX ExportedBackend, in Python, C++, C#, Java, browsers and phones."""
+"""ONNX (opset 18 or newer): for ONNX Runtime, in Python, C++, C#, Java, browsers and phones."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pix2pix_lit.export.quantization import calibration_inputs
 from pix2pix_lit.files.atomic_write import temporary_folder_in
 
 SUFFIX = ".onnx"
-PRECISIONS = ("fp32", "fp16", "int8")  # ONNX ExportedBackend has no convolutions in bf16
+PRECISIONS = ("fp32", "fp16", "int8")  # ONNX Runtime has no convolutions in bf16
 IS_GRAPH = True
 
 
