@@ -75,7 +75,7 @@ def seconds_a_pair(run: Callable[[int], object], pairs: int, round_number: int) 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(metadata=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path)
     parser.add_argument("--pairs", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)

@@ -69,7 +69,7 @@ class Side:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(metadata=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--ckpt", type=Path)
     parser.add_argument("--images", type=Path)

@@ -117,7 +117,7 @@ def trial(command: list[str], folder: Path, kind: str, after: float) -> list[str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(metadata=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("train", "predict"))
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30, help="the last moment at which a start is stopped")

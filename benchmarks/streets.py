@@ -23,7 +23,7 @@ from pix2pix_lit.data.sources import StreetsSource
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(metadata=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--size", type=int, default=256)
     arguments = parser.parse_args()
