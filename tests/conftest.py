@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from omegaconf import DictConfig
 
 from pix2pix_lit.files.atomic_write import temporary_path_in
 from pix2pix_lit.runs.command import CONFIG_DIR
+
+from .fork_server import ForkServer
 
 torch.set_num_threads(1)
 
@@ -102,26 +105,38 @@ def left_by_a_killed_process() -> Callable[..., Path]:
     return _left_by_a_killed_process
 
 
-def _run_python(folder: Path, *arguments: str, succeeds: bool = True) -> str:
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=180)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)  # with the ranks and workers that it started
-    assert (process.returncode == 0) == succeeds, output
-    return output
+@pytest.fixture(scope="session")
+def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start ``python ARGUMENTS`` in a folder, in a session of its own; returns the process.
+
+    On Linux it is forked from one that has imported torch, Lightning and the package, which saves seconds for each;
+    with ``fresh=True`` it is a new one, for tests of what is imported and when.
+    """
+    server = ForkServer()
+
+    def start(folder: Path, *arguments: str, fresh: bool = False, **options: Any) -> subprocess.Popen[str]:
+        environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"} | options.pop("env", {})
+        options = {"cwd": folder, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
+        if fresh or sys.platform != "linux" or arguments[0] == "-I":
+            return subprocess.Popen([sys.executable, *arguments], text=True, start_new_session=True, **options)
+        return server.popen(arguments, **options)
+
+    yield start
+    server.close()
 
 
 @pytest.fixture(scope="session")
-def run_python() -> Callable[..., str]:
+def run_python(start_python: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
     """Run Python with these arguments in a folder, and check whether it succeeds; returns all that it printed."""
-    return _run_python
+
+    def run(folder: Path, *arguments: str, succeeds: bool = True, fresh: bool = False) -> str:
+        process = start_python(folder, *arguments, fresh=fresh)
+        try:
+            output, _ = process.communicate(timeout=180)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # with the ranks and workers that it started
+        assert (process.returncode == 0) == succeeds, output
+        return output
+
+    return run

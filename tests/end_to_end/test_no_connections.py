@@ -38,7 +38,7 @@ def test_train_predict_and_openvino_connect_to_nobody(tmp_path, monkeypatch, run
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("CI", raising=False)  # which keeps some of them silent
-    output = run_python(tmp_path, "-c", SCRIPT, *tiny_overrides)
+    output = run_python(tmp_path, "-c", SCRIPT, *tiny_overrides, fresh=True)
     assert "connects:" not in output, output
     assert output.endswith("all done\n")
     assert list(home.iterdir()) == []

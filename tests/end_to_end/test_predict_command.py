@@ -6,10 +6,8 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import UNetGenerator
 
-ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 SECONDS = 120
 """After which a command counts as hanging."""
 
@@ -53,25 +50,21 @@ def write_inputs(folder: Path, count: int, sizes: list[tuple[int, int]]) -> None
             path.write_bytes((folder / f"{first % 3}" / f"{first:03d}.png").read_bytes())
 
 
-@contextmanager
-def started(folder: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A command at work; at the end it and all that it has started are killed."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"pix2pix_lit.{module}", *arguments],
-        cwd=folder,
-        env=ENVIRONMENT,
-        start_new_session=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None or is_group_alive(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+@pytest.fixture
+def started(tmp_path, start_python):
+    """A command at work in ``tmp_path``; at the end it and all that it has started are killed."""
+
+    @contextmanager
+    def start(module, *arguments):
+        process = start_python(tmp_path, "-m", f"pix2pix_lit.{module}", *arguments, stdin=subprocess.PIPE)
+        try:
+            yield process
+        finally:
+            if process.poll() is None or is_group_alive(process.pid):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    return start
 
 
 def is_group_alive(group: int) -> bool:
@@ -82,12 +75,17 @@ def is_group_alive(group: int) -> bool:
     return True
 
 
-def run_together(folder: Path, *commands: list[str]) -> list[tuple[int, str]]:
-    """Exit status and output of commands that work at the same time, since most of it is starting."""
-    with started(folder, *commands[0]) as process:
-        others = run_together(folder, *commands[1:]) if commands[1:] else []
-        printed, _ = process.communicate(timeout=SECONDS)
-        return [(process.returncode, printed), *others]
+@pytest.fixture
+def run_together(started):
+    """Exit status and output of commands that work at the same time."""
+
+    def run(*commands: list[str]) -> list[tuple[int, str]]:
+        with started(*commands[0]) as process:
+            others = run(*commands[1:]) if commands[1:] else []
+            printed, _ = process.communicate(timeout=SECONDS)
+            return [(process.returncode, printed), *others]
+
+    return run
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -136,7 +134,7 @@ class Watcher(threading.Thread):
                     self.broken.append(f"{path}: {error}")
 
 
-def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_path, checkpoint):
+def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_path, checkpoint, started, run_together):
     write_inputs(tmp_path / "in", 40, [(600, 800), (300, 400)])
     settings = ["predict", f"ckpt={checkpoint}", "input=in", "batch_size=2"]
     watcher = Watcher(tmp_path / "out")
@@ -145,7 +143,7 @@ def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_p
     done = []
     for _ in range(3):
         before = len(finished(tmp_path / "out"))
-        with started(tmp_path, *settings, "output=out") as process:
+        with started(*settings, "output=out") as process:
             wait_for("[!.]*.png", tmp_path / "out", process, before + rng.randint(1, 6))
             time.sleep(rng.uniform(0, 0.1))  # the time of some writes, to end in the middle of one
         assert process.returncode == -signal.SIGKILL
@@ -153,7 +151,7 @@ def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_p
     times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in done[-1]}
     assert 3 <= len(times) < 40
     assert all(earlier < later for earlier, later in itertools.pairwise(done))
-    (goes_on, printed), (whole, _) = run_together(tmp_path, [*settings, "output=out"], [*settings, "output=whole"])
+    (goes_on, printed), (whole, _) = run_together([*settings, "output=out"], [*settings, "output=whole"])
     watcher.is_over.set()
     watcher.join()
     assert (goes_on, whole) == (0, 0)
@@ -168,10 +166,12 @@ def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_p
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(tmp_path, checkpoint, devices):
+def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(
+    tmp_path, checkpoint, devices, started, run_together
+):
     write_inputs(tmp_path / "in", 120, [(600, 800)])
     settings = ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "device=cpu"]
-    with started(tmp_path, *settings, f"devices={devices}") as process:
+    with started(*settings, f"devices={devices}") as process:
         wait_for("[!.]*.png", tmp_path / "out", process)
         os.killpg(process.pid, signal.SIGINT)  # to all of them, as terminals do
         printed, _ = process.communicate(timeout=15)
@@ -188,21 +188,21 @@ def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(tmp_path,
         left = finished(tmp_path / "in") - done
         for name in sorted(left)[3:]:
             (tmp_path / "in" / name).unlink()
-        ((status, printed),) = run_together(tmp_path, settings)
+        ((status, printed),) = run_together(settings)
         assert status == 0
         assert f"{len(done)} of {len(done) + 3} are in out already" in printed
         assert "3 of 3 images translated" in printed
         assert len(finished(tmp_path / "out")) == len(done) + 3
 
 
-def test_two_processes_lose_and_double_nothing_of_a_folder_or_a_list(tmp_path, checkpoint):
+def test_two_processes_lose_and_double_nothing_of_a_folder_or_a_list(tmp_path, checkpoint, started):
     write_inputs(tmp_path / "in", 23, [(40, 56), (33, 47), (64, 8)])
     (tmp_path / "in" / "broken.png").write_bytes(b"no image")
     settings = ["predict", f"ckpt={checkpoint}", "device=cpu", "batch_size=3", "num_workers=2", "gallery=true"]
     paths = sorted(str(path) for path in (tmp_path / "in").rglob("*.png"))
     runs = [("in", "one", 1), ("in", "two", 2), ("-", "piped", 2)]
     for input, output, devices in runs:
-        with started(tmp_path, *settings, f"input={input}", f"output={output}", f"devices={devices}") as process:
+        with started(*settings, f"input={input}", f"output={output}", f"devices={devices}") as process:
             printed, _ = process.communicate("\n".join(paths), timeout=SECONDS)
         assert process.returncode == 1
         assert printed.count("broken.png cannot be read") == 1
@@ -225,7 +225,7 @@ def test_two_processes_lose_and_double_nothing_of_a_folder_or_a_list(tmp_path, c
     assert {path.name for path in tmp_path.iterdir()} == {"in", "one", "two", "piped"}
 
 
-def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkpoint):
+def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkpoint, started, run_together):
     av = pytest.importorskip("av")
     write_inputs(tmp_path / "in", 2, [(40, 56)])
     with av.open(str(tmp_path / "in/clip.mp4"), "w") as container:
@@ -237,13 +237,13 @@ def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkp
         container.mux(stream.encode())
     (tmp_path / "in/broken.mp4").write_bytes(b"no video")
     settings = ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "gallery=true"]
-    with started(tmp_path, *settings) as process:
+    with started(*settings) as process:
         wait_for("[!.]*.png", tmp_path / "out", process, 2)
         wait_for(".pix2pix-lit.*.tmp", tmp_path / "out", process)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "out/clip.mp4").exists()
     assert list((tmp_path / "out").glob(".pix2pix-lit.*.tmp"))
-    ((status, printed),) = run_together(tmp_path, settings)
+    ((status, printed),) = run_together(settings)
     assert status == 1
     assert "2 of 4 are in out already" in printed
     assert "1 of 2 images translated" in printed
@@ -256,7 +256,7 @@ def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkp
     assert "../clip.mp4" in (tmp_path / "out/gallery/index.html").read_text()
 
 
-def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, checkpoint):
+def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, checkpoint, run_together):
     write_inputs(tmp_path / "in", 1, [(40, 56)])
     spec = {"_target_": "pix2pix_lit.networks.UNetGenerator", "width": 4, "depth": 5}
     torch.save(to_reference(spec, UNetGenerator(width=4, depth=5).state_dict()), tmp_path / "latest_net_G.pth")
@@ -264,7 +264,6 @@ def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, check
     formats = ["safetensors", "checkpoint"]
     settings = ["rounds=0", "count=2", "license=MIT, by me"]
     exported = run_together(
-        tmp_path,
         *(
             ["export", f"ckpt={source}", f"format={format}", f"output={target}", *settings]
             for (source, target), format in zip(pairs, formats, strict=True)
@@ -282,7 +281,7 @@ def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, check
         np.testing.assert_array_equal(read_image(tmp_path / f"{target}.out/0/000.png"), expected)
 
 
-def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint):
+def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint, run_together):
     write_inputs(tmp_path / "in", 1, [(40, 56)])
     cases = [
         (["export", f"ckpt={checkpoint}", "format=onyx"], "error: format is 'onyx'; expected one of onnx"),
@@ -293,7 +292,7 @@ def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint):
         ),
         (["predict", f"ckpt={checkpoint}", "input=in", "output=out", "overlapp=3"], "overlapp"),
     ]
-    results = run_together(tmp_path, *(command for command, _ in cases))
+    results = run_together(*(command for command, _ in cases))
     for (status, printed), (command, expected) in zip(results, cases, strict=True):
         assert status == 1, command
         assert expected in printed

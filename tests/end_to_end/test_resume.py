@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,20 +22,13 @@ def test_a_run_killed_at_random_moments_ends_as_the_one_in_peace(tmp_path, run_p
 
 
 @pytest.fixture
-def run(tmp_path, tiny_overrides):
+def run(tmp_path, tiny_overrides, start_python):
     """Start ``train`` in a session of its own with these overrides, in the run folder of this name."""
     started = []
 
     def start(name, *overrides):
-        command = [sys.executable, "-m", "pix2pix_lit.train", *tiny_overrides, *overrides]
-        process = subprocess.Popen(
-            [*command, "callbacks.progress_bar=null", f"hydra.run.dir={tmp_path / name}"],
-            env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        quiet = ("callbacks.progress_bar=null", f"hydra.run.dir={tmp_path / name}")
+        process = start_python(tmp_path, "-m", "pix2pix_lit.train", *tiny_overrides, *overrides, *quiet)
         started.append(process)
         return process
 

@@ -2,11 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -37,28 +33,23 @@ class Bomb(L.Callback):
 """
 
 
-@contextmanager
-def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
-    """A training of two processes; at the end it and all that it has started are killed."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pix2pix_lit.train", "trainer=cpu", "trainer.devices=2", *overrides],
-        cwd=folder,
-        env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": _with(folder)},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if is_group_alive(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+@pytest.fixture
+def started(tmp_path, start_python):
+    """A training of two processes in ``tmp_path``; at the end it and all that it has started are killed."""
 
+    @contextmanager
+    def start(*overrides):
+        path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+        command = ("-m", "pix2pix_lit.train", "trainer=cpu", "trainer.devices=2", *overrides)
+        process = start_python(tmp_path, *command, env={"PYTHONPATH": path})
+        try:
+            yield process
+        finally:
+            if is_group_alive(process.pid):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
-def _with(folder: Path) -> str:
-    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return start
 
 
 def is_group_alive(group: int) -> bool:
@@ -77,10 +68,12 @@ def is_group_alive(group: int) -> bool:
         (signal.SIGKILL, "second", 1, "error: the process of device 1 failed: it was ended by SIGKILL"),
     ],
 )
-def test_waiting_for_a_process_that_does_not_come_can_be_ended(tmp_path, tiny_overrides, number, to, status, message):
+def test_waiting_for_a_process_that_does_not_come_can_be_ended(
+    tmp_path, tiny_overrides, started, number, to, status, message
+):
     (tmp_path / "stall.py").write_text(STALL)
     stall = ("+callbacks.stall._target_=stall.Stall", f"+callbacks.stall.folder={tmp_path}")
-    with started(tmp_path, *tiny_overrides, *stall) as process:
+    with started(*tiny_overrides, *stall) as process:
         printed = [process.stdout.readline()]
         while " stalls" not in printed[-1]:
             assert printed[-1], "".join(printed)
@@ -104,11 +97,11 @@ def test_waiting_for_a_process_that_does_not_come_can_be_ended(tmp_path, tiny_ov
         (1, "on_validation_batch_start", "error: the process of device 1 failed: photo.png cannot be read"),
     ],
 )
-def test_whichever_process_finds_the_fault_there_is_one_message(tmp_path, tiny_overrides, rank, hook, message):
+def test_whichever_process_finds_the_fault_there_is_one_message(tmp_path, tiny_overrides, started, rank, hook, message):
     (tmp_path / "bomb.py").write_text(BOMB)
     bomb = ("+callbacks.bomb._target_=bomb.Bomb", f"+callbacks.bomb.rank={rank}", f"+callbacks.bomb.hook={hook}")
     quiet = ("callbacks.progress_bar=null", "+trainer.enable_progress_bar=false")
-    with started(tmp_path, *tiny_overrides, *quiet, *bomb) as process:
+    with started(*tiny_overrides, *quiet, *bomb) as process:
         printed, _ = process.communicate(timeout=SECONDS)
         assert process.returncode == 1
         assert not is_group_alive(process.pid)

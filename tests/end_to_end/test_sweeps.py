@@ -4,7 +4,6 @@ import csv
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -86,8 +85,8 @@ def test_a_grid_with_a_failing_job_leaves_a_table_and_goes_on_where_it_was(train
     assert "Traceback" not in printed
 
 
-def test_ctrl_c_ends_a_sweep_with_its_table_written(tiny_overrides, tmp_path):
-    process = start(tmp_path, *tiny_overrides, "sweep=grid")
+def test_ctrl_c_ends_a_sweep_with_its_table_written(start, tmp_path):
+    process = start("sweep=grid")
     wait_for(lambda: list(tmp_path.glob("outputs/train/*/0/samples/*.png")), process)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=60)
@@ -96,10 +95,10 @@ def test_ctrl_c_ends_a_sweep_with_its_table_written(tiny_overrides, tmp_path):
     assert (sweep / "0" / "checkpoints" / "last.ckpt").exists()
 
 
-def test_a_study_of_two_processes_survives_that_one_is_killed(tiny_overrides, tmp_path):
-    command = [*tiny_overrides, "sweep=optuna", "name=shared", "trainer.max_epochs=12", "callbacks.samples=null"]
+def test_a_study_of_two_processes_survives_that_one_is_killed(start, tmp_path):
+    command = ["sweep=optuna", "name=shared", "trainer.max_epochs=12", "callbacks.samples=null"]
     study = tmp_path / "outputs" / "shared" / "study"
-    first, second = start(tmp_path, *command, log="first"), start(tmp_path, *command, log="second")
+    first, second = start(*command, log="first"), start(*command, log="second")
 
     def checkpoints_of_first():
         numbers = re.findall(r"#(\d+) :", (tmp_path / "first").read_text())
@@ -108,7 +107,7 @@ def test_a_study_of_two_processes_survives_that_one_is_killed(tiny_overrides, tm
     (left,) = wait_for(checkpoints_of_first, first)
     first.kill()
     assert not (study / left / "result.json").exists()
-    third = start(tmp_path, *command, log="third")
+    third = start(*command, log="third")
     assert second.wait(timeout=170) == third.wait(timeout=170) == 0
 
     assert [trial.state for trial in trials(study, "shared")] == [TrialState.COMPLETE] * 8
@@ -124,15 +123,15 @@ def test_a_study_of_two_processes_survives_that_one_is_killed(tiny_overrides, tm
     assert all(jobs)
 
 
-def start(folder, *arguments, log="log"):
-    with open(folder / log, "w") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pix2pix_lit.train", *QUIET, *arguments],
-            cwd=folder,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+@pytest.fixture
+def start(start_python, tiny_overrides, tmp_path):
+    """Start a training in ``tmp_path`` with tiny networks, which prints into a file; returns the process."""
+
+    def start_training(*overrides, log="log"):
+        with open(tmp_path / log, "w") as file:
+            return start_python(tmp_path, "-m", "pix2pix_lit.train", *QUIET, *tiny_overrides, *overrides, stdout=file)
+
+    return start_training
 
 
 def wait_for(condition, process, seconds=120):

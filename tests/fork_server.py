@@ -1,0 +1,198 @@
+"""Processes that need not import torch and Lightning again: forked from one that has, as fresh ones would be.
+
+``ForkServer`` starts this file as a program. For each command that program forks a process with the wanted folder,
+environment and files, which runs the command as ``python`` would. Its parent becomes the process of the test, whose
+``subprocess.Popen`` handles it like any other.
+"""
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import random
+import runpy
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NoReturn
+
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_LIBRARIES = ("lightning.pytorch", "torch.utils.tensorboard", "torchmetrics.image", "albumentations", "numpy", "hydra")
+
+
+class ForkServer:
+    """Starts commands of the package in processes that have everything imported."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def popen(self, arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
+        """Run ``python ARGUMENTS`` in a session of its own.
+
+        Args:
+            arguments: a script, ``-m MODULE`` or ``-c CODE``, and what follows.
+            options: of ``subprocess.Popen``: ``cwd``, ``env``, ``stdin``, ``stdout`` and ``stderr``.
+        """
+        return _Forked(self, arguments, text=True, **options)
+
+    def fork(self, request: dict[str, Any], files: list[int]) -> int:
+        """Have a command run with these files as standard input, output and error; returns the process id."""
+        with self._lock:
+            if self._server is None:
+                self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+                environment = os.environ | {"OMP_NUM_THREADS": "1"}
+                command = [sys.executable, __file__, str(theirs.fileno())]
+                with theirs:
+                    self._server = subprocess.Popen(
+                        command, env=environment, pass_fds=[theirs.fileno()], start_new_session=True
+                    )
+            message = json.dumps(request).encode()
+            _adopt_orphans(True)
+            try:
+                socket.send_fds(self._socket, [len(message).to_bytes(4)], files)
+                self._socket.sendall(message)
+                pid = int.from_bytes(_receive(self._socket, 4))
+                _receive(self._socket, 1)  # the process between has ended
+                return pid
+            finally:
+                _adopt_orphans(False)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._socket.close()
+            self._server.wait()
+
+
+class _Forked(subprocess.Popen[str]):
+    def __init__(self, server: ForkServer, arguments: Sequence[str], **options: Any) -> None:
+        self._fork_server = server
+        super().__init__(arguments, **options)
+
+    def _execute_child(  # type: ignore[override]
+        self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
+        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *rest,
+    ):  # fmt: skip
+        """Start the process: the one step of ``subprocess.Popen`` that is another here."""
+        try:
+            files = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]
+            request = {"arguments": args, "cwd": os.fspath(cwd), "env": {**env}}
+            self.pid = self._fork_server.fork(request, files)
+            self._child_created = True
+        finally:
+            self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+
+
+def _adopt_orphans(adopt: bool) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _receive(connection: socket.socket, length: int) -> bytes:
+    received = b""
+    while len(received) < length:
+        if not (part := connection.recv(length - len(received))):
+            raise EOFError("the fork server has ended")
+        received += part
+    return received
+
+
+def _import_all() -> None:
+    import pix2pix_lit
+
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(pix2pix_lit.__path__, "pix2pix_lit."):
+        # What writes exports and studies imports libraries that start threads.
+        if not module.name.startswith(("pix2pix_lit.export.", "pix2pix_lit.sweep")) and not module.name.endswith(
+            "__main__"
+        ):
+            with suppress(ImportError):  # of an optional package
+                importlib.import_module(module.name)
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise SystemExit("the fork server has threads, which a fork would not have; expected imports to start none")
+
+
+def _serve(connection: socket.socket) -> list[str]:
+    """Fork a process for every request; returns in these processes alone, with what they shall run."""
+    while True:
+        length, files, _, _ = socket.recv_fds(connection, 4, 3)
+        if not length:
+            os._exit(0)
+        request = json.loads(_receive(connection, int.from_bytes(length)))
+        between = os.fork()  # ends at once, so that the process of the tests becomes the parent of its own child
+        if between == 0:
+            if pid := os.fork():
+                connection.sendall(pid.to_bytes(4))
+                os._exit(0)
+            connection.close()
+            os.setsid()
+            for target, file in enumerate(files):
+                os.dup2(file, target)
+                os.close(file)
+            os.environ.clear()
+            os.environ.update(request["env"])
+            os.chdir(request["cwd"])
+            return request["arguments"]
+        for file in files:
+            os.close(file)
+        os.waitpid(between, 0)
+        connection.sendall(b"\0")
+
+
+def _run(arguments: list[str]) -> None:
+    """What ``python ARGUMENTS`` does."""
+    import numpy as np
+
+    for name, file, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        former = getattr(sys, name)  # which believes that it is the server's file, such as one that can seek
+        stream = open(file, mode, encoding=former.encoding, errors=former.errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    sys.stderr.reconfigure(line_buffering=True)
+    random.seed()
+    np.random.seed()  # noqa: NPY002
+    kind, *rest = arguments
+    folder = os.getcwd() if kind in ("-m", "-c") else os.path.dirname(os.path.abspath(kind))
+    sys.path[:0] = [folder, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv = rest if kind == "-m" else arguments
+    if kind == "-m":
+        sys.modules.pop(rest[0], None)  # runpy wants to be the one that imports it
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        runpy.run_path(kind, run_name="__main__")
+
+
+def _end(code: object) -> NoReturn:
+    """End as the interpreter would, but for the second in which it frees every object."""
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # waits for threads, as at any other end
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit((code or 0) & 0xFF)
+
+
+if __name__ == "__main__":
+    given = socket.socket(fileno=int(sys.argv[1]))
+    given.set_inheritable(False)
+    sys.path.pop(0)
+    _import_all()
+    gc.freeze()  # or the first collection in each process copies all pages
+    command = _serve(given)
+    try:
+        _run(command)
+    except SystemExit as end:
+        _end(end.code)
+    _end(None)
