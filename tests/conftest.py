@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,9 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
@@ -38,17 +42,37 @@ TINY = (
 """Overrides that make a run of the default data a matter of a second."""
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """Restore logging after each test: commands that run in this process have Hydra configure it."""
+    """Let every test begin alike, whichever came before: commands and libraries change what the process shares."""
     root = logging.getLogger()
-    handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
+    loggers = [root, *(logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]
+    logging_before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    disabled, record_factory = root.manager.disable, logging.getLogRecordFactory()
+    environment, folder = dict(os.environ), os.getcwd()
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
     try:
         return (yield)
     finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
+        for logger, handlers, level, propagate in logging_before:
+            logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate
+        root.setLevel(root.level)  # which forgets what loggers have cached
         logging.disable(disabled)
+        logging.setLogRecordFactory(record_factory)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+        os.chdir(folder)
+        for number, handler in signals.items():
+            if handler is not None:  # one that was not installed by Python
+                signal.signal(number, handler)
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = None
+        torch.set_num_threads(1)
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,7 @@ def _run(arguments: list[str]) -> None:
         stream = open(file, mode, encoding=former.encoding, errors=former.errors, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    sys.stderr.reconfigure(line_buffering=True)
+    sys.stderr.reconfigure(line_buffering=former.line_buffering, write_through=former.write_through)
     random.seed()
     np.random.seed()  # noqa: NPY002
     kind, *rest = arguments
