@@ -1,4 +1,4 @@
-"""Trains as its arguments say and leaves what every rank ended with; run by test_ddp.py in processes of its own.
+"""Trains and saves the final state of each rank; test_ddp.py runs it.
 
 Usage: python ddp_run.py FOLDER DEVICES OVERRIDE...
 """
@@ -17,7 +17,7 @@ from pix2pix_lit.runs.command import CONFIG_DIR
 
 
 class Watch(Callback):
-    """Keeps which validation pairs this rank saw, and the running statistics that it saw them with."""
+    """Records the validation pairs of this rank, and the running statistics at that time."""
 
     def __init__(self):
         self.names = []

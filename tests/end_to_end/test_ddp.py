@@ -1,4 +1,4 @@
-"""Two processes on the CPU against one."""
+"""Two processes on the CPU compute what one does."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).with_name("ddp_run.py")
 
 @pytest.fixture
 def run(tmp_path, run_python):
-    """What every rank of a run in that many processes ended with."""
+    """Train in this many processes; returns the final state of each rank."""
 
     def run_devices(name, devices, *overrides):
         folder = tmp_path / name

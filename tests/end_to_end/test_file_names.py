@@ -1,4 +1,4 @@
-"""Names that are not UTF-8, and that hold control characters, from the data set to the exported file."""
+"""File names that are not UTF-8 or hold control characters, from the data set to the exported file."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever images are, they are trained on, shown and translated as what they are."""
+"""Images of any type keep it in training, sample grids and translations."""
 
 import numpy as np
 import pytest

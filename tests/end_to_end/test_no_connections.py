@@ -1,4 +1,4 @@
-"""No command connects to anybody or leaves files in the home folder."""
+"""No command opens a network connection or writes to the home folder."""
 
 import pytest
 
@@ -31,7 +31,7 @@ print("all done")
 """
 
 
-def test_train_predict_and_openvino_connect_to_nobody(tmp_path, monkeypatch, run_python, tiny_overrides):
+def test_train_predict_and_openvino_open_no_connection(tmp_path, monkeypatch, run_python, tiny_overrides):
     for module in ("openvino", "nncf"):
         pytest.importorskip(module)
     home = tmp_path / "home"

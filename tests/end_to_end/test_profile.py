@@ -1,4 +1,4 @@
-"""debug=profile leaves a table and a time line."""
+"""debug=profile writes a table and a timeline."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Runs that are killed, stopped and damaged, as processes of their own."""
+"""Runs that are killed, stopped or damaged, as commands."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pix2pix_lit.checkpoints.loading import read_checkpoint
 KILL_TEST = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
 
 
-def test_a_run_killed_at_random_moments_ends_as_the_one_in_peace(tmp_path, run_python):
+def test_a_run_killed_at_random_moments_equals_the_uninterrupted_run(tmp_path, run_python):
     printed = run_python(tmp_path, str(KILL_TEST), "--kills", "4", "--seed", "1", "--folder", str(tmp_path))
     assert "4 kills over 80 steps and 4 epochs" in printed
     assert "0 broken checkpoints, 0 differences, 0 files left over" in printed
@@ -47,7 +47,7 @@ def wait_for(path, process):
 
 
 def session_is_empty(session, seconds=15):
-    """Whether all processes of a session end."""
+    """Whether all processes of a session end in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True).stdout.strip():
@@ -59,7 +59,7 @@ def session_is_empty(session, seconds=15):
 @pytest.mark.parametrize(
     ("devices", "number", "to_all"), [(1, signal.SIGTERM, True), (2, signal.SIGTERM, False), (2, signal.SIGINT, True)]
 )
-def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_goes_on(run, tmp_path, devices, number, to_all):
+def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_resumes(run, tmp_path, devices, number, to_all):
     overrides = [
         f"trainer.devices={devices}",
         "trainer.accelerator=cpu",
@@ -89,7 +89,7 @@ def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_goes_on(run,
         assert torch.equal(resumed["state_dict"][name], value), name
 
 
-def test_last_goes_on_in_the_newest_folder_and_says_when_it_is_complete(tmp_path, tiny_overrides, run_python):
+def test_ckpt_path_last_resumes_the_newest_run_and_reports_a_complete_one(tmp_path, tiny_overrides, run_python):
     command = ["-m", "pix2pix_lit.train", *tiny_overrides, "name=again", "callbacks.samples=null"]
     run_python(tmp_path, *command, "trainer.max_epochs=1")
     run_python(tmp_path, *command, "trainer.max_epochs=2", "ckpt_path=last")

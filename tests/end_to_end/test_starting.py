@@ -1,4 +1,4 @@
-"""Two processes that do not come to meet each other, and one that fails while the other waits for it."""
+"""Two processes of which one never connects, or fails while the other waits for it."""
 
 import os
 import signal
@@ -68,7 +68,7 @@ def is_group_alive(group: int) -> bool:
         (signal.SIGKILL, "second", 1, "error: the process of device 1 failed: it was ended by SIGKILL"),
     ],
 )
-def test_waiting_for_a_process_that_does_not_come_can_be_ended(
+def test_waiting_for_a_process_that_never_connects_can_be_interrupted(
     tmp_path, tiny_overrides, started, number, to, status, message
 ):
     (tmp_path / "stall.py").write_text(STALL)
@@ -97,7 +97,7 @@ def test_waiting_for_a_process_that_does_not_come_can_be_ended(
         (1, "on_validation_batch_start", "error: the process of device 1 failed: photo.png cannot be read"),
     ],
 )
-def test_whichever_process_finds_the_fault_there_is_one_message(tmp_path, tiny_overrides, started, rank, hook, message):
+def test_an_error_in_either_process_is_reported_once(tmp_path, tiny_overrides, started, rank, hook, message):
     (tmp_path / "bomb.py").write_text(BOMB)
     bomb = ("+callbacks.bomb._target_=bomb.Bomb", f"+callbacks.bomb.rank={rank}", f"+callbacks.bomb.hook={hook}")
     quiet = ("callbacks.progress_bar=null", "+trainer.enable_progress_bar=false")

@@ -1,4 +1,4 @@
-"""Processes that share a run, however they were started."""
+"""Runs of several processes, whoever starts them."""
 
 import json
 import re
@@ -49,7 +49,7 @@ QUIET = ("trainer=cpu", "callbacks.progress_bar=null", "+trainer.enable_progress
         ("crash", "the process of device 1 failed: it ended with exit status 9"),
     ],
 )
-def test_a_process_that_fails_fails_its_job_alone(run_python, tiny_overrides, tmp_path, kind, expected):
+def test_a_failing_process_fails_only_its_own_job(run_python, tiny_overrides, tmp_path, kind, expected):
     (tmp_path / "bomb.py").write_text(BOMB)
     bomb = ("+callbacks.bomb._target_=bomb.Bomb", f"+callbacks.bomb.kind={kind}", "+callbacks.bomb.weight=10")
     sweep = ("hydra.mode=MULTIRUN", "trainer.max_epochs=1", "trainer.devices=2", "model.reconstruction.weight=10,100")
@@ -65,13 +65,13 @@ def test_a_process_that_fails_fails_its_job_alone(run_python, tiny_overrides, tm
 
 @pytest.fixture
 def note_pairs(tmp_path):
-    """Overrides for a callback that leaves what every rank saw and ended with in ``tmp_path``."""
+    """Overrides for a callback that writes to ``tmp_path`` which pairs each rank saw and its final weights."""
     (tmp_path / "note_pairs.py").write_text(NOTE_PAIRS)
     return ("+callbacks.note._target_=note_pairs.NotePairs", f"+callbacks.note.folder='{tmp_path}'")
 
 
 def check_run_of_two(tmp_path):
-    """One folder, the weights and steps of two processes, and every validation pair once."""
+    """Check for one folder, equal weights in both processes, and each validation pair once."""
     (run,) = (tmp_path / "outputs" / "train").iterdir()
     assert [path.name for path in run.glob("*.log")] == ["train.log"]
     assert len(list(run.glob("events.out.tfevents.*"))) == 1
@@ -80,7 +80,7 @@ def check_run_of_two(tmp_path):
     assert torch.load(run / "checkpoints" / "last.ckpt")["global_step"] == 2  # 8 pairs, 2 processes with 2 each
     first, second = (json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in range(2))
     assert first["weights"] == second["weights"]
-    validated = first["names"][-2:] + second["names"][-1:]  # after the one that is tried before training
+    validated = first["names"][-2:] + second["names"][-1:]  # after the sanity check
     assert len({*validated}) == 3
 
 

@@ -1,4 +1,4 @@
-"""Processes that follow the one that started them."""
+"""Processes of other ranks, which report to the first rank and end with it."""
 
 import subprocess
 import sys
@@ -17,17 +17,17 @@ time.sleep(600)
 
 
 def ended(code, tmp_path):
-    """A process that ran this code after it began to follow this one."""
+    """A process that ran this code as another rank of this one."""
     process = RankProcess(1, [sys.executable, "-c", FOLLOW + code], str(tmp_path))
     process.wait(timeout=60)
     return process
 
 
-def test_a_process_ends_with_the_one_that_started_it_even_if_that_is_killed():
+def test_a_process_ends_with_its_first_rank_even_if_that_is_killed():
     with subprocess.Popen([sys.executable, "-c", START], stdout=subprocess.PIPE) as first:
         assert first.stdout.readline() == b"up\n"
         first.kill()
-        assert first.stdout.read() == b""  # which the other holds open as long as it lives
+        assert first.stdout.read() == b""  # which the other process holds open while it runs
 
 
 def test_its_message_reaches_the_first_rank(tmp_path):
@@ -38,7 +38,7 @@ def test_its_message_reaches_the_first_rank(tmp_path):
     process.end(seconds=1)
 
 
-def test_a_message_of_any_length_waits_for_nobody(tmp_path):
+def test_sending_a_long_message_does_not_block(tmp_path):
     process = ended("tell_first_rank(LastWords('ü' * 10**7, '🧟' * 10**7)); sys.exit(1)", tmp_path)
     assert process.last_words().message.startswith("üü")
     process.end(seconds=1)
@@ -52,33 +52,33 @@ def test_a_message_of_any_length_waits_for_nobody(tmp_path):
         ("os.kill(os.getpid(), signal.SIGKILL)", "it was ended by SIGKILL"),
     ],
 )
-def test_one_that_says_nothing_is_known_by_its_exit_status(tmp_path, end, message):
+def test_a_process_that_fails_silently_is_reported_by_its_exit_status(tmp_path, end, message):
     assert ended(end, tmp_path).last_words() == LastWords(message)
 
 
-def test_one_that_ends_well_has_no_last_words(tmp_path):
+def test_a_successful_process_has_no_last_words(tmp_path):
     assert ended("pass", tmp_path).last_words() is None
 
 
-def test_ctrl_c_is_not_heard_by_those_that_follow(tmp_path):
+def test_ctrl_c_is_left_to_the_first_rank(tmp_path):
     heard = "sys.exit(signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
     assert ended(heard, tmp_path).returncode == 0
 
 
-def test_one_that_does_not_end_is_killed(tmp_path):
+def test_a_process_that_does_not_end_is_killed(tmp_path):
     process = RankProcess(1, [sys.executable, "-c", FOLLOW + "time.sleep(600)"], str(tmp_path))
     process.end(seconds=0)
     assert process.returncode == -9
 
 
-def test_without_a_first_rank_nobody_is_told(tmp_path):
+def test_without_a_first_rank_no_message_is_sent(tmp_path):
     code = (
         "from pix2pix_lit.runs.rank_process import *; follow_first_rank(); assert not tell_first_rank(LastWords('no'))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_broken_exchanges_are_known_as_consequences():
+def test_broken_connections_are_recognised_as_consequences():
     from torch.distributed import DistBackendError, DistNetworkError
 
     broken = "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:1"

@@ -26,13 +26,13 @@ def test_a_second_signal_ends_it_without_waiting():
 
 
 def stopped(work):
-    """The exit status of a program that does this."""
+    """Exit status of a program that runs this."""
     with stoppable(), pytest.raises(RunStopped) as stop:
         work()
     return stop.value.code
 
 
-def test_where_locks_are_held_a_signal_waits():
+def test_a_signal_is_deferred_while_locks_are_held():
     done = []
 
     def work():
@@ -44,7 +44,7 @@ def test_where_locks_are_held_a_signal_waits():
     assert done == ["all of it"]
 
 
-def test_long_work_is_ended_at_once_and_not_begun_after_a_signal():
+def test_long_work_is_interrupted_at_once_and_not_started_after_a_signal():
     def during():
         with stop_later(), stop_now():
             signal.raise_signal(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_long_work_is_ended_at_once_and_not_begun_after_a_signal():
     raise_if_asked()  # which is over
 
 
-def test_a_signal_goes_before_the_errors_that_it_causes():
+def test_a_signal_takes_precedence_over_the_errors_that_it_causes():
     def work():
         with stop_later():
             signal.raise_signal(signal.SIGTERM)
@@ -82,7 +82,7 @@ with stopping.stoppable():
 """
 
 
-def test_a_program_that_cannot_clean_up_ends_all_the_same():
+def test_a_program_that_hangs_while_cleaning_up_still_ends():
     ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (143, b"\nSIGTERM: ended without waiting for what was under way\n")
 
@@ -105,7 +105,7 @@ def test_only_commands_end_their_process():
     assert (ended.returncode, ended.stdout) == (0, b"goes on\n")
 
 
-def test_handlers_of_others_are_left_alone():
+def test_handlers_that_others_installed_are_kept():
     heard = []
     former = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
