@@ -5,6 +5,9 @@ from typing import Any
 import torch.distributed
 from torch import Tensor, nn
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+"""Layers that keep running statistics of what they normalise."""
+
 
 def world_size() -> int:
     """Number of training processes."""
@@ -29,7 +32,7 @@ def running_statistics(network: nn.Module) -> dict[str, Tensor]:
     return {
         f"{name}.{statistic}": getattr(module, statistic)
         for name, module in network.named_modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+        if isinstance(module, BATCH_NORMS) and module.track_running_stats
         for statistic in ("running_mean", "running_var")
     }
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from pix2pix_lit.errors import UserError, first_few, shown
 from pix2pix_lit.runs.command import command
 from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
-from pix2pix_lit.runs.stopping import RunStopped, stop_later, without_lightning_signals
+from pix2pix_lit.runs.stopping import RunStopped, stop_later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,6 +187,7 @@ def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
     import lightning as L
     from tqdm.contrib.logging import logging_redirect_tqdm
 
+    from pix2pix_lit.internals.lightning import without_signal_handling
     from pix2pix_lit.runs.launch import end_ranks, start_ranks_as_single_jobs
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -197,7 +198,7 @@ def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
     try:
         trainer = _trainer(config)
         start_ranks_as_single_jobs(trainer, "pix2pix_lit.predict")
-        without_lightning_signals(trainer)
+        without_signal_handling(trainer)
         with stop_later(), logging_redirect_tqdm():  # lines that come on the way stand above the bar
             trainer.predict(prediction, return_predictions=False)
         failed = False

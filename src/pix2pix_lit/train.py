@@ -156,9 +156,9 @@ def build(
     from hydra.utils import instantiate
     from lightning.pytorch.accelerators import CPUAccelerator
     from lightning.pytorch.callbacks import Checkpoint, ProgressBar
-    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
     from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO, check_room
+    from pix2pix_lit.internals.lightning import MultiProcessingLauncher
 
     if not isinstance(config.seed, int) or config.seed < 0:
         raise UserError(f"seed is {config.seed}; expected a whole number, 0 or more")
@@ -185,7 +185,7 @@ def build(
         if CPUAccelerator.__name__ in str(error):
             refuse_more_processes_than_cores("trainer.devices", config.trainer.devices)
         raise
-    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+    if isinstance(trainer.strategy.launcher, MultiProcessingLauncher):
         raise UserError(
             f"trainer.strategy is {config.trainer.strategy}, which starts processes that Hydra does not know of; "
             f"expected auto or ddp"
@@ -230,9 +230,9 @@ def _note_outcome(result: Result, trainer: "L.Trainer") -> None:
     """Fill a result with what the trainer knows."""
     from pix2pix_lit.callbacks import BestCheckpoint, LastCheckpoint
     from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
-    from pix2pix_lit.internals.lightning import whole_epochs
+    from pix2pix_lit.internals.lightning import finished_epochs
 
-    result.steps, result.epochs = trainer.global_step, whole_epochs(trainer)
+    result.steps, result.epochs = trainer.global_step, finished_epochs(trainer)
     result.metrics = validation_metrics(trainer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, LastCheckpoint):

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 
 from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
+from pix2pix_lit.internals.lightning import correct_loop_progress, log_at_global_step
 
 BATCHES, VAL_BATCHES = 4, 3
 
@@ -42,6 +43,12 @@ class Small(L.LightningModule):
         loss = (self.weight * batch["input"]).mean() + self.weight**2
         self.log("loss/G", loss)
         return {"loss": loss}
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        log_at_global_step(self.trainer)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        correct_loop_progress(self.trainer, checkpoint)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.trainer.global_step == self.trainer.max_steps:

@@ -15,14 +15,15 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from pix2pix_lit.callbacks.agreement import Agreement
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.lightning import (
+    cluster_environment,
+    finished_epochs,
     had_all_batches,
     reached_max_steps,
     validation_is_due,
-    whole_epochs,
-    write_loop_progress,
+    without_signal_handling,
 )
 from pix2pix_lit.runs.rank import started_by_first_rank
-from pix2pix_lit.runs.stopping import STOPPING, RunStopped, stop_at_once, without_lightning_signals
+from pix2pix_lit.runs.stopping import STOPPING, RunStopped, stop_at_once
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,7 @@ class GracefulStop(L.Callback):
         self._common_val_batches = 0
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        without_lightning_signals(trainer)
-        # The message and the wait for the GPU that it has before every batch for their sake.
-        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        without_signal_handling(trainer)
         self._agreement = Agreement(trainer)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -112,11 +111,12 @@ class GracefulStop(L.Callback):
             self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.should_stop and not reached_max_steps(trainer) and whole_epochs(trainer) != trainer.max_epochs:
+        if (
+            not trainer.should_stop
+            and not reached_max_steps(trainer)
+            and finished_epochs(trainer) != trainer.max_epochs
+        ):
             self._stop_if_asked(trainer)
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        write_loop_progress(trainer, checkpoint)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         self._restore_handlers()
@@ -169,7 +169,7 @@ class GracefulStop(L.Callback):
 
 def _requeue_signal(trainer: L.Trainer) -> int | None:
     """Upon which Lightning would put a SLURM job into the queue again."""
-    environment = trainer._accelerator_connector.cluster_environment
+    environment = cluster_environment(trainer)
     if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
         return environment.requeue_signal
     return None

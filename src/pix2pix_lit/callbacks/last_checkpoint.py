@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due, write_loop_progress
+from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due
 
 
 def validation_metrics(trainer: L.Trainer) -> dict[str, float]:
@@ -37,12 +37,6 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = -1
         self.former_metrics: dict[str, float] = {}
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        # The x axis of the loggers: Lightning counts it apart, and is one off after some ways to resume.
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
-
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -58,7 +52,6 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        write_loop_progress(trainer, checkpoint)
         checkpoint["validation_metrics"] = self.former_metrics | validation_metrics(trainer)
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:

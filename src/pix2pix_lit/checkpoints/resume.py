@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pix2pix_lit.checkpoints.loading import holds_tensors, read_checkpoint
 from pix2pix_lit.errors import UserError, first_few
+from pix2pix_lit.internals.lightning import is_restoring
 from pix2pix_lit.runs.folder import checkpoint_in
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def restoring(trainer: "L.Trainer", path: Path | None) -> Iterator[None]:
         yield
     except Exception as error:
         # Empty as soon as everything is restored.
-        is_restoring = path is not None and bool(trainer._checkpoint_connector._loaded_checkpoint)
-        if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException" or not is_restoring:
+        under_way = path is not None and is_restoring(trainer)
+        if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException" or not under_way:
             raise
         reason = str(error).strip().partition("\n")[0]
         raise UserError(

@@ -24,6 +24,7 @@ from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import NO_ROOM, remove_leftovers, temporary_folder_in
 from pix2pix_lit.images.image_type import ImageType
+from pix2pix_lit.internals.torch import shared_storage
 
 log = logging.getLogger(__name__)
 
@@ -206,8 +207,7 @@ def _shared_array(shape: tuple[int, ...], dtype: str) -> torch.Tensor:
         OSError, RuntimeError: if it has not so much.
     """
     kind = getattr(torch, dtype)
-    # Tensor.share_memory_ copies what was there before, by stores.
-    storage = torch.UntypedStorage._new_shared(math.prod(shape) * kind.itemsize)
+    storage = shared_storage(math.prod(shape) * kind.itemsize)
     array = torch.empty(0, dtype=kind).set_(storage).view(shape)
     _reserve(array.numpy())
     return array

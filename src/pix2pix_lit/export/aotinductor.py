@@ -1,11 +1,11 @@
 """AOTInductor: compiled for one kind of CPU or GPU, to be called from C++ or Python without tracing anything."""
 
 import torch
-import torch._inductor
 
 from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.export.graph import program_of, quiet
 from pix2pix_lit.export.job import Job
+from pix2pix_lit.internals.torch import compile_ahead_of_time
 
 SUFFIX = ".aoti.pt2"
 PRECISIONS = ("fp32", "fp16", "bf16")
@@ -17,6 +17,5 @@ def write(job: Job, path: str) -> None:
 
     Needs a C++ compiler, whose command line with the paths of this machine stays in the package.
     """
-    configs = {"aot_inductor.metadata": {METADATA_KEY: job.metadata.to_json()}}
     with quiet(), torch.no_grad():
-        torch._inductor.aoti_compile_and_package(program_of(job), package_path=path, inductor_configs=configs)
+        compile_ahead_of_time(program_of(job), path, {METADATA_KEY: job.metadata.to_json()})

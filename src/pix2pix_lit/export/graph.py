@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.fx.experimental._config
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from pix2pix_lit.export.job import Job
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.inference.backends import DTYPES
+from pix2pix_lit.internals.torch import with_free_size_one
 
 INPUT, OUTPUT = "images", "painted"
 """What the input and the output of a file are called."""
@@ -126,18 +126,13 @@ def program_of(job: Job) -> ExportedProgram:
         units = [Dim(f"{side}_units", min=fewest, max=_LONGEST_SIDE // multiple) for side in ("height", "width")]
         shapes = {0: batch, 2: multiple * units[0], 3: multiple * units[1]}
     graph, example = graph_of(job).to(job.device), example_of(job).to(job.device)
-    with torch.no_grad(), _maybe_one():
+    with torch.no_grad(), with_free_size_one():
         program = torch.export.export(graph, (example,), dynamic_shapes={INPUT: shapes})
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
                 node.meta.pop("stack_trace", None)  # has the paths of this machine
     return program
-
-
-def _maybe_one() -> Any:
-    """Within: a free size may be 1; by default, torch builds graphs for which it never is."""
-    return torch.fx.experimental._config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pix2pix_lit.checkpoints.checksums import verify_export
 from pix2pix_lit.checkpoints.metadata import METADATA_KEY, GeneratorMetadata
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.names import library_path
+from pix2pix_lit.internals.torch import load_ahead_of_time
 from pix2pix_lit.memory import is_out_of_memory
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
@@ -225,10 +226,8 @@ def _open_torch_export(path: Path, device: torch.device) -> ExportedBackend:
 
 
 def _open_aotinductor(path: Path, device: torch.device) -> ExportedBackend:
-    from torch._inductor import aoti_load_package
-
     with library_path(path) as name:
-        package = aoti_load_package(name)
+        package = load_ahead_of_time(name)
     stored = package.get_metadata()
     metadata = _metadata_from(stored.get(METADATA_KEY), path)
     made_for = torch.device(stored.get("AOTI_DEVICE_KEY", "cpu"))

@@ -1,13 +1,37 @@
-"""Where in a run a checkpoint was taken, written so that Lightning goes on exactly there.
+"""Everything that this package reaches for inside Lightning, each behind a function with a plain name.
 
-Lightning tells from the counters in a checkpoint which of its hooks it was saved in, and does not get it right in some:
-it skips a validation that was due after the last batch, trains on in an epoch that was over, or takes an epoch that
-``max_steps`` cut short for a whole one. The counters that are written here need no such guess.
+Most of it is about loop progress, the counters in a checkpoint from which Lightning infers the hook it was saved in. It
+infers some wrongly: it skips a validation that was due after the last batch, continues an epoch that was over, or
+takes an epoch that ``max_steps`` cut short for a complete one. The counters written here leave nothing to infer.
 """
 
 from typing import Any
 
 import lightning as L
+from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.utilities.distributed import _set_num_threads_if_needed as set_num_threads
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import Strategy
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher as MultiProcessingLauncher
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher as SubprocessScriptLauncher
+
+__all__ = [
+    "MultiProcessingLauncher",
+    "SubprocessScriptLauncher",
+    "cluster_environment",
+    "correct_loop_progress",
+    "epoch_number",
+    "finished_epochs",
+    "had_all_batches",
+    "is_restoring",
+    "leave_out_of_step_count",
+    "log_at_global_step",
+    "reached_max_steps",
+    "replace_launcher",
+    "set_num_threads",
+    "validation_is_due",
+    "without_signal_handling",
+]
 
 
 def validation_is_due(trainer: L.Trainer) -> bool:
@@ -21,34 +45,34 @@ def validation_is_due(trainer: L.Trainer) -> bool:
 
 
 def reached_max_steps(trainer: L.Trainer) -> bool:
-    """Whether ``trainer.max_steps`` allows no other batch."""
+    """Whether ``trainer.max_steps`` allows no further batch."""
     return 0 <= trainer.max_steps <= trainer.global_step
 
 
 def had_all_batches(trainer: L.Trainer) -> bool:
-    """Whether the batch whose end hooks run now, or ran last, is its epoch's last."""
+    """Whether the batch whose end hooks run now, or ran last, is the last of its epoch."""
     return trainer.fit_loop.epoch_loop._num_ready_batches_reached()
 
 
-def whole_epochs(trainer: L.Trainer) -> int:
-    """Epochs of which every batch was trained."""
+def finished_epochs(trainer: L.Trainer) -> int:
+    """Number of epochs of which every batch was trained."""
     return _epochs(trainer).processed - _was_cut_short(trainer)
 
 
 def epoch_number(trainer: L.Trainer) -> int:
-    """Number of the epoch that was begun last, from 1."""
+    """Number of the epoch that was started last, from 1."""
     return _epochs(trainer).started
 
 
-def write_loop_progress(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
+def correct_loop_progress(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
     """Correct the counters of a checkpoint that is about to be written, in any hook of training or validation.
 
-    Resumed, it goes on with a validation that was due or under way, from that one's first batch; else with the next
-    batch of the epoch, or the first of the next one.
+    A run resumed from it continues with the validation that was due or under way, from its first batch; otherwise with
+    the next batch of the epoch, or the first batch of the next epoch.
 
     Args:
         trainer: the one that trains.
-        checkpoint: what it is going to write; changed in place.
+        checkpoint: what it is about to write; changed in place.
     """
     counters = checkpoint["loops"]["fit_loop"]
     epochs, batches = counters["epoch_progress"], counters["epoch_loop.batch_progress"]
@@ -61,11 +85,51 @@ def write_loop_progress(trainer: L.Trainer, checkpoint: dict[str, Any]) -> None:
         batches["current"] = dict.fromkeys(batches["current"], 0)
         batches["is_last_batch"] = False
     elif _validation_is_unfinished(trainer):
-        # Of which the first batch was begun: what makes _TrainingEpochLoop.advance() return to it.
+        # As if its first batch had been started: this makes _TrainingEpochLoop.advance() return to it.
         validation = counters["epoch_loop.val_loop.batch_progress"]
         for part in ("total", "current"):
             validation[part] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
         validation["is_last_batch"] = False
+
+
+def log_at_global_step(trainer: L.Trainer) -> None:
+    """Make ``global_step`` the x axis of the loggers: Lightning's own count is one off after some ways to resume."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+
+
+def leave_out_of_step_count(trainer: L.Trainer, optimizer: LightningOptimizer) -> None:
+    """Keep the next step of one of several optimizers from counting in ``global_step``.
+
+    To be called for every batch, since Lightning sets both hooks before each (Lightning issue 17958).
+    """
+    profiler = trainer.profiler  # type: ignore[attr-defined]
+    optimizer._on_before_step = lambda: profiler.start("optimizer_step")
+    optimizer._on_after_step = lambda: profiler.stop("optimizer_step")
+
+
+def is_restoring(trainer: L.Trainer) -> bool:
+    """Whether the trainer has read a checkpoint of which something is still to be restored."""
+    return bool(trainer._checkpoint_connector._loaded_checkpoint)
+
+
+def without_signal_handling(trainer: L.Trainer) -> None:
+    """Keep a trainer from handling signals.
+
+    Its handler of SIGTERM sends messages between processes while others are under way, which hangs (Lightning issue
+    20806); and for its sake every batch begins with a message and a wait for the GPU.
+    """
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+
+
+def cluster_environment(trainer: L.Trainer) -> ClusterEnvironment:
+    """What started the processes, also where a strategy of one device does not know it."""
+    return trainer._accelerator_connector.cluster_environment
+
+
+def replace_launcher(strategy: Strategy, launcher: SubprocessScriptLauncher) -> None:
+    """Have a strategy start its processes in another way."""
+    strategy._launcher = launcher
 
 
 def _epochs(trainer: L.Trainer) -> Any:
@@ -73,7 +137,7 @@ def _epochs(trainer: L.Trainer) -> Any:
 
 
 def _was_counted(trainer: L.Trainer) -> bool:
-    """Whether Lightning has counted the epoch that was begun last as over."""
+    """Whether Lightning has counted the epoch that was started last as over."""
     return _epochs(trainer).processed == _epochs(trainer).started
 
 

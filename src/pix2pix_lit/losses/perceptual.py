@@ -11,6 +11,7 @@ from torchvision.models import AlexNet_Weights, VGG19_Weights, vgg19  # type: ig
 
 from pix2pix_lit.checks import check_number
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.internals.torchmetrics import lpips_network
 
 PerceptualKind = Literal["vgg19", "lpips"]
 
@@ -118,10 +119,8 @@ class _VGG19Distance(nn.Module):
 
 
 def _lpips() -> nn.Module:
-    from torchmetrics.functional.image.lpips import _LPIPS  # what is public reads the weights at every call
-
     with torch.random.fork_rng(devices=[]):  # a loss that is switched on shall not change the generator's first weights
-        return _LPIPS(pretrained=True, net="alex", pnet_rand=True)
+        return lpips_network()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, InstantiationException
 from hydra.types import RunMode
@@ -26,6 +25,7 @@ from omegaconf.errors import MissingMandatoryValue
 from pix2pix_lit import __version__
 from pix2pix_lit.checks import check_config
 from pix2pix_lit.errors import UserError, shown
+from pix2pix_lit.internals.hydra import argument_parser
 from pix2pix_lit.runs.command_help import help_text, usage
 from pix2pix_lit.runs.folder import run_folder
 from pix2pix_lit.runs.messages import prepare_log_files, prepare_streams
@@ -182,7 +182,7 @@ def _answer(config_name: str, arguments: list[str]) -> bool:
 def _check_arguments(config_name: str, kinds: type | None, required: Sequence[str], arguments: list[str]) -> None:
     """Refuse before Hydra makes a folder, or torch is loaded, what could only fail."""
     command_usage = usage(Path(CONFIG_DIR), config_name)
-    parser = get_args_parser()
+    parser = argument_parser()
 
     def refuse(message: str) -> NoReturn:
         raise UserError(f"{message}; expected: {command_usage}")

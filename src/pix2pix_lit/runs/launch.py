@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import lightning as L
 import torch.distributed
 from hydra.core.hydra_config import HydraConfig
-from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy
-from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.internals.lightning import SubprocessScriptLauncher, replace_launcher, set_num_threads
+from pix2pix_lit.internals.torch import abort_process_group
 from pix2pix_lit.runs.command import quote
 from pix2pix_lit.runs.rank import started_by_first_rank
 from pix2pix_lit.runs.rank_process import LastWords, RankProcess, is_consequence
@@ -48,14 +48,14 @@ def start_ranks_as_single_jobs(trainer: L.Trainer, module: str) -> None:
         module: the module that the children run as ``python -m MODULE``.
     """
     strategy = trainer.strategy
-    if isinstance(strategy, ParallelStrategy) and isinstance(strategy.launcher, _SubprocessScriptLauncher):
-        strategy._launcher = _Launcher(strategy.launcher, module)
+    if isinstance(strategy, ParallelStrategy) and isinstance(strategy.launcher, SubprocessScriptLauncher):
+        replace_launcher(strategy, _Launcher(strategy.launcher, module))
 
 
-class _Launcher(_SubprocessScriptLauncher):
+class _Launcher(SubprocessScriptLauncher):
     procs: list[RankProcess]  # type: ignore[assignment]
 
-    def __init__(self, former: _SubprocessScriptLauncher, module: str) -> None:
+    def __init__(self, former: SubprocessScriptLauncher, module: str) -> None:
         super().__init__(former.cluster_environment, former.num_processes, former.num_nodes)
         self._module = module
         self.has_set_environment = False
@@ -63,16 +63,15 @@ class _Launcher(_SubprocessScriptLauncher):
     def launch(self, function: Callable[..., Any], *args: Any, trainer: Any = None, **kwargs: Any) -> Any:
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
-            self._call_children_scripts()
+            self._start_ranks()
             threading.Thread(target=_end_waiting_for_the_dead, args=(self.procs,), daemon=True).start()
-        _set_num_threads_if_needed(num_processes=self.num_processes)
+        set_num_threads(num_processes=self.num_processes)
         if isinstance(trainer.strategy, DDPStrategy):
             # Lightning would come to this next; it does not meet twice.
             hearing_others(trainer, trainer.strategy.setup_distributed)
         return function(*args, **kwargs)
 
-    def _call_children_scripts(self) -> None:
-        self._check_can_spawn_children()
+    def _start_ranks(self) -> None:
         environment = self.cluster_environment
         self.has_set_environment = True
         os.environ["MASTER_ADDR"] = environment.main_address
@@ -212,7 +211,7 @@ def _end_waiting_for_the_dead(processes: list[RankProcess]) -> None:
     if _run_ends(processes, within_seconds=10):
         return
     if torch.distributed.is_initialized():
-        torch.distributed.distributed_c10d._abort_process_group()
+        abort_process_group()
     if _run_ends(processes, within_seconds=600):
         return
     sys.stderr.write("error: a process of this run ended, and this one waits for it without an end\n")

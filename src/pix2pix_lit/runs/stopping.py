@@ -8,12 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from pix2pix_lit.runs.rank import started_by_first_rank
-
-if TYPE_CHECKING:
-    import lightning as L
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 """The signals that ask a program to end."""
@@ -126,11 +122,3 @@ def _end_after_waiting(number: int, awaited: object) -> None:
     if _awaited is awaited:
         os.write(2, f"\n{signal.Signals(number).name}: ended without waiting for what was under way\n".encode())
         os._exit(128 + number)
-
-
-def without_lightning_signals(trainer: "L.Trainer") -> None:
-    """Keep a trainer from installing its own handlers.
-
-    That of SIGTERM sends messages between processes while others are under way, which hangs (Lightning issue 20806).
-    """
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]

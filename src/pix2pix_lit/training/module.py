@@ -23,9 +23,10 @@ from pix2pix_lit.checkpoints.resume import check_optimizer
 from pix2pix_lit.checks import ArgumentsOf
 from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Batch
-from pix2pix_lit.distributed import average_over_processes, gathered, running_statistics
+from pix2pix_lit.distributed import BATCH_NORMS, average_over_processes, gathered, running_statistics
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.internals.lightning import correct_loop_progress, leave_out_of_step_count, log_at_global_step
 from pix2pix_lit.losses import AdversarialLoss, FeatureMatchingLoss, PerceptualLoss, ReconstructionLoss
 from pix2pix_lit.memory import explain_out_of_memory
 from pix2pix_lit.metrics import PairedMetrics
@@ -184,6 +185,7 @@ class Pix2Pix(L.LightningModule):
         self.pool = ImagePool(pool_size)
         self.val_metrics = PairedMetrics()
         self._is_logged = False
+        self._is_compiled = False
         self._own_statistics: dict[str, Tensor] = {}  # of this process, in the checkpoint that it goes on from
 
     @property
@@ -322,7 +324,7 @@ class Pix2Pix(L.LightningModule):
         optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
         optimizer = optimizers[NETWORKS.index(name)]
         if not counts:
-            self._leave_out_of_step_count(optimizer)
+            leave_out_of_step_count(self.trainer, optimizer)  # a batch counts once in global_step
         means: dict[str, Tensor] = {}
         with self._only(optimizer):
             optimizer.zero_grad()
@@ -343,7 +345,7 @@ class Pix2Pix(L.LightningModule):
         if limit is None:
             return
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+        if scaler is not None and any(group.get("fused") for group in optimizer.param_groups):
             scaler.unscale_(optimizer)  # a fused optimizer would do so by itself, but after the limit
         norm = nn.utils.clip_grad_norm_(_parameters(optimizer), limit)
         if self._is_logged:
@@ -363,6 +365,10 @@ class Pix2Pix(L.LightningModule):
         for name, value in self._own_statistics.items():
             own[name].copy_(value)
         self._own_statistics = {}
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Log a batch under its number, also in a resumed run."""
+        log_at_global_step(self.trainer)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Let a run that ``max_steps`` ends be validated, and its best model kept, before it stops."""
@@ -392,10 +398,11 @@ class Pix2Pix(L.LightningModule):
 
     def configure_model(self) -> None:
         """Compile the networks in place, so that names in checkpoints stay as they are."""
-        if self.compile_mode is not None:
+        if self.compile_mode is not None and not self._is_compiled:
             for network in (self.generator, self.generator_ema, self.discriminator):
-                if network is not None and network._compiled_call_impl is None:
+                if network is not None:
                     network.compile(mode=self.compile_mode)
+            self._is_compiled = True  # Lightning calls this again for every fit
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Generator first, then the discriminator if there is one."""
@@ -439,6 +446,7 @@ class Pix2Pix(L.LightningModule):
         The weights in the file have the mean of the latter. The processes keep their own, so that a run does not
         depend on when it was saved.
         """
+        correct_loop_progress(self.trainer, checkpoint)
         checkpoint["pix2pix_lit_version"] = pix2pix_lit.__version__
         if isinstance(datamodule := getattr(self.trainer, "datamodule", None), PairsDataModule):
             checkpoint["data"] = datamodule.describe()
@@ -531,15 +539,6 @@ class Pix2Pix(L.LightningModule):
         with unsynced, self.toggled_optimizer(optimizer):
             yield
 
-    def _leave_out_of_step_count(self, optimizer: LightningOptimizer) -> None:
-        """Lightning counts every optimizer's steps in ``global_step``; a batch shall count once.
-
-        Done for every batch, since Lightning sets both hooks anew before each (Lightning issue 17958).
-        """
-        profiler = self.trainer.profiler  # type: ignore[attr-defined]
-        optimizer._on_before_step = lambda: profiler.start("optimizer_step")
-        optimizer._on_after_step = lambda: profiler.stop("optimizer_step")
-
 
 def _changes(name: str, new: Any, old: Any) -> list[str]:
     """In words, every value of a nested dictionary that differs from an older one."""
@@ -554,4 +553,4 @@ def _parameters(optimizer: LightningOptimizer | torch.optim.Optimizer) -> list[n
 
 
 def _has_batch_norm(network: nn.Module) -> bool:
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+    return any(isinstance(module, BATCH_NORMS) for module in network.modules())

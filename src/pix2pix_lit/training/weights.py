@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pix2pix_lit.errors import UserError, first_few
 
@@ -44,6 +45,7 @@ def update_moving_average(average: nn.Module, network: nn.Module, decay: float, 
         step: number of updates before this one.
     """
     decay = min(decay, (1 + step) / (10 + step))
-    torch._foreach_lerp_(list(average.parameters()), [weight.detach() for weight in network.parameters()], 1 - decay)
+    update = get_ema_multi_avg_fn(decay)
+    update(list(average.parameters()), [weight.detach() for weight in network.parameters()], None)
     for theirs, own in zip(average.buffers(), network.buffers(), strict=True):
         theirs.copy_(own)

@@ -12,6 +12,7 @@ from pix2pix_lit.data.sources.splits import members
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import decode_image, read_image
 from pix2pix_lit.images.image_type import RGB, ImageType
+from pix2pix_lit.internals.datasets import fingerprint
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -77,7 +78,7 @@ class HuggingFaceSource(PairSource):
         self._columns = (a_column, b_column)
         self._settings = {
             "layout": "huggingface",
-            "fingerprint": dataset._fingerprint,  # changes with the content, and the library has no public name for it
+            "fingerprint": fingerprint(dataset),
             "columns": list(self._columns),
             "split": split,
             "fractions": None if fractions is None else dict(fractions),
