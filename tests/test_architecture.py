@@ -12,7 +12,7 @@ PACKAGE = Path(pix2pix_lit.__file__).parent
 GROUND = {"errors", "checks", "files", "memory", "distributed", "internals"}
 """What every room may import; it imports nothing but itself."""
 
-COMMANDS = {"__init__", "train", "predict"}
+COMMANDS = {"__init__", "__main__", "train", "predict"}
 """What no room may import."""
 
 MAY_IMPORT = {

@@ -87,7 +87,7 @@ def predict(config: DictConfig) -> None:
     for key in ("ckpt", "input", "output"):
         if config[key] in (None, ""):
             raise UserError(
-                f"{key} is not set; expected: python predict.py ckpt=FILE input=FILE|FOLDER|PATTERN|LIST|- "
+                f"{key} is not set; expected: pix2pix-lit predict ckpt=FILE input=FILE|FOLDER|PATTERN|LIST|- "
                 f"output=FOLDER"
             )
     for key in ("grids", "gallery", "trusted"):

@@ -260,9 +260,7 @@ def test_setup_reads_a_cached_source_once_however_often_it_is_called(tmp_path):
 def test_data_that_were_not_downloaded_yet_are_told_how_to_get(tmp_path):
     archive = Archive(url="https://example.org/facades.tar.gz")
     data = PairsDataModule(AlignedSource, str(tmp_path / "facades"), archive=archive)
-    with pytest.raises(
-        UserError, match=r"(?s)facades does not exist.*python -m pix2pix_lit\.data\.prepare data=facades"
-    ):
+    with pytest.raises(UserError, match=r"(?s)facades does not exist.*pix2pix-lit prepare data=facades"):
         data.setup()
 
 

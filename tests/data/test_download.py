@@ -415,6 +415,6 @@ def test_an_archive_knows_what_to_type_for_it():
     archive = Archive(URL)
     assert archive.name == "facades"
     assert archive.arguments("data/facades") == "data=facades"
-    assert archive.prepare_command("data/facades") == "python -m pix2pix_lit.data.prepare data=facades"
+    assert archive.prepare_command("data/facades") == "pix2pix-lit prepare data=facades"
     command = archive.prepare_command("/my pairs/it's $here")
     assert shlex.split(command)[3:] == ["data=facades", "data.root=/my pairs/it's $here"]

@@ -549,7 +549,7 @@ def test_the_end_says_what_there_is_and_what_to_type_next(config, root, caplog):
         prepare(config())
     assert f"     2 pairs in {root}/train" in caplog.text
     assert f"     2 pairs in {root}/val" in caplog.text
-    assert f"Next: python train.py data=facades data.root={root}" in caplog.text
+    assert f"Next: pix2pix-lit train data=facades data.root={root}" in caplog.text
 
 
 def test_an_archive_that_is_on_the_disk_is_not_downloaded_and_stays(server, config, root, tmp_path):
@@ -600,7 +600,7 @@ def test_the_command_makes_pairs_that_can_be_read_and_no_other_folder(server, tm
     arguments = ("-m", "pix2pix_lit.data.prepare", "data=facades")
     output = run_python(tmp_path, *arguments, f"data.archive.url={server.url}", "data.archive.bytes=null")
     assert "1 pairs in data/facades/train" in output
-    assert output.endswith("Next: python train.py data=facades\n")
+    assert output.endswith("Next: pix2pix-lit train data=facades\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
     from pix2pix_lit.data.sources import AlignedSource
 

@@ -13,7 +13,7 @@ FILES = [
     if (ROOT / name).exists()  # which the installed package has not
 ] + sorted((ROOT / "docs").glob("*.md"))
 
-PROGRAM = r"(?:(?:\.venv/bin/)?python3?\s|pix2pix-lit\s|tensorboard\s|torchrun\s|srun\s)"
+PROGRAM = r"(?:(?:\.venv/bin/)?(?:python3?|pix2pix-lit)\s|tensorboard\s|torchrun\s|srun\s)"
 COMMAND = re.compile(rf"^(?:[A-Z_]+=\S+\s+)*{PROGRAM}")
 
 TINY = {
@@ -25,13 +25,13 @@ TINY = {
     ),
     "predict": "num_workers=0 device=cpu devices=1",
     "export": "rounds=0 count=1 calibration_count=1 device=cpu",
-    "data.audit": "data.load_size=36 data.crop_size=32 num_workers=0",
-    "data.preview": "data.load_size=36 data.crop_size=32 data.num_workers=0",
-    "data.examples": "count=2 size=32",
-    "data.prepare": "",
-    "sweep.results": "",
+    "audit": "data.load_size=36 data.crop_size=32 num_workers=0",
+    "preview": "data.load_size=36 data.crop_size=32 data.num_workers=0",
+    "examples": "count=2 size=32",
+    "prepare": "",
+    "sweep-results": "",
 }
-"""What is appended to a command of each module: small networks and images, one step, one process."""
+"""What is appended to each command: small networks and images, one step, one process."""
 
 FOLDER_OF = {
     "folders": "pairs",
@@ -60,7 +60,7 @@ PLACEHOLDERS = {
 
 COMPOSED_ONLY = {
     "data.source.name=OWNER/NAME": "a download",
-    "data.prepare data=": "a download",
+    "prepare data=": "a download",
     "lpips=": "a download of a classifier's weights",
     "trainer=slurm": "a cluster",
     ",slurm]": "a cluster",
@@ -107,7 +107,7 @@ def _commands_of(path: Path) -> Iterator[Documented]:
         for line in lines:
             line = re.sub(r"\s#\s.*", "", line).strip()  # what it is for
             yield from (
-                Documented(place, part) for part in line.split(" && ") if COMMAND.match(part) or "| python" in part
+                Documented(place, part) for part in line.split(" && ") if COMMAND.match(part) or "| pix2pix-lit" in part
             )
 
 
@@ -115,7 +115,7 @@ class Shortened(NamedTuple):
     """How a documented command is run.
 
     Attributes:
-        program: a module of the package, a script of benchmarks/, or tensorboard.
+        program: a command of the package, a script of benchmarks/, or tensorboard.
         arguments: of the program.
         feed: a shell command whose output it reads.
         needs: what there is not, if it is only composed.
@@ -142,30 +142,32 @@ def shortened(text: str) -> Shortened | None:
     command = re.sub(r"\[(--[^]]*)\]", r"\1", command)  # what may be left out
     words = shlex.split(re.sub(r"^(?:[A-Z_]+=\S+\s+)*", "", command))
     if words[0] in ("srun", "torchrun"):
-        start = next(index for index, word in enumerate(words) if word.endswith(("python", ".py")))
-        words = words[start:] if words[start].endswith("python") else ["python", *words[start:]]
+        start = next(index for index, word in enumerate(words) if word.endswith(("pix2pix-lit", ".py")))
+        words = words[start:] if words[start].endswith("pix2pix-lit") else ["python", *words[start:]]
     if words[0] == "tensorboard":
         return Shortened("tensorboard", tuple(_filled_in(words[1:])), feed, "")
-    if not words[0].endswith(("python", "python3")):
+    if not words[0].endswith(("python", "python3", "pix2pix-lit")):
         raise ValueError(f"the program {words[0]}")
-    words = words[1:]
-    if words[0].startswith("benchmarks/"):
+    is_python = not words[0].endswith("pix2pix-lit")
+    words = words[3:] if words[1:3] == ["-m", "pix2pix_lit"] else words[1:]
+    if is_python and words and words[0].startswith("benchmarks/"):
         return Shortened(words[0], tuple(word for word in words[1:] if word.startswith("--")), feed, "")
-    module = words[1] if words[0] == "-m" else f"pix2pix_lit.{words[0].removesuffix('.py')}"
-    arguments = words[2:] if words[0] == "-m" else words[1:]
-    key = module.removeprefix("pix2pix_lit.")
+    if not words or words[0] == "COMMAND":
+        return Shortened("--help", (), feed, "")
+    key = words[0].removesuffix(".py") if is_python else words[0]
+    arguments = words[1:]
     if key not in TINY:
-        raise ValueError(f"{module}: say in TINY what makes it quick")
-    if not arguments and words[0] == "-m":  # the name of a module alone
-        return Shortened(module, (), feed, "is imported")
+        raise ValueError(f"{key}: say in TINY what makes it quick")
+    if not arguments and key != "train":  # the name of a command, which needs more than that
+        return Shortened(key, ("--help",), feed, "")
     if arguments and arguments[0] in ("--help", "--cfg", "--version"):
-        return Shortened(module, tuple(arguments), feed, "")
+        return Shortened(key, tuple(arguments), feed, "")
     appended = [*TINY[key].split(), *_more(key, arguments)]
     replaced = {argument.partition("=")[0] for argument in appended}
     arguments = [argument for argument in _filled_in(arguments) if argument.partition("=")[0] not in replaced]
     if "-m" in arguments:  # a job for the last of the listed values
         arguments = [re.sub(r"=.*,", "=", argument) for argument in arguments]
-    return Shortened(module, (*arguments, *appended), feed, needs)
+    return Shortened(key, (*arguments, *appended), feed, needs)
 
 
 def _more(key: str, arguments: list[str]) -> list[str]:
@@ -173,7 +175,7 @@ def _more(key: str, arguments: list[str]) -> list[str]:
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     more = []
     is_drawn = given.get("data", "streets") == "streets" and "paper" not in given.get("experiment", "")
-    if is_drawn and key in ("train", "data.audit", "data.preview"):
+    if is_drawn and key in ("train", "audit", "preview"):
         more += ["data.source.train_length=4", "data.source.val_length=2"]
     if key == "train" and given.get("debug") != "profile":
         more += ["trainer.max_steps=1"]

@@ -425,7 +425,7 @@ def test_a_file_of_others_is_refused_in_words(tmp_path, format):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ckpt": None}, "ckpt is not set; expected: python -m pix2pix_lit.export"),
+        ({"ckpt": None}, "ckpt is not set; expected: pix2pix-lit export"),
         (
             {"format": "onnx", "precision": "bf16"},
             "precision is bf16 for format=onnx; expected one of fp32, fp16, int8",

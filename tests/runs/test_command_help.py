@@ -55,9 +55,9 @@ ANSWERS = {
     "--help": "Translate images and videos",
     "--help trainer": "there is no group trainer",
     "--version": f"pix2pix-lit {__version__}",
-    "--ckpt x": "unrecognized arguments: --ckpt.*expected: python predict.py ckpt=FILE",
-    "a.ckpt b c": "a.ckpt is not KEY=VALUE; expected: python predict.py ckpt=FILE",
-    "": "ckpt is not set; .*python predict.py ckpt=FILE",
+    "--ckpt x": "unrecognized arguments: --ckpt.*expected: pix2pix-lit predict ckpt=FILE",
+    "a.ckpt b c": "a.ckpt is not KEY=VALUE; expected: pix2pix-lit predict ckpt=FILE",
+    "": "ckpt is not set; .*pix2pix-lit predict ckpt=FILE",
     "ckpt=x": "input is not set",
     "checkpoint=x": "there is no key checkpoint",
 }

@@ -190,7 +190,7 @@ def _read_safetensors(path: Path) -> _Stored:
     if METADATA_KEY not in metadata:
         raise UserError(
             f"{path} does not say which generator it holds (its metadata: {', '.join(metadata) or 'none'}); expected "
-            f"one that was written by python -m pix2pix_lit.export format=safetensors"
+            f"one that was written by pix2pix-lit export format=safetensors"
         )
     told = GeneratorMetadata.from_json(metadata[METADATA_KEY], path)
     return _Stored(

@@ -33,8 +33,8 @@ class PairsDataModule(L.LightningDataModule):
     Args:
         source: called as ``source(root=root, split=split)`` for each split.
         root: the data set's folder; None for a source that reads none.
-        archive: what ``pix2pix_lit.data.prepare`` downloads to ``root``; None if there is nothing to download.
-        accept_license: of the archive; asked for by ``pix2pix_lit.data.prepare`` alone.
+        archive: what ``pix2pix-lit prepare`` downloads to ``root``; None if there is nothing to download.
+        accept_license: of the archive; asked for by ``pix2pix-lit prepare`` alone.
         direction: ``AtoB`` or ``BtoA``: which image of a pair is the input.
         train_split: the split that is trained on.
         val_split: the split that is validated on.

@@ -63,7 +63,7 @@ class Archive:
 
     def prepare_command(self, root: str) -> str:
         """What to type to have this data set in the folder ``root``."""
-        return f"python -m pix2pix_lit.data.prepare {self.arguments(root)}"
+        return f"pix2pix-lit prepare {self.arguments(root)}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Drawn streets as files, to try a trained model on: python -m pix2pix_lit.data.examples output=FOLDER."""
+"""Drawn streets as files, to try a trained model on: pix2pix-lit examples output=FOLDER."""
 
 import logging
 from pathlib import Path
@@ -49,7 +49,7 @@ def examples(config: DictConfig) -> None:
         write_image(output / "photos" / f"{name}.png", photo)
     log.info("%d streets of %dx%d pixels are in %s: labels/ and photos/", len(source), *size[::-1], output)
     log.info(
-        "Next, for a model that generates photos: python predict.py ckpt=RUN input=%s output=%s gallery=true",
+        "Next, for a model that generates photos: pix2pix-lit predict ckpt=RUN input=%s output=%s gallery=true",
         output / "labels",
         output.parent / "translated",
     )

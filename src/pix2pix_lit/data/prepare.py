@@ -1,4 +1,4 @@
-"""Download and unpack a data set: python -m pix2pix_lit.data.prepare data=facades."""
+"""Download and unpack a data set: pix2pix-lit prepare data=facades."""
 
 import errno
 import gzip
@@ -74,7 +74,7 @@ def prepare(config: DictConfig) -> None:
     for split, count in _count_images(root).items():
         log.info("%6d pairs in %s", count, root / split)
     log.info(
-        "%s is complete (to have it made anew, delete it). Next: python train.py %s",
+        "%s is complete (to have it made anew, delete it). Next: pix2pix-lit train %s",
         root,
         archive.arguments(config.data.root),
     )

@@ -1,4 +1,4 @@
-"""Pairs as the network sees them, before and after augmentation: python -m pix2pix_lit.data.preview data=..."""
+"""Pairs as the network sees them, before and after augmentation: pix2pix-lit preview data=..."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -75,7 +75,7 @@ def export(config: DictConfig) -> None:
     from pix2pix_lit.runs.folder import checkpoint_in
 
     if config.ckpt in (None, ""):
-        raise UserError("ckpt is not set; expected: python -m pix2pix_lit.export ckpt=FILE format=onnx")
+        raise UserError("ckpt is not set; expected: pix2pix-lit export ckpt=FILE format=onnx")
     for key in ("embed_preprocessing", "recalibrate"):
         if type(config[key]) is not bool:
             raise UserError(f"{key} is {config[key]!r}; expected true or false")

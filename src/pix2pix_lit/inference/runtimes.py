@@ -69,7 +69,7 @@ class ExportedBackend:
 
     def _broken(self, reason: str) -> UserError:
         return UserError(
-            f"{self.path} cannot be run ({reason}); expected an intact file that python -m pix2pix_lit.export wrote: "
+            f"{self.path} cannot be run ({reason}); expected an intact file that pix2pix-lit export wrote: "
             f"get another copy, or export it anew"
         )
 
@@ -124,7 +124,7 @@ def open_exported(path: str | os.PathLike[str], device: torch.device, trusted: b
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise UserError(
             f"{path} cannot be opened as {kind} ({reason}); expected an intact file that "
-            f"python -m pix2pix_lit.export wrote for this machine: get another copy, or export it anew"
+            f"pix2pix-lit export wrote for this machine: get another copy, or export it anew"
         ) from error
     return OpenedExport(backend, backend.metadata)
 
@@ -173,9 +173,7 @@ def _runtime_module(kind: str, path: Path) -> Any:
 
 def _metadata_from(text: str | None, path: Path) -> GeneratorMetadata:
     if not text:
-        raise UserError(
-            f"{path} does not say what it takes and paints; expected a file written by python -m pix2pix_lit.export"
-        )
+        raise UserError(f"{path} does not say what it takes and paints; expected a file written by pix2pix-lit export")
     return GeneratorMetadata.from_json(text, path)
 
 

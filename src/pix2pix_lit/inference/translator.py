@@ -77,7 +77,7 @@ class Translator:
 
         Args:
             path: a checkpoint of training or the folder of a run, whose last one is taken, a generator file of the
-                reference implementation, or whatever ``python -m pix2pix_lit.export`` writes.
+                reference implementation, or whatever ``pix2pix-lit export`` writes.
             device: what torch calls it, such as ``cuda``. OpenVINO and ONNX files run on the CPU.
             precision: ``fp32``, ``fp16`` or ``bf16`` for the arithmetic of a network; None is fp32, and what an
                 exported file was made for.

@@ -1,4 +1,4 @@
-"""The table of a sweep: python -m pix2pix_lit.sweep.results folder=FOLDER."""
+"""The table of a sweep: pix2pix-lit sweep-results folder=FOLDER."""
 
 import atexit
 import csv

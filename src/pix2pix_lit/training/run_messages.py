@@ -149,18 +149,11 @@ def _next_commands(folder: Path, datamodule: "PairsDataModule") -> list[str]:
     if checkpoint.exists():
         source = "FILE_OR_FOLDER"
         if datamodule.describe()["source"] == "StreetsSource":  # of which there are no files
-            commands.append(
-                _command(
-                    "pix2pix_lit.data.examples",
-                    ["output=outputs/examples", f"size={datamodule.crop_size}".replace(" ", "")],
-                )
-            )
+            size = f"size={datamodule.crop_size}".replace(" ", "")
+            commands.append(_command("examples", ["output=outputs/examples", size]))
             source = "outputs/examples/" + ("labels" if datamodule.direction == "BtoA" else "photos")
-        commands.append(
-            _command(
-                "pix2pix_lit.predict", [f"ckpt={_short(checkpoint)}", f"input={source}", "output=outputs/translated"]
-            )
-        )
+        translate = [f"ckpt={_short(checkpoint)}", f"input={source}", "output=outputs/translated"]
+        commands.append(_command("predict", translate))
     if any(folder.glob("events.out.tfevents.*")):
         program = ["tensorboard"] if _is_on_path("tensorboard") else [_python(), "-m", "tensorboard.main"]
         commands.append(shlex.join([*program, "--logdir", _short(folder)]))
@@ -179,15 +172,13 @@ def _resume_command(folder: Path) -> list[str]:
     arguments.append(f"hydra.run.dir={place if _PLAIN.fullmatch(place) else quote(place)}")
     if world_size_from_outside() > 1:  # what started them is not known here
         return [said, f"the same command, with {arguments[-1]}"]
-    return [said, _command("pix2pix_lit.train", arguments)]
+    return [said, _command("train", arguments)]
 
 
-def _command(module: str, arguments: Iterable[str]) -> str:
-    """A command line as this program was started: by the scripts of a checkout, or by the names of the modules."""
-    script = Path(sys.argv[0]).with_name(f"{module.rpartition('.')[2]}.py")
-    started_as_script = getattr(sys.modules["__main__"], "__spec__", None) is None
-    program = [str(script)] if started_as_script and script.is_file() else ["-m", module]
-    return shlex.join([_python(), *program, *arguments])
+def _command(name: str, arguments: Iterable[str]) -> str:
+    """The command line ``pix2pix-lit NAME ...``, in a form that the shell finds."""
+    program = ["pix2pix-lit"] if _is_on_path("pix2pix-lit") else [_python(), "-m", "pix2pix_lit"]
+    return shlex.join([*program, name, *arguments])
 
 
 def _python() -> str:

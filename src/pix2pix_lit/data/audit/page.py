@@ -57,7 +57,7 @@ def write_page(
 {"".join(sections)}
 </main>
 <footer>{sum(summary.pairs for summary in report.splits.values())} pairs audited in {report.seconds:.0f} s by
-pix2pix_lit.data.audit; all findings and figures are in audit.json.</footer>
+pix2pix-lit audit; all findings and figures are in audit.json.</footer>
 </html>
 """
     path.write_text(printable(page), "utf-8")
