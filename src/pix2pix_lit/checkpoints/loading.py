@@ -22,7 +22,7 @@ from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 from pix2pix_lit.networks.layers.norm import InferenceStatistics
 
-GENERATORS: dict[str, type[nn.Module]] = {
+GENERATORS: dict[str, type[UNetGenerator | ResNetGenerator]] = {
     f"pix2pix_lit.networks.{network.__name__}": network for network in (UNetGenerator, ResNetGenerator)
 }
 """The only classes that are built from what a checkpoint says, by the ``_target_`` that they have in configs."""
@@ -128,8 +128,8 @@ def load_generator(path: str | os.PathLike[str], norm_inference: InferenceStatis
         generator=spec,
         input=stored.input,
         target=stored.target,
-        size_multiple=int(network.size_multiple),  # type: ignore[arg-type]
-        smallest_side=int(network.smallest_side),  # type: ignore[arg-type]
+        size_multiple=network.size_multiple,
+        smallest_side=network.smallest_side,
         precision=stored.precision,
         training=stored.training,
         license=stored.license,
@@ -254,7 +254,7 @@ def holds_tensors(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(holds_tensors, value)))
 
 
-def _build(spec: dict[str, Any], stored: _Stored, path: Path) -> nn.Module:
+def _build(spec: dict[str, Any], stored: _Stored, path: Path) -> UNetGenerator | ResNetGenerator:
     arguments = dict(spec)
     name = arguments.pop("_target_", None)
     if not isinstance(name, str) or name not in GENERATORS:
@@ -277,7 +277,7 @@ def _build(spec: dict[str, Any], stored: _Stored, path: Path) -> nn.Module:
                 out_channels=stored.target.network_channels,
             )
         faults = faults_of(stored.weights, {key: value.shape for key, value in network.state_dict().items()})
-        if int(network.smallest_side) > LARGEST_MULTIPLE:  # type: ignore[arg-type]
+        if network.smallest_side > LARGEST_MULTIPLE:
             faults = f"takes sides of {LARGEST_MULTIPLE} and more only"
     except (TypeError, ValueError, RuntimeError, KeyError, OverflowError) as error:
         raise UserError(f"{path} does not fit the {name} that it describes: {error}") from error

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.networks import Generator, SamplingGenerator
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """The precisions that networks run in."""
@@ -50,9 +51,11 @@ class TorchBackend:
     takes_images = False
 
     def __init__(self, network: nn.Module) -> None:
+        if not isinstance(network, Generator):
+            raise TypeError(f"{type(network).__name__} has no size_multiple or smallest_side; see networks.Generator")
         self.network = network
-        self.size_multiple = int(network.size_multiple)  # type: ignore[arg-type]
-        self.smallest_side = int(network.smallest_side)  # type: ignore[arg-type]
+        self.size_multiple = network.size_multiple
+        self.smallest_side = network.smallest_side
 
     @property
     def device(self) -> torch.device:
@@ -64,23 +67,19 @@ class TorchBackend:
             return self.network(x.to(next(self.network.parameters()).dtype))
 
     @torch.inference_mode()
-    def with_dropout(self, x: Tensor, seed: int) -> Tensor:
-        """The same, but with dropout as in training, drawn from ``seed``.
+    def sample(self, x: Tensor, seed: int) -> Tensor:
+        """As a call, but with the network's noise drawn from ``seed``.
 
         Raises:
-            UserError: for a network without dropout.
+            UserError: for a network without noise.
         """
-        dropouts = [module for module in self.network.modules() if isinstance(module, nn.Dropout) and module.p > 0]
-        if not dropouts:
+        if not isinstance(self.network, SamplingGenerator):
             raise UserError(
-                "the generator has no dropout, so that all samples would be equal; expected a model that was trained "
-                "with model.generator.dropout above 0: leave samples at 0"
+                f"{type(self.network).__name__} has no noise, so all samples would be equal; expected a generator with "
+                f"a method sample: leave samples at 0"
             )
-        with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []), _eval_mode(self.network):
-            torch.manual_seed(seed)
-            for dropout in dropouts:
-                dropout.training = True
-            return self.network(x.to(next(self.network.parameters()).dtype))
+        with _eval_mode(self.network):
+            return self.network.sample(x.to(next(self.network.parameters()).dtype), seed)
 
 
 def in_precision(network: nn.Module, precision: str, device: torch.device) -> nn.Module:

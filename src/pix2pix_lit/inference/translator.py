@@ -229,7 +229,7 @@ class Translator:
         finished = []
         for k in range(samples):
             key = np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0]
-            floats = self.backend.with_dropout(padded, int(key >> 1))[..., :height, :width].float()
+            floats = self.backend.sample(padded, int(key >> 1))[..., :height, :width].float()
             finished.append(self._finish(floats)[0])
             step = floats - mean  # Welford 1962: one pass, and no difference of large numbers
             mean = mean + step / (k + 1)

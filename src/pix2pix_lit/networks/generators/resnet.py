@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.networks.layers.activation_checkpointing import checkpointed
+from pix2pix_lit.networks.layers.dropout import sample_with_dropout
 from pix2pix_lit.networks.layers.norm import InferenceStatistics, Norm, make_norm
 
 
@@ -31,19 +32,20 @@ class ResNetGenerator(nn.Module):
 
     Args:
         in_channels: channels of the image to translate.
-        out_channels: channels of the image to paint.
+        out_channels: channels of the image to generate.
         width: channels after the first convolution.
         blocks: residual blocks at a quarter of the resolution; the papers have 6 for 128x128, 9 for 256x256.
         norm: ``batch``, ``instance`` or ``none``.
         norm_inference: what BatchNorm does in eval mode, ``per_image`` or ``running``; see ``norm.BatchNorm2d``.
-        dropout: probability of the dropout within every residual block, 0 for none; active in train mode alone.
-        bias_before_norm: biases of convolutions that a norm follows and takes away again; the reference
+        dropout: probability of the dropout within every residual block, 0 for none; active in train mode and
+            in ``sample``.
+        bias_before_norm: biases also on convolutions before a norm, which cancels them; the reference
             implementation has them with instance norm.
-        activation_checkpointing: whether training computes the activations of every block again in the backward pass
-            instead of keeping them (Chen et al. 2016): less memory, more time, the same numbers.
+        activation_checkpointing: recompute the activations of every block in the backward pass instead of storing
+            them (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
-        UserError: for a value that none of the above describes.
+        UserError: for a value outside of what is described above.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class ResNetGenerator(nn.Module):
         super().__init__()
         if not 0 <= dropout <= 1:
             raise UserError(f"dropout is {dropout}; expected a probability from 0 to 1")
-        bias = norm == "none" or bias_before_norm  # a norm takes the mean away, and a bias with it
+        bias = norm == "none" or bias_before_norm  # a norm subtracts the mean, and any bias with it
 
         def normed(channels: int) -> nn.Module:
             return make_norm(norm, channels, norm_inference)
@@ -115,3 +117,7 @@ class ResNetGenerator(nn.Module):
         for block in (self.stem, *self.down, *self.blocks, *self.up):
             x = checkpointed(block, block, x) if self.activation_checkpointing else block(x)
         return torch.tanh(self.head(x))
+
+    def sample(self, x: Tensor, seed: int) -> Tensor:
+        """As ``forward``, with dropout drawn from ``seed``."""
+        return sample_with_dropout(self, x, seed)

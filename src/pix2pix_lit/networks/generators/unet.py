@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.networks.layers.activation_checkpointing import checkpointed
 from pix2pix_lit.networks.layers.convolution import DownConvolution, UpConvolution
+from pix2pix_lit.networks.layers.dropout import sample_with_dropout
 from pix2pix_lit.networks.layers.norm import InferenceStatistics, Norm, make_norm
 
 Upsampling = Literal["transposed", "resize"]
 
 
 class EncoderBlock(nn.Module):
-    """LeakyReLU (but on the image itself), 4x4 stride-2 convolution, norm: (N, C, H, W) -> (N, C', H/2, W/2)."""
+    """LeakyReLU (except on the image itself), 4x4 stride-2 convolution, norm: (N, C, H, W) -> (N, C', H/2, W/2)."""
 
     def __init__(self, in_channels: int, out_channels: int, *, activate: bool, norm: nn.Module, bias: bool) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class DecoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        # Each by itself, since BatchNorm is slow to take the gradient of a slice of concatenated channels.
+        # Activated before concatenation: BatchNorm's backward is slow on slices of concatenated channels.
         x = torch.cat([self.activation(input) for input in inputs], dim=1)
         return self.dropout(self.norm(self.conv(self.upsample(x))))
 
@@ -69,25 +70,25 @@ class UNetGenerator(nn.Module):
 
     Args:
         in_channels: channels of the image to translate.
-        out_channels: channels of the image to paint.
+        out_channels: channels of the image to generate.
         width: channels after the first convolution; they double per level up to ``8 * width``.
         depth: number of levels: 8 is the paper's network for 256x256 images ("unet256"), 7 is "unet128". Sides of
             an input must be multiples of 2^depth (``size_multiple``).
         norm: ``batch``, ``instance`` or ``none``; none is used on the first, the innermost and the last
             convolution (section 6.1.1 and its erratum: a 1x1 bottleneck would be normalised away).
         norm_inference: what BatchNorm does in eval mode, ``per_image`` or ``running``; see ``norm.BatchNorm2d``.
-        dropout: probability of the dropout that is the paper's only noise; active in train mode alone.
+        dropout: probability of the dropout that is the paper's only noise; active in train mode and in ``sample``.
         dropout_blocks: decoder blocks that have it, 0 the innermost. The paper's are 0, 1, 2; the PyTorch
             reference implementation has it on 1, 2, 3.
         upsampling: ``transposed`` convolution, or ``resize`` (nearest) and a 3x3 convolution against
             checkerboard patterns.
-        bias_before_norm: biases of convolutions that a norm follows and takes away again; the reference
+        bias_before_norm: biases also on convolutions before a norm, which cancels them; the reference
             implementation has them with instance norm.
-        activation_checkpointing: whether training computes the activations of every block again in the backward pass
-            instead of keeping them (Chen et al. 2016): less memory, more time, the same numbers.
+        activation_checkpointing: recompute the activations of every block in the backward pass instead of storing
+            them (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
-        UserError: for a value that none of the above describes.
+        UserError: for a value outside of what is described above.
     """
 
     def __init__(
@@ -172,6 +173,10 @@ class UNetGenerator(nn.Module):
         for block in self.decoder[1:]:
             x = self._run(block, skips.pop(), x)
         return torch.tanh(x)
+
+    def sample(self, x: Tensor, seed: int) -> Tensor:
+        """As ``forward``, with dropout drawn from ``seed``."""
+        return sample_with_dropout(self, x, seed)
 
     def _run(self, block: nn.Module, *inputs: Tensor) -> Tensor:
         return checkpointed(block, block, *inputs) if self.activation_checkpointing else block(*inputs)
