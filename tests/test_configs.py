@@ -28,6 +28,7 @@ NEEDS = {
     "data/pixels/continuous": ["data=folders", "data.root=x"],
     "data/pixels/colors": ["data=folders", "data.root=x"],
     "data/pixels/ids": ["data=folders", "data.root=x", "data.source.b.classes=3"],
+    **{name: ["sweep=optuna"] for name in FILES if name.startswith("hydra/sweeper/sampler/")},
     "sweep/pruning": ["callbacks.pruning.storage=sqlite:///study.db", "callbacks.pruning.study_name=study"],
 }
 """What else an option wants to be given."""

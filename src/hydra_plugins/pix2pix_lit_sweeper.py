@@ -1,4 +1,4 @@
-"""Where Hydra looks for sweepers; it is read at every start, so that all else is imported only when it sweeps."""
+"""Registers the sweeper of Optuna studies with Hydra, which imports this module at every start: Optuna comes later."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ class StudySweeper(Sweeper):
     """Runs the trials of an Optuna study; see ``pix2pix_lit.sweep.study.Study``."""
 
     def __init__(self, **settings: Any) -> None:
-        from pix2pix_lit.sweep.study import Study
-
-        self._study: Study = Study(**settings)
+        self._settings = settings
 
     def setup(self, **context: Any) -> None:
-        self._study.setup(**context)
+        from pix2pix_lit.sweep.study import Study
+
+        self._study = Study(**self._settings, **context)
 
     def sweep(self, arguments: list[str]) -> None:
         self._study.sweep(arguments)

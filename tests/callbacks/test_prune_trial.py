@@ -28,7 +28,7 @@ def test_a_trial_worse_than_the_median_of_the_others_ends_after_its_validation(c
             "trainer.max_epochs=3",
         )
     )
-    trial = optuna.load_study("study", open_storage(address)).trials[1]
+    trial = optuna.load_study(study_name="study", storage=open_storage(address)).trials[1]
     assert [*trial.intermediate_values] == ([4] if pruned else [4, 8, 12])
     assert trial.user_attrs.get("pruned", False) is pruned
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == (4 if pruned else 12)

@@ -43,7 +43,7 @@ def table(folder):
 
 
 def trials(folder, name):
-    return optuna.load_study(name, open_storage(f"sqlite:///{folder}/study.db")).trials
+    return optuna.load_study(study_name=name, storage=open_storage(f"sqlite:///{folder}/study.db")).trials
 
 
 def test_a_grid_with_a_failing_job_leaves_a_table_and_goes_on_where_it_was(train, tmp_path):

@@ -1,6 +1,8 @@
 """An Optuna study that several processes work on, with trials that take no time."""
 
 import math
+import sqlite3
+from pathlib import Path
 
 import optuna
 import pytest
@@ -9,9 +11,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
-from pix2pix_lit.runs.command import JobError
+from pix2pix_lit.runs.command import CONFIG_DIR, JobError
 from pix2pix_lit.runs.overrides import split_overrides
-from pix2pix_lit.sweep.study import Study, open_storage
+from pix2pix_lit.sweep.study import Study, open_storage, running_trial
 
 
 class Launcher:
@@ -39,20 +41,20 @@ def sweep(tmp_path):
 
     def run_sweep(run=lambda values: float(values["rate"]), arguments=("seed=3",), objective="val/l1", **settings):
         sampler = {"_target_": "optuna.samplers.TPESampler", "seed": settings.pop("seed", None), "n_startup_trials": 2}
-        study = Study(
-            sampler=optuna.samplers.TPESampler(),
-            direction=None,
-            study_name="study",
-            n_jobs=settings.pop("n_jobs", 1),
-            max_failure_rate=settings.pop("max_failure_rate", 1.0),
-            search_space=None,
-            custom_search_space=None,
-            **{"storage": address(tmp_path), "n_trials": 4, "params": {"rate": "interval(0, 1.0)"}} | settings,
-        )
         launcher = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
-        hydra = {"sweep": {"dir": str(tmp_path)}, "sweeper": {"sampler": sampler}, "launcher": launcher}
-        config = OmegaConf.create({"objective": objective, "hydra": hydra})
-        study.setup(config=config, hydra_context=None, task_function=None)
+        hydra = {"sweep": {"dir": str(tmp_path)}, "launcher": launcher}
+        defaults = {
+            "sampler": OmegaConf.create(sampler),
+            "storage": address(tmp_path),
+            "study_name": "study",
+            "direction": None,
+            "n_trials": 4,
+            "n_jobs": 1,
+            "max_failure_rate": 1.0,
+            "params": {"rate": "interval(0, 1.0)"},
+            "config": OmegaConf.create({"objective": objective, "hydra": hydra}),
+        }
+        study = Study(**defaults | settings, hydra_context=None, task_function=None)
         study.launcher = Launcher(run)
         study.sweep(list(arguments))
         return study.launcher.jobs
@@ -65,24 +67,24 @@ def address(folder):
 
 
 def load(folder):
-    return optuna.load_study("study", open_storage(address(folder)))
+    return optuna.load_study(study_name="study", storage=open_storage(address(folder)))
 
 
 def leave_running(folder, number_of_trials=1):
     """Trials as a killed process leaves them."""
     study = load(folder)
     for _ in range(number_of_trials):
-        study.ask({"rate": optuna.distributions.UniformDistribution(0, 1.0)})
+        study.ask().suggest_float("rate", 0, 1.0)
 
 
-def test_every_trial_gets_its_number_its_values_and_those_of_the_command(sweep):
+def test_every_job_gets_its_number_the_values_drawn_and_those_of_the_command(sweep):
     jobs = sweep()
     assert [job["trial"] for job in jobs] == ["0", "1", "2", "3"]
     assert all(job["seed"] == "3" and 0 <= float(job["rate"]) <= 1 for job in jobs)
     assert len({job["rate"] for job in jobs}) == 4
 
 
-def test_the_number_of_trials_is_that_of_the_study_whoever_runs_them(sweep, tmp_path):
+def test_n_trials_counts_the_trials_of_all_processes(sweep, tmp_path):
     assert len(sweep(n_trials=2)) == 2
     assert [job["trial"] for job in sweep(n_trials=5)] == ["2", "3", "4"]
     assert sweep(n_trials=5) == []
@@ -107,8 +109,9 @@ def test_a_failed_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path, outco
     assert states == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
 
 
-def test_a_study_of_failed_trials_alone_ends_well(sweep, tmp_path):
-    sweep(lambda values: None)
+def test_a_study_in_which_all_trials_failed_is_an_error(sweep, tmp_path):
+    with pytest.raises(JobError, match="all 4 trials of the study in .* failed; expected"):
+        sweep(lambda values: None)
     assert {trial.state for trial in load(tmp_path).trials} == {TrialState.FAIL}
 
 
@@ -117,7 +120,7 @@ def test_a_lower_failure_rate_ends_the_sweep(sweep):
         sweep(lambda values: None, max_failure_rate=0.5)
 
 
-def test_a_trial_whose_process_ended_goes_on_first_with_its_number_and_values(sweep, tmp_path):
+def test_a_trial_whose_process_ended_is_resumed_first_with_its_number_and_values(sweep, tmp_path):
     sweep(n_trials=1)
     leave_running(tmp_path)
     rate = load(tmp_path).trials[1].params["rate"]
@@ -126,7 +129,7 @@ def test_a_trial_whose_process_ended_goes_on_first_with_its_number_and_values(sw
     assert float(jobs[0]["rate"]) == rate
 
 
-def test_a_trial_of_a_process_that_lives_is_left_to_it(sweep, tmp_path):
+def test_a_trial_of_a_live_process_is_left_to_it(sweep, tmp_path):
     sweep(n_trials=1)
     leave_running(tmp_path)
     with FileLock(tmp_path / "locks" / "trial_1.lock"):
@@ -159,15 +162,15 @@ def test_with_a_seed_draws_are_repeatable_and_differ_from_trial_to_trial(sweep, 
 
 
 @pytest.mark.parametrize(("objective", "best"), [("val/l1", 0.0), ("val/ssim", 3.0)])
-def test_better_is_what_the_objective_says(sweep, tmp_path, objective, best):
+def test_the_direction_is_that_of_the_objective(sweep, tmp_path, objective, best):
     sweep(lambda values: float(values["trial"]), objective=objective)
     assert load(tmp_path).best_value == best
 
 
-def test_a_trial_that_reported_to_be_hopeless_is_pruned(sweep, tmp_path):
+def test_a_trial_that_its_callback_stopped_is_recorded_as_pruned(sweep, tmp_path):
     def run(values):
-        study = load(tmp_path)  # as a callback in another process has it
-        trial = optuna.trial.Trial(study, study.trials[int(values["trial"])]._trial_id)
+        storage = open_storage(address(tmp_path))  # as a callback in another process does
+        trial = running_trial(load(tmp_path), storage, int(values["trial"]))
         trial.report(0.75, step=10)
         trial.set_user_attr("pruned", values["trial"] == "1")
         return 0.5
@@ -178,7 +181,7 @@ def test_a_trial_that_reported_to_be_hopeless_is_pruned(sweep, tmp_path):
     assert (second.state, second.value) == (TrialState.PRUNED, 0.75)
 
 
-def test_another_command_cannot_go_on_with_a_study(sweep):
+def test_another_command_cannot_resume_a_study(sweep):
     sweep(n_trials=1, arguments=("seed=3", "data.root=/here"))
     with pytest.raises(JobError, match=r"differs in seed=4 \(3 before\); expected the same"):
         sweep(arguments=("seed=4", "data.root=/here"))
@@ -187,6 +190,31 @@ def test_another_command_cannot_go_on_with_a_study(sweep):
     assert len(sweep(arguments=("seed=3", "data.root=/there"), n_trials=2)) == 1
 
 
-def test_a_study_needs_a_storage_and_a_sampler_of_its_own(sweep):
+@pytest.mark.parametrize(
+    "sampler", sorted(Path(CONFIG_DIR, "hydra/sweeper/sampler").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_sampler_draws_values(sweep, sampler):
+    jobs = sweep(sampler=OmegaConf.load(sampler), params={"rate": "interval(0, 1)", "loss": "choice(a,b)"}, n_trials=6)
+    assert len({job["rate"] for job in jobs}) == 6
+
+
+def test_a_study_needs_a_storage(sweep):
     with pytest.raises(JobError, match="storage is not set"):
         sweep(storage=None)
+
+
+def test_a_trial_whose_process_ended_while_it_was_drawn_is_completed(sweep, tmp_path):
+    sweep(n_trials=1)
+    load(tmp_path).ask()
+    (job,) = sweep(n_trials=2)
+    assert job["trial"] == "1"
+    assert float(job["rate"]) == load(tmp_path).trials[1].params["rate"]
+
+
+def test_a_database_of_another_optuna_is_named(sweep, tmp_path):
+    sweep(n_trials=1)
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("UPDATE version_info SET schema_version = 1")
+        database.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+    with pytest.raises(JobError, match="cannot be opened.*begin another study"):
+        sweep(n_trials=2)

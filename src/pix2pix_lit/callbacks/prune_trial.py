@@ -1,20 +1,20 @@
-"""Ending hopeless trials of an Optuna study early."""
+"""Stopping unpromising trials of an Optuna study early."""
 
 import lightning as L
 
 
 class PruneTrial(L.Callback):
-    """Reports every validation to the study, and ends the run when its median rule says so.
+    """Reports every validation to the study, and stops the run if the median rule says so.
 
-    A trial is hopeless if its best value so far is worse than the median of what the finished trials had reported
+    A trial is pruned if its best value so far is worse than the median of what the finished trials had reported
     after the same number of batches (the median stopping rule of Golovin et al. 2017, Google Vizier).
 
     Args:
-        storage: address of the study's data base.
-        study_name: its name in there.
-        trial: number of the trial; None outside of a study, where nothing is done.
+        storage: SQLAlchemy address of the study's database.
+        study_name: name of the study in it.
+        trial: number of the trial; None outside a study, where nothing is done.
         objective: the metric that is reported.
-        startup_trials: trials that end before any is pruned.
+        startup_trials: trials that finish before any is pruned.
         warmup_steps: batches that every trial may train for.
     """
 
@@ -37,18 +37,19 @@ class PruneTrial(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.trial is None or trainer.sanity_checking:
             return
-        hopeless = trainer.is_global_zero and self._is_hopeless(trainer, self.trial)
-        if trainer.strategy.broadcast(hopeless):
+        should_prune = trainer.is_global_zero and self._should_prune(trainer, self.trial)
+        if trainer.strategy.broadcast(should_prune):
             trainer.should_stop = True
 
-    def _is_hopeless(self, trainer: L.Trainer, number: int) -> bool:
+    def _should_prune(self, trainer: L.Trainer, number: int) -> bool:
         import optuna
 
-        from pix2pix_lit.sweep.study import open_storage
+        from pix2pix_lit.sweep.study import open_storage, running_trial
 
+        storage = open_storage(self.storage)
         pruner = optuna.pruners.MedianPruner(self.startup_trials, self.warmup_steps)
-        study = optuna.load_study(self.study_name, open_storage(self.storage), pruner=pruner)
-        trial = optuna.trial.Trial(study, study.get_trials()[number]._trial_id)
+        study = optuna.load_study(study_name=self.study_name, storage=storage, pruner=pruner)
+        trial = running_trial(study, storage, number)
         trial.report(float(trainer.callback_metrics[self.objective]), trainer.global_step)
         if trial.should_prune():
             trial.set_user_attr("pruned", True)

@@ -72,7 +72,7 @@ PATH_KEYS = (
 """Keys whose values are file names, patterns, folders, columns of tables, or plain text."""
 
 EXTRAS = {
-    "sweep=optuna": ("hydra_plugins.hydra_optuna_sweeper", "sweep"),
+    "sweep=optuna": ("optuna", "sweep"),
     "sweep=joblib": ("hydra_plugins.hydra_joblib_launcher", "sweep"),
     "sweep=slurm": ("hydra_plugins.hydra_submitit_launcher", "slurm"),
     "logger=wandb": ("wandb", "wandb"),

@@ -1,133 +1,185 @@
-"""An Optuna study that any number of processes work on, that survives their end and has a number of trials in all."""
+"""An Optuna study: trials that several processes share, and that survive the end of a process."""
 
+import functools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy
 from filelock import FileLock, Timeout
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_params_from_overrides
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.trial import Trial, TrialState
 
+from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import JobError
 from pix2pix_lit.runs.overrides import differences
 from pix2pix_lit.sweep.results import better
+from pix2pix_lit.sweep.search_space import parse_overrides, suggest
 
 log = logging.getLogger(__name__)
 
 
 def open_storage(url: str) -> optuna.storages.RDBStorage:
-    """The data base with that SQLAlchemy address; made if it is SQLite and not there yet."""
-    if int(sqlalchemy.__version__.split(".")[0]) >= 2:
-        raise JobError(
-            f"sqlalchemy {sqlalchemy.__version__} is installed, which this Optuna cannot use; "
-            f'expected one below 2: pip install "sqlalchemy<2"'
-        )
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})  # seconds for others
-    return optuna.storages.RDBStorage(url)
-
-
-class Study(OptunaSweeperImpl):
-    """The Optuna sweeper with three differences.
-
-    - ``n_trials`` is the number of trials in the study, whoever ran them, not of trials to add.
-    - A trial whose process was killed is taken up by the next process that looks for work, in the same folder and
-      with the same values, so that its run goes on from its checkpoint. A lock in the sweep's folder tells the dead
-      from the living, so the processes of a study need to share that folder.
-    - A trial that fails, by an error or by an objective that is not finite, is one trial less and no more.
-
-    Every trial has its number as the value of the key ``trial``, beside the values that the study draws. With
-    ``sampler.seed`` the draws depend on that seed, the trial's number and the trials that are over.
+    """The database at this SQLAlchemy address; an SQLite file is created if there is none.
 
     Raises:
-        JobError: if the study was begun by another command, and for what Optuna's storage cannot be.
+        JobError: if another version of Optuna wrote it, or its driver is not installed.
+    """
+    options = None
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        options = {"connect_args": {"timeout": 60}}  # seconds to wait for other processes
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    except (ImportError, RuntimeError) as error:
+        raise JobError(
+            f"the study in {url} cannot be opened ({error}); expected one of this Optuna ({optuna.__version__}): "
+            f"begin another study with name=NAME, or choose another hydra.sweeper.storage"
+        ) from error
+
+
+def running_trial(study: optuna.Study, storage: optuna.storages.RDBStorage, number: int) -> Trial:
+    """A trial that this or another process began, to draw its values or to report metrics."""
+    study_id = storage.get_study_id_from_name(study.study_name)
+    return Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, number))
+
+
+class Study:
+    """Runs trials as jobs of a Hydra launcher, until the study has ``n_trials``, whichever processes ran them.
+
+    A trial whose process was killed is resumed by the next process that looks for work: in the same folder and with
+    the same values, so that its run resumes from its checkpoint. A lock in the sweep's folder shows whether its process
+    is alive, so all processes of a study need to share that folder. A trial that fails, by an error or by an objective
+    that is not finite, counts as one of the trials.
+
+    Every job gets the number of its trial as ``trial=NUMBER``, and the values drawn. With a seed the draws depend on
+    the seed, the trial's number and the finished trials.
+
+    Args:
+        sampler: the config of an Optuna sampler.
+        storage: SQLAlchemy address of the database.
+        study_name: name of the study in it.
+        direction: ``minimize`` or ``maximize``; None for what is better for the config's ``objective``.
+        n_trials: in the study.
+        n_jobs: trials that are launched together.
+        max_failure_rate: part of the trials launched together that may fail before the sweep is stopped.
+        params: the search space, as keys and sweeps in Hydra's syntax.
+        config: the composed config with that of Hydra.
+        hydra_context: what Hydra makes the launcher with.
+        task_function: the function that runs a job.
     """
 
-    config: DictConfig
-    launcher: Launcher
-    storage: str
-
-    def setup(self, **context: Any) -> None:
-        super().setup(**context)
-        self.folder = Path(self.config.hydra.sweep.dir)
+    def __init__(
+        self,
+        *,
+        sampler: DictConfig,
+        storage: str | None,
+        study_name: str,
+        direction: str | None,
+        n_trials: int,
+        n_jobs: int,
+        max_failure_rate: float,
+        params: Mapping[str, Any] | None,
+        config: DictConfig,
+        hydra_context: HydraContext,
+        task_function: TaskFunction,
+    ) -> None:
+        self.sampler, self.storage, self.study_name = sampler, storage, study_name
+        self.direction = direction or f"{better(config.objective)}imize"
+        self.n_trials, self.n_jobs, self.max_failure_rate = n_trials, n_jobs, max_failure_rate
+        self.params = params or {}
+        self.folder = Path(config.hydra.sweep.dir)
+        self.launcher = Plugins.instance().instantiate_launcher(
+            config=config, hydra_context=hydra_context, task_function=task_function
+        )
         self._held: dict[int, FileLock] = {}
 
     def sweep(self, arguments: list[str]) -> None:
+        """Run trials until the study has enough of them.
+
+        Args:
+            arguments: overrides of the command line, which may add to the search space or fix its keys.
+
+        Raises:
+            JobError: if the study was begun by another command, if too many trials fail or all of them, and for values
+                that Optuna cannot use.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        space, fixed = create_params_from_overrides(self._parse_sweeper_params_config() + arguments)
-        space = {key: distribution for key, distribution in space.items() if key not in fixed}
-        if not self.storage:
-            raise JobError("hydra.sweeper.storage is not set; expected an address such as sqlite:///FOLDER/study.db")
-        if not isinstance(self.sampler, optuna.samplers.BaseSampler):
-            raise JobError("hydra/sweeper/sampler is grid; expected another: for grids there is sweep=grid")
+        given = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        self.space, self.fixed = parse_overrides(given)
         with self._lock("study"):
-            self._refuse_another_command(self._open(), space, fixed)
-        while trials := self._take(space, fixed):
+            self._refuse_another_command()
+        while trials := self._take():
             jobs = [(*values, f"trial={number}") for number, values in trials.items()]
             returns = self.launcher.launch(jobs, initial_job_idx=min(trials))
-            ended_well = [self._tell(number, result) for number, result in zip(trials, returns, strict=True)]
-            if ended_well.count(False) > self.max_failure_rate * len(trials):
+            failed = [self._record(number, result) for number, result in zip(trials, returns, strict=True)].count(False)
+            if failed > self.max_failure_rate * len(trials):
                 raise JobError(
-                    f"{ended_well.count(False)} of {len(trials)} trials failed, which is more than "
+                    f"{failed} of {len(trials)} trials failed, which is more than "
                     f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows; their messages are above"
                 )
-        self._tell_states()
+        self._report()
+
+    @functools.cached_property
+    def _database(self) -> optuna.storages.RDBStorage:
+        if not self.storage:
+            raise JobError("hydra.sweeper.storage is not set; expected an address such as sqlite:///FOLDER/study.db")
+        return open_storage(self.storage)
 
     def _open(self) -> optuna.Study:
-        """Anew for every use, as Optuna remembers trials of its own and would not see what their runs report."""
+        """Opened for every use, since Optuna's studies cache trials and would miss what other processes report."""
         return optuna.create_study(
-            study_name=self.study_name,
-            storage=open_storage(self.storage),
-            direction=self._get_directions()[0] if self.direction else f"{better(self.config.objective)}imize",
-            load_if_exists=True,
+            study_name=self.study_name, storage=self._database, direction=self.direction, load_if_exists=True
         )
 
-    def _take(self, space: dict[str, Any], fixed: dict[str, Any]) -> dict[int, Sequence[str]]:
+    def _take(self) -> dict[int, list[str]]:
         """The numbers and overrides of the next trials to run, at most ``n_jobs``; their locks are held."""
         with self._lock("study"):
             study = self._open()
             begun = [trial for trial in study.get_trials() if trial.state != TrialState.WAITING]
-            trials: list[Trial] = []
-            for left in [t for t in begun if t.state == TrialState.RUNNING and not self._is_held(t.number)]:
-                if len(trials) < self.n_jobs:
-                    log.info("Trial %d was left by a process that has ended; it goes on", left.number)
-                    study.sampler = self._sampler(left.number)
-                    trials.append(Trial(study, left._trial_id))
-            for number in range(len(begun), min(self.n_trials, len(begun) + self.n_jobs - len(trials))):
+            left = [t.number for t in begun if t.state == TrialState.RUNNING and not self._is_held(t.number)]
+            taken: dict[int, list[str]] = {}
+            for number in left[: self.n_jobs]:
+                log.info("Trial %d was left by a process that has ended; it is resumed", number)
                 study.sampler = self._sampler(number)
-                trials.append(study.ask())
-            try:
-                overrides = self._configure_trials(trials, space, fixed)
-            except ValueError as error:  # Optuna's, for a space that has changed
-                raise JobError(f"the study in {self.storage} cannot have these trials: {error}") from error
-            for trial in trials:
-                self._held[trial.number] = self._lock(f"trial_{trial.number}")
-                self._held[trial.number].acquire()
-        return {trial.number: values for trial, values in zip(trials, overrides, strict=True)}
+                taken[number] = self._overrides(running_trial(study, self._database, number))
+            for number in range(len(begun), min(self.n_trials, len(begun) + self.n_jobs - len(taken))):
+                study.sampler = self._sampler(number)
+                trial = study.ask()
+                taken[trial.number] = self._overrides(trial)
+            for number in taken:
+                self._held[number] = self._lock(f"trial_{number}")
+                self._held[number].acquire()
+        return taken
+
+    def _overrides(self, trial: Trial) -> list[str]:
+        try:
+            drawn = {key: suggest(trial, key, override) for key, override in self.space.items()}
+        except UserError as error:
+            raise JobError(str(error)) from None
+        except ValueError as error:  # Optuna's
+            raise JobError(f"the study in {self.storage} cannot have this search space: {error}") from error
+        return [f"{key}={value}" for key, value in (drawn | self.fixed).items()]
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """One for each trial, as with one seed all processes and every restart would draw the same values."""
-        config = self.config.hydra.sweeper.sampler
-        seed = OmegaConf.select(config, "seed")
-        return self.sampler if seed is None else instantiate(config, seed=(seed * 100_003 + number) % 2**32)
+        """A new sampler for each trial: with one seed, all processes and every resumed sweep would draw the same."""
+        seed = self.sampler.get("seed")
+        return instantiate(self.sampler, **({} if seed is None else {"seed": (seed * 100_003 + number) % 2**32}))
 
-    def _tell(self, number: int, result: JobReturn) -> bool:
-        """Enter how a trial ended; False if it failed."""
+    def _record(self, number: int, result: JobReturn) -> bool:
+        """Write down how a trial ended; False if it failed."""
         study = self._open()
         value = result.return_value if result.status == JobStatus.COMPLETED else None
         finite = isinstance(value, int | float) and math.isfinite(value)
         if not finite:
             study.tell(number, state=TrialState.FAIL)
-            log.warning("Trial %d failed; the study goes on", number)
+            log.warning("Trial %d failed; the study continues", number)
         elif study.get_trials()[number].user_attrs.get("pruned"):
             study.tell(number, state=TrialState.PRUNED)
         else:
@@ -135,15 +187,22 @@ class Study(OptunaSweeperImpl):
         self._held.pop(number).release()
         return finite
 
-    def _tell_states(self) -> None:
+    def _report(self) -> None:
         study = self._open()
-        states = [trial.state.name.lower() for trial in study.get_trials()]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+        states = [trial.state for trial in study.get_trials()]
+        counts = ", ".join(f"{states.count(state)} {state.name.lower()}" for state in TrialState if state in states)
         log.info("The study in %s has %d trials: %s", self.folder, len(states), counts)
+        if states and set(states) == {TrialState.FAIL}:
+            raise JobError(
+                f"all {len(states)} trials of the study in {self.storage} failed; expected one that ends with a finite "
+                f"objective: see their messages above or in {self.folder / 'results.md'}, and begin another study with "
+                f"name=NAME"
+            )
 
-    def _refuse_another_command(self, study: optuna.Study, space: dict[str, Any], fixed: dict[str, Any]) -> None:
-        command = {key: str(value) for key, value in (fixed | space).items()}
-        before = study.user_attrs.get("command")
+    def _refuse_another_command(self) -> None:
+        study = self._open()
+        sweeps = {key: override.get_value_string() for key, override in self.space.items()}
+        command, before = self.fixed | sweeps, study.user_attrs.get("command")
         if before is None:
             study.set_user_attr("command", command)
         elif found := differences(before, command):
@@ -153,7 +212,7 @@ class Study(OptunaSweeperImpl):
             )
 
     def _lock(self, name: str) -> FileLock:
-        """Held by a process as long as it lives; the kernel lets it go."""
+        """A lock that the kernel releases when its process ends."""
         folder = self.folder / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{name}.lock")
