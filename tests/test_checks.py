@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from pix2pix_lit import predict, train
-from pix2pix_lit.checks import check_config, fits, in_words
+from pix2pix_lit.checks import check_choice, check_config, check_flag, check_integer, check_number, fits, in_words
 from pix2pix_lit.data import examples, preview
 from pix2pix_lit.data.audit import __main__ as audit
 from pix2pix_lit.errors import UserError
@@ -64,6 +64,27 @@ def numbers(config):
 )  # fmt: skip
 def test_values_fit_types(value, hint, expected):
     assert fits(value, hint) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "bounds", "allowed", "refused", "expected"),
+    [
+        (check_integer, (1,), (1, 10**9), (0, 1.0, True, "1", None), "a whole number, 1 or more"),
+        (check_integer, (2, 4), (2, 4), (1, 5, math.nan), "a whole number from 2 to 4"),
+        (check_number, (), (0, 0.5), (-1, math.nan, math.inf, True, "1", None), "a number, 0 or more"),
+        (check_number, (0.5, 1), (0.5, 1), (0.4, 1.1), "a number from 0.5 to 1"),
+        (check_flag, (), (True, False), (0, 1, "no", None), "true or false"),
+        (check_choice, (("a", "b", None),), ("a", None), ("c", 1, []), "one of a, b, null"),
+        (check_choice, (Literal["a", "b"],), ("b",), ("c",), "one of a, b"),
+    ],
+)
+def test_single_values_are_checked(check, bounds, allowed, refused, expected):
+    for value in allowed:
+        check("group.key", value, *bounds)
+    for value in refused:
+        with pytest.raises(UserError) as raised:
+            check("group.key", value, *bounds)
+        assert str(raised.value) == f"group.key is {value!r}; expected {expected}"
 
 
 def test_types_in_words():

@@ -525,7 +525,7 @@ def test_images_of_any_size_and_mode_come_out_with_their_name_and_size(tmp_path)
         ({"devices": 10**8}, "devices is 100000000; expected a whole number from 1 to"),
         ({"trusted": "no"}, "trusted is 'no'; expected true or false"),
         ({"gallery": "off"}, "gallery is 'off'; expected true or false"),
-        ({"half": "middle"}, "half is 'middle'; expected left, right or null"),
+        ({"half": "middle"}, "half is 'middle'; expected one of left, right, null"),
         ({"overlap": 20}, "overlap is 20, but tile is null; expected both"),
         ({"tile": 60}, "tile is 60; expected a side"),
         ({"tile": 64, "overlap": 40}, "overlap is 40; expected pixels from 0 to half of tile=64"),

@@ -25,16 +25,38 @@ _TRAINER = {
 """Words that Lightning's Trainer takes where its type hints allow any."""
 
 
-def check_number(key: str, value: float, least: float = 0.0, most: float = math.inf) -> None:
-    """Refuse anything but a finite number from ``least`` to ``most``.
+def check_integer(key: str, value: object, least: int = 0, most: int | None = None) -> None:
+    """Refuse anything but a whole number from ``least`` to ``most``, with a ``UserError`` that names ``key``."""
+    if type(value) is not int or value < least or (most is not None and value > most):
+        expected = f", {least} or more" if most is None else f" from {least} to {most}"
+        raise UserError(f"{key} is {shown(repr(value))}; expected a whole number{expected}")
 
-    Raises:
-        UserError: naming ``key``, what it is and what was expected.
+
+def check_number(key: str, value: object, least: float = 0.0, most: float = math.inf) -> None:
+    """Refuse anything but a finite number from ``least`` to ``most``, with a ``UserError`` that names ``key``."""
+    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:  # type: ignore
+        expected = f", {least:g} or more" if most == math.inf else f" from {least:g} to {most:g}"
+        raise UserError(f"{key} is {shown(repr(value))}; expected a number{expected}")
+
+
+def check_flag(key: str, value: object) -> None:
+    """Refuse anything but true and false, with a ``UserError`` that names ``key``."""
+    if type(value) is not bool:
+        raise UserError(f"{key} is {shown(repr(value))}; expected true or false")
+
+
+def check_choice(key: str, value: object, options: Any) -> None:
+    """Refuse anything but one of the options, with a ``UserError`` that names ``key``.
+
+    Args:
+        key: the name of the value.
+        value: what is checked.
+        options: a ``Literal`` of them, or a collection; None among them is called null.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not (is_number and least <= value <= most):
-        expected = f"{least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
-        raise UserError(f"{key} is {value!r}; expected a number, {expected}")
+    allowed = [*(get_args(options) or options)]
+    if value not in allowed:
+        names = ", ".join("null" if option is None else str(option) for option in allowed)
+        raise UserError(f"{key} is {shown(repr(value))}; expected one of {names}")
 
 
 def fits(value: Any, hint: Any) -> bool:

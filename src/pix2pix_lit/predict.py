@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from pix2pix_lit.checks import check_flag
 from pix2pix_lit.errors import UserError, first_few, shown
 from pix2pix_lit.runs.command import command
 from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
@@ -91,8 +92,7 @@ def predict(config: DictConfig) -> None:
                 f"output=FOLDER"
             )
     for key in ("grids", "gallery", "trusted"):
-        if type(config[key]) is not bool:  # "no" and "off" are words, which Python takes for true
-            raise UserError(f"{key} is {config[key]!r}; expected true or false")
+        check_flag(key, config[key])  # "no" and "off" are text, which Python takes for true
     refuse_more_processes_than_cores("devices", config.devices)
     output = Path(config.output)
     if names_one_file(output):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.checks import check_config
+from pix2pix_lit.checks import check_config, check_integer
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.names import is_utf8
 from pix2pix_lit.runs.command import command, message_for_user
@@ -160,8 +160,7 @@ def build(
     from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO, check_room
     from pix2pix_lit.internals.lightning import MultiProcessingLauncher
 
-    if not isinstance(config.seed, int) or config.seed < 0:
-        raise UserError(f"seed is {config.seed}; expected a whole number, 0 or more")
+    check_integer("seed", config.seed)
     if torch.cuda.is_available():
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(config.tf32)
     L.seed_everything(config.seed, workers=True, verbose=False)

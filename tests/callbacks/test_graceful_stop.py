@@ -199,7 +199,7 @@ def test_under_slurm_the_job_is_queued_again_after_the_checkpoint(fit, tmp_path,
 
 
 def test_no_number_of_steps_below_one_is_taken():
-    with pytest.raises(UserError, match="callbacks.stop.every_n_steps is 0; expected 1 or more"):
+    with pytest.raises(UserError, match="callbacks.stop.every_n_steps is 0; expected a whole number, 1 or more"):
         GracefulStop("last.ckpt", every_n_steps=0)
     with pytest.raises(UserError, match="callbacks.last.every_n_steps is -1"):
         LastCheckpoint("last.ckpt", every_n_steps=-1)

@@ -123,5 +123,7 @@ def test_with_a_gradient_scaler_only_weights_and_a_collapsed_scale_end_the_run(t
 
 
 def test_no_number_of_steps_below_one_is_taken():
-    with pytest.raises(UserError, match="callbacks.terminate_on_nan.every_n_steps is 0; expected 1 or more"):
+    with pytest.raises(
+        UserError, match="callbacks.terminate_on_nan.every_n_steps is 0; expected a whole number, 1 or more"
+    ):
         TerminateOnNaN("last.ckpt", every_n_steps=0)

@@ -274,7 +274,7 @@ def test_values_of_another_kind_are_refused(key, value):
 
 
 def test_an_unknown_cache_is_refused():
-    with pytest.raises(UserError, match=r"data\.cache is 'memory'; expected none, disk or ram"):
+    with pytest.raises(UserError, match=r"data\.cache is 'memory'; expected one of none, disk, ram"):
         PairsDataModule(Noise, cache="memory")
 
 
@@ -303,14 +303,14 @@ def test_too_few_training_pairs_are_refused():
 
 
 def test_an_unknown_direction_is_refused():
-    with pytest.raises(UserError, match=r"data\.direction is 'atob'; expected AtoB or BtoA"):
+    with pytest.raises(UserError, match=r"data\.direction is 'atob'; expected one of AtoB, BtoA"):
         PairsDataModule(Noise, direction="atob")
 
 
 @pytest.mark.parametrize("changes", [{"batch_size": 0}, {"val_batch_size": -1}])
 def test_a_batch_size_below_one_is_refused(changes):
     [(key, value)] = changes.items()
-    with pytest.raises(UserError, match=rf"data\.{key}={value}.*expected 1 or more"):
+    with pytest.raises(UserError, match=rf"data\.{key} is {value}; expected a whole number, 1 or more"):
         PairsDataModule(Noise, **changes)
 
 

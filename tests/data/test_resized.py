@@ -112,8 +112,8 @@ def test_an_image_of_the_right_size_is_left_as_it_is():
 @pytest.mark.parametrize(
     ("options", "b_type", "message"),
     [
-        ({"resampling": "lanczos"}, LABELS, r"data\.resampling is 'lanczos'; expected opencv or pillow"),
-        ({"label_resampling": "cubic"}, LABELS, r"data\.label_resampling is 'cubic'; expected nearest or blended"),
+        ({"resampling": "lanczos"}, LABELS, r"data\.resampling is 'lanczos'; expected one of opencv, pillow"),
+        ({"label_resampling": "cubic"}, LABELS, r"data\.label_resampling is 'cubic'; expected one of nearest, blended"),
         ({"label_resampling": "blended"}, ImageType(kind="ids", channels=1, classes=4), "mean nothing when blended"),
         ({"snap_labels": True}, RGB, r"neither image has labels as colours.*data\.source\.b\.kind=colors"),
         ({"snap_labels": True}, ImageType(kind="colors"), r"has no palette.*set data\.source\.b\.palette"),

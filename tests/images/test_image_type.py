@@ -153,14 +153,14 @@ def test_lists_from_configs_count_as_tuples():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kind": "photo"}, "kind of an image is 'photo'; expected continuous, colors or ids"),
-        ({"dtype": "int8"}, "dtype of an image is 'int8'; expected uint8, uint16 or float32"),
+        ({"kind": "photo"}, "kind of an image is 'photo'; expected one of continuous, colors, ids"),
+        ({"dtype": "int8"}, "dtype of an image is 'int8'; expected one of uint8, uint16, float32"),
         ({"channels": 0}, "channels of an image is 0; expected a whole number, 1 or more"),
         ({"channels": 2.0}, "channels of an image is 2.0; expected"),
         ({"kind": "colors", "channels": 1}, "kind colors has channels=1 dtype=uint8; expected 3 and uint8"),
         ({"kind": "ids"}, "kind ids has channels=3.*expected 1"),
         ({"kind": "ids", "channels": 1}, "classes of an image of kind ids is None; expected their number"),
-        ({"kind": "ids", "channels": 1, "classes": 257}, "classes .* is 257; expected their number, from 2 to 256"),
+        ({"kind": "ids", "channels": 1, "classes": 257}, "classes .* is 257; expected a whole number from 2 to 256"),
         ({"classes": 5}, "kind continuous has classes or values; expected null"),
         ({"palette": "cityscapes"}, "kind continuous has a palette; expected null, or kind=colors"),
         ({"instance_edges": True}, "kind continuous has instance_edges=true; expected colors or ids"),

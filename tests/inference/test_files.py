@@ -259,14 +259,14 @@ def test_nothing_to_read_gives_no_batch():
 
 
 def test_an_unknown_half_is_refused():
-    with pytest.raises(UserError, match="half is 'top'; expected left, right or null"):
+    with pytest.raises(UserError, match="half is 'top'; expected one of left, right, null"):
         next(read_batches([], 1, 0, half="top"))
 
 
 def test_a_batch_size_below_one_is_refused():
-    with pytest.raises(UserError, match="batch_size=0 num_workers=0; expected 1 or more"):
+    with pytest.raises(UserError, match="batch_size is 0; expected a whole number, 1 or more"):
         next(read_batches([], 0, 0))
-    with pytest.raises(UserError, match="batch_size=1 num_workers=-1; expected 1 or more, and 0 or more"):
+    with pytest.raises(UserError, match="num_workers is -1; expected a whole number, 0 or more"):
         next(read_batches([], 1, -1))
 
 

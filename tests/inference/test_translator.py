@@ -310,7 +310,7 @@ def test_without_dropout_there_are_no_samples():
     generator = UNetGenerator(width=4, depth=3, dropout=0.0, dropout_blocks=())
     with pytest.raises(UserError, match="the generator has no dropout, so all samples would be equal"):
         Translator(generator).draw(noise(3, 8, 8), samples=2)
-    with pytest.raises(UserError, match="samples is 0; expected 1 or more"):
+    with pytest.raises(UserError, match="samples is 0; expected a whole number, 1 or more"):
         Translator(make("unet")).draw(noise(3, 8, 8), samples=0)
 
 

@@ -13,7 +13,7 @@ import lightning as L
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from pix2pix_lit.callbacks.agreement import Agreement
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.internals.lightning import (
     cluster_environment,
     finished_epochs,
@@ -55,8 +55,7 @@ class GracefulStop(L.Callback):
     """
 
     def __init__(self, path: str, every_n_steps: int = 1) -> None:
-        if every_n_steps < 1:
-            raise UserError(f"callbacks.stop.every_n_steps is {every_n_steps}; expected 1 or more")
+        check_integer("callbacks.stop.every_n_steps", every_n_steps, 1)
         self.path = path
         self.every_n_steps = every_n_steps
         self._received: set[int] = set()

@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due
 
 
@@ -30,8 +30,7 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, path: str, every_n_steps: int = 1000) -> None:
         super().__init__()
-        if every_n_steps < 0:
-            raise UserError(f"callbacks.last.every_n_steps is {every_n_steps}; expected 0 or more")
+        check_integer("callbacks.last.every_n_steps", every_n_steps, 0)
         self.path = path
         self.every_n_steps = every_n_steps
         self._saved_step = -1

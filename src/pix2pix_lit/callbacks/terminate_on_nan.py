@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pix2pix_lit.callbacks.agreement import Agreement
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError, first_few
 
 
@@ -40,8 +41,7 @@ class TerminateOnNaN(L.Callback):
     """Of a gradient scaler that starts at 65536 and halves it after each overflow."""
 
     def __init__(self, checkpoint: str, every_n_steps: int = 50) -> None:
-        if every_n_steps < 1:
-            raise UserError(f"callbacks.terminate_on_nan.every_n_steps is {every_n_steps}; expected 1 or more")
+        check_integer("callbacks.terminate_on_nan.every_n_steps", every_n_steps, 1)
         self.checkpoint = Path(checkpoint)
         self.every_n_steps = every_n_steps
         self._steps: list[_Step] = []

@@ -5,8 +5,8 @@ from typing import Any
 
 import lightning as L
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.data.loader import PairLoader
-from pix2pix_lit.errors import UserError
 
 
 class Throughput(L.Callback):
@@ -23,8 +23,7 @@ class Throughput(L.Callback):
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        if every_n_steps < 1:
-            raise UserError(f"callbacks.throughput.every_n_steps is {every_n_steps}; expected 1 or more")
+        check_integer("callbacks.throughput.every_n_steps", every_n_steps, 1)
         self.every_n_steps = every_n_steps
         self._restart()
 

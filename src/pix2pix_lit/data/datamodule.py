@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 
+from pix2pix_lit.checks import check_choice, check_flag, check_integer
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.cache import CachedPairs, CacheKind, cache_in_memory, cache_on_disk
 from pix2pix_lit.data.dataset import Batch, Direction, Draw, PairDataset, evenly_spread
@@ -86,22 +87,15 @@ class PairsDataModule(L.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if direction not in ("AtoB", "BtoA"):
-            raise UserError(f"data.direction is {direction!r}; expected AtoB or BtoA")
-        if type(num_workers) is not int or num_workers < 0:
-            raise UserError(f"data.num_workers is {num_workers!r}; expected a whole number, 0 or more")
-        if type(prefetch) is not int or prefetch < 1:
-            raise UserError(f"data.prefetch is {prefetch!r}; expected a whole number, 1 or more")
-        if type(flip) is not bool or type(snap_labels) is not bool:
-            raise UserError(f"data.flip={flip} data.snap_labels={snap_labels}; expected true or false")
-        if type(seed) is not int or seed < 0:
-            raise UserError(f"data.seed is {seed!r}; expected a whole number, 0 or more")
-        if cache not in ("none", "disk", "ram"):
-            raise UserError(f"data.cache is {cache!r}; expected none, disk or ram")
-        if batch_size < 1 or val_batch_size < 1:
-            raise UserError(
-                f"data.batch_size={batch_size} and data.val_batch_size={val_batch_size}; expected 1 or more"
-            )
+        check_choice("data.direction", direction, ("AtoB", "BtoA"))
+        check_choice("data.cache", cache, ("none", "disk", "ram"))
+        check_integer("data.num_workers", num_workers)
+        check_integer("data.prefetch", prefetch, 1)
+        check_integer("data.seed", seed)
+        check_integer("data.batch_size", batch_size, 1)
+        check_integer("data.val_batch_size", val_batch_size, 1)
+        check_flag("data.flip", flip)
+        check_flag("data.snap_labels", snap_labels)
         (height, width), crop = (
             height_and_width(load_size, "data.load_size"),
             height_and_width(crop_size, "data.crop_size"),

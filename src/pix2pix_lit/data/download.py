@@ -16,6 +16,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError, shown
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ class Archive:
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise UserError(f"data.archive.url is {self.url!r}; expected an address that begins with https://")
-        if self.bytes is not None and (type(self.bytes) is not int or self.bytes < 1):
-            raise UserError(f"data.archive.bytes is {self.bytes!r}; expected the size of the file, or null")
+        if self.bytes is not None:
+            check_integer("data.archive.bytes", self.bytes, 1)
         if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", str(self.sha256)):
             raise UserError(f"data.archive.sha256 is {self.sha256!r}; expected 64 digits of 0-9 and a-f, or null")
 

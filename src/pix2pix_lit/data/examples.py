@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import command
 
@@ -36,8 +37,7 @@ def examples(config: DictConfig) -> None:
 
     if not config.output:
         raise UserError("output is not set; expected the folder for labels/ and photos/: pass output=FOLDER")
-    if type(config.count) is not int or config.count < 1:
-        raise UserError(f"count is {config.count!r}; expected a whole number, 1 or more")
+    check_integer("count", config.count, 1)
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
     size = height_and_width(plain["size"], "size", smallest=32, largest=4096)

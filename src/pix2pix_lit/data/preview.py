@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from omegaconf import DictConfig
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import command
 
@@ -48,8 +49,7 @@ def preview(config: DictConfig) -> None:
     if not config.output:
         raise UserError("output is not set; expected the folder for pairs.png: pass output=FOLDER")
     for key, least in (("count", 1), ("draws", 0)):
-        if type(config[key]) is not int or config[key] < least:
-            raise UserError(f"{key} is {config[key]!r}; expected a whole number, {least} or more")
+        check_integer(key, config[key], least)
     datamodule = instantiate(config.data, cache="none", _convert_="all")  # a few pairs are not worth a cache
     datamodule.setup("fit")
     indices = evenly_spread(len(datamodule.train_pairs), config.count)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from pix2pix_lit.checks import check_choice
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
@@ -40,10 +41,8 @@ class ResizedPairs:
         label_resampling: LabelResampling = "nearest",
         snap_labels: bool = False,
     ) -> None:
-        if resampling not in ("opencv", "pillow"):
-            raise UserError(f"data.resampling is {resampling!r}; expected opencv or pillow")
-        if label_resampling not in ("nearest", "blended"):
-            raise UserError(f"data.label_resampling is {label_resampling!r}; expected nearest or blended")
+        check_choice("data.resampling", resampling, Resampling)
+        check_choice("data.label_resampling", label_resampling, LabelResampling)
         for image_type in (source.a, source.b):
             if label_resampling == "blended" and (image_type.kind == "ids" or image_type.instance_edges):
                 raise UserError(

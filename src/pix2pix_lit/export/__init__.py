@@ -7,6 +7,7 @@ One module a format. Each has ``SUFFIX``, what its files are called; ``PRECISION
 import importlib
 from typing import TYPE_CHECKING, Protocol, cast
 
+from pix2pix_lit.checks import check_choice
 from pix2pix_lit.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def format_named(name: str) -> Format:
     Raises:
         UserError: for another name than those of ``FORMATS``, and if what it needs is not installed.
     """
-    if name not in FORMATS:
-        raise UserError(f"format is {name!r}; expected one of {', '.join(FORMATS)}")
+    check_choice("format", name, FORMATS)
     try:
         return cast(Format, importlib.import_module(f"pix2pix_lit.export.{name}"))
     except ImportError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from pix2pix_lit.checks import check_flag, check_integer
 from pix2pix_lit.errors import UserError, printable
 from pix2pix_lit.files.atomic_write import temporary_folder_in
 from pix2pix_lit.files.json import as_json
@@ -77,8 +78,7 @@ def export(config: DictConfig) -> None:
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: pix2pix-lit export ckpt=FILE format=onnx")
     for key in ("embed_preprocessing", "recalibrate"):
-        if type(config[key]) is not bool:
-            raise UserError(f"{key} is {config[key]!r}; expected true or false")
+        check_flag(key, config[key])
     keep_freed_memory()  # as predict does, so that the generator is timed as it is used
     module = format_named(config.format)
     if config.precision not in module.PRECISIONS:
@@ -183,8 +183,7 @@ def _inputs(config: DictConfig, metadata: Any) -> "tuple[list[np.ndarray], list[
     from pix2pix_lit.export.inputs import DRAWN, draw_inputs, read_inputs
 
     for key in ("count", "calibration_count", "batch_size"):
-        if type(config[key]) is not int or config[key] < 1:
-            raise UserError(f"{key} is {config[key]!r}; expected a whole number, 1 or more")
+        check_integer(key, config[key], 1)
     if config.images is None:
         side = max(metadata.size_multiple, metadata.smallest_side, 64)
         sizes = [side, side + side // 4 + 1]  # the second is padded

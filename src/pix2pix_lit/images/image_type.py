@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pix2pix_lit.checks import check_choice, check_integer
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.images.palettes import ID_VALUES, PALETTES
 
@@ -249,12 +250,9 @@ class ImageType:
 def _check(image_type: ImageType) -> None:
     """Refuse what does not fit together, naming the key."""
     kind, channels, dtype = image_type.kind, image_type.channels, image_type.dtype
-    if kind not in ("continuous", "colors", "ids"):
-        raise UserError(f"kind of an image is {kind!r}; expected continuous, colors or ids")
-    if dtype not in ("uint8", "uint16", "float32"):
-        raise UserError(f"dtype of an image is {dtype!r}; expected uint8, uint16 or float32")
-    if type(channels) is not int or channels < 1:
-        raise UserError(f"channels of an image is {channels!r}; expected a whole number, 1 or more")
+    check_choice("kind of an image", kind, ("continuous", "colors", "ids"))
+    check_choice("dtype of an image", dtype, ("uint8", "uint16", "float32"))
+    check_integer("channels of an image", channels, 1)
     if kind == "colors" and (channels, dtype) != (3, "uint8"):
         raise UserError(f"an image of kind colors has channels={channels} dtype={dtype}; expected 3 and uint8")
     if kind == "ids":
@@ -263,11 +261,7 @@ def _check(image_type: ImageType) -> None:
             raise UserError(
                 f"an image of kind ids has channels={channels} dtype={dtype}; expected 1 and uint8 or uint16"
             )
-        if type(image_type.classes) is not int or not 2 <= image_type.classes <= most:
-            raise UserError(
-                f"classes of an image of kind ids is {image_type.classes!r}; expected their number, from 2 to {most} "
-                f"for dtype={dtype}"
-            )
+        check_integer(f"classes of an image of kind ids, dtype {dtype},", image_type.classes, 2, most)
     elif image_type.classes is not None or image_type.values is not None:
         raise UserError(f"an image of kind {kind} has classes or values; expected null for both, or kind=ids")
     if kind == "continuous" and image_type.palette is not None:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
+from pix2pix_lit.checks import check_choice, check_integer
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.text import as_on_disk, decode_paths, read_paths
 from pix2pix_lit.images.files import WRITTEN_SUFFIXES, decode_file, suffix_for
@@ -115,8 +116,7 @@ def find_inputs(
             if files of this ``suffix`` cannot hold translations, if ``output`` is a file, or for a ``naming`` without
             ``{stem}`` or with a folder.
     """
-    if suffix is not None and suffix not in WRITTEN_SUFFIXES:
-        raise UserError(f"suffix is {suffix!r}; expected one of {', '.join(WRITTEN_SUFFIXES)}")
+    check_choice("suffix", suffix, (*WRITTEN_SUFFIXES, None))
     if suffix is not None and suffix_for(suffix, target_type) != suffix:
         raise UserError(
             f"suffix is {suffix!r}, but such files cannot hold what this model paints ({target_type.describe()}) "
@@ -283,10 +283,9 @@ def read_batches(
     Raises:
         UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
     """
-    if half not in (None, "left", "right"):
-        raise UserError(f"half is {half!r}; expected left, right or null")
-    if type(batch_size) is not int or type(num_workers) is not int or batch_size < 1 or num_workers < 0:
-        raise UserError(f"batch_size={batch_size} num_workers={num_workers}; expected 1 or more, and 0 or more")
+    check_choice("half", half, ("left", "right", None))
+    check_integer("batch_size", batch_size, 1)
+    check_integer("num_workers", num_workers)
     loaded = read_ahead(lambda task: read_task(task, half, input_type, check), tasks, num_workers, ahead=batch_size)
     return _grouped(loaded, batch_size)
 

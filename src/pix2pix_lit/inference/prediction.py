@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pix2pix_lit.checks import check_choice, check_integer
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.files.atomic_write import NO_ROOM
@@ -65,11 +66,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("num_workers", 0), ("samples", 0), ("seed", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise UserError(f"{name} is {value!r}; expected a whole number, {least} or more")
-        if self.half not in (None, "left", "right"):
-            raise UserError(f"half is {self.half!r}; expected left, right or null")
+            check_integer(name, getattr(self, name), least)
+        check_choice("half", self.half, ("left", "right", None))
         if self.samples and self.tile is not None:
             raise UserError(
                 f"samples is {self.samples} and tile is {self.tile}; expected one of the two: unset the other"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoints.loading import load_generator
 from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.images.decoders import decode_pillow
 from pix2pix_lit.images.image_type import RGB, ImageType
@@ -218,8 +219,7 @@ class Translator:
         Raises:
             UserError: for an exported file, whose dropout is gone, a generator without any, and ``samples`` below 1.
         """
-        if samples < 1:
-            raise UserError(f"samples is {samples}; expected 1 or more")
+        check_integer("samples", samples, 1)
         if not isinstance(self.backend, TorchBackend):
             raise UserError("samples need dropout, which exported files do not have; expected a checkpoint")
         self._check_dtype(str(image.dtype).removeprefix("torch."))

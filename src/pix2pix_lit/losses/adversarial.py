@@ -1,13 +1,13 @@
 """The adversarial terms, and penalties on the discriminator's gradient."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix_lit.checks import check_number
+from pix2pix_lit.checks import check_choice, check_integer, check_number
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput
 
@@ -42,15 +42,12 @@ class AdversarialLoss:
         r1: float = 0.0,
         r1_every: int = 16,
     ) -> None:
-        if kind not in get_args(AdversarialKind):
-            raise UserError(f"adversarial.kind is {kind!r}; expected one of {get_args(AdversarialKind)}")
+        check_choice("adversarial.kind", kind, AdversarialKind)
         check_number("adversarial.weight", weight)
         check_number("adversarial.real_label", real_label, 0.5, 1)
         check_number("adversarial.gradient_penalty", gradient_penalty)
         check_number("adversarial.r1", r1)
-        check_number("adversarial.r1_every", r1_every, 1)
-        if r1_every != int(r1_every):
-            raise UserError(f"adversarial.r1_every is {r1_every}; expected a whole number of batches")
+        check_integer("adversarial.r1_every", r1_every, 1)
         if real_label != 1 and kind not in ("vanilla", "lsgan"):
             raise UserError(
                 f"adversarial.real_label is {real_label}, but {kind} has no labels; expected 1, or the kind vanilla or "

@@ -2,14 +2,14 @@
 
 import pickle
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG19_Weights, vgg19  # type: ignore[import-untyped]
 
-from pix2pix_lit.checks import check_number
+from pix2pix_lit.checks import check_choice, check_number
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.torchmetrics import lpips_network
 
@@ -42,8 +42,7 @@ class PerceptualLoss(nn.Module):
 
     def __init__(self, weight: float = 0.0, kind: PerceptualKind = "vgg19", weights: str | None = None) -> None:
         super().__init__()
-        if kind not in get_args(PerceptualKind):
-            raise UserError(f"perceptual.kind is {kind!r}; expected one of {get_args(PerceptualKind)}")
+        check_choice("perceptual.kind", kind, PerceptualKind)
         check_number("perceptual.weight", weight)
         self.kind = kind
         self.weight = weight

@@ -1,13 +1,12 @@
 """The reconstruction term: a fake against its target."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pix2pix_lit.checks import check_number
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.checks import check_choice, check_number
 
 ReconstructionKind = Literal["l1", "l2", "charbonnier"]
 
@@ -26,8 +25,7 @@ class ReconstructionLoss:
     """
 
     def __init__(self, kind: ReconstructionKind = "l1", weight: float = 100.0, epsilon: float = 1e-3) -> None:
-        if kind not in get_args(ReconstructionKind):
-            raise UserError(f"reconstruction.kind is {kind!r}; expected one of {get_args(ReconstructionKind)}")
+        check_choice("reconstruction.kind", kind, ReconstructionKind)
         check_number("reconstruction.weight", weight)
         check_number("reconstruction.epsilon", epsilon, 1e-8)  # a root has no slope at 0
         self.kind = kind

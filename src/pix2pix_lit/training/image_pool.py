@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.checks import check_integer
 
 
 class ImagePool:
@@ -21,8 +21,7 @@ class ImagePool:
     """
 
     def __init__(self, size: int = 0) -> None:
-        if not isinstance(size, int) or size < 0:
-            raise UserError(f"model.pool_size is {size!r}; expected a whole number of pairs, 0 or more")
+        check_integer("model.pool_size", size)
         self.size = size
         self.pairs: list[tuple[Tensor, Tensor]] = []
 

@@ -1,9 +1,9 @@
 """Learning rates over a run, a pure function of epoch and step."""
 
 import math
-from typing import Literal, get_args
+from typing import Literal
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.checks import check_choice, check_integer
 
 Decay = Literal["linear", "cosine"]
 
@@ -30,10 +30,8 @@ class LearningRateSchedule:
             ("decay_epochs", decay_epochs),
             ("warmup_steps", warmup_steps),
         ):
-            if type(value) is not int or value < 0:
-                raise UserError(f"model.schedule.{name} is {value!r}; expected a whole number, 0 or more")
-        if decay not in get_args(Decay):
-            raise UserError(f"model.schedule.decay is {decay!r}; expected one of {get_args(Decay)}")
+            check_integer(f"model.schedule.{name}", value)
+        check_choice("model.schedule.decay", decay, Decay)
         self.constant_epochs = constant_epochs
         self.decay_epochs = decay_epochs
         self.decay = decay

@@ -233,7 +233,7 @@ def test_chance_depends_on_seed_and_index_alone(kind):
         (lambda: Edges(sigma=-1), "edges has sigma=-1; expected 0 or more"),
         (lambda: Downsampled(factor=1), "downsampled has factor=1; expected more than 1"),
         (lambda: Masked(share=1), "masked has share=1; expected a share between 0 and 1"),
-        (lambda: Masked(place="left"), "masked has place='left'; expected center or random"),
+        (lambda: Masked(place="left"), "place is 'left'; expected one of center, random"),
         (lambda: Masked(seed=-1), "masked has seed=-1; expected 0 or more"),
         (lambda: Noise(sigma=float("nan")), "noise has sigma=nan; expected 0 or more"),
     ],

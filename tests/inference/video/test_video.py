@@ -561,7 +561,7 @@ def test_a_target_that_cannot_be_written_is_refused(tmp_path):
 
 def test_no_frames_in_a_batch_are_refused(tmp_path):
     source = write_video(tmp_path / "in.mp4", counting(2))
-    with pytest.raises(UserError, match=r"batch_size=0; expected 1 or more"):
+    with pytest.raises(UserError, match=r"batch_size is 0; expected a whole number, 1 or more"):
         translate_video(source, tmp_path / "out.mp4", never, 0)
 
 

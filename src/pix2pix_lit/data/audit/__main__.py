@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.json import as_json
 from pix2pix_lit.runs.command import command
@@ -50,8 +51,9 @@ def audit(config: DictConfig) -> None:
     from pix2pix_lit.data.audit.report import as_table
 
     started = time.monotonic()
-    if not config.output or config.num_workers < 0:
-        raise UserError(f"output={config.output} num_workers={config.num_workers}; expected a folder, and 0 or more")
+    if not config.output:
+        raise UserError("output is not set; expected the folder for the report: pass output=FOLDER")
+    check_integer("num_workers", config.num_workers)
     output = Path(config.output)
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pix2pix_lit.checks import check_choice
 from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
 from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
@@ -50,8 +51,7 @@ class CityscapesOfficialSource(PairSource):
     """
 
     def __init__(self, root: str | None, split: str, labels: Labels = "color", instance_edges: bool = False) -> None:
-        if labels not in _TYPES:
-            raise UserError(f"data.source.labels is {labels!r}; expected one of {', '.join(_TYPES)}")
+        check_choice("data.source.labels", labels, _TYPES)
         self.a, self.b = RGB, replace(_TYPES[labels], instance_edges=instance_edges)
         self.labels = labels
         trees = _trees(root, "leftImg8bit", "gtFine")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from pix2pix_lit.checks import check_choice
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import resize
 from pix2pix_lit.data.sources.layouts import explained_by_layout
@@ -119,8 +120,7 @@ class Masked(Derivation):
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise UserError(f"masked has share={self.share}; expected a share between 0 and 1, such as 0.25")
-        if self.place not in ("center", "random"):
-            raise UserError(f"masked has place={self.place!r}; expected center or random")
+        check_choice("data.source.derive.place", self.place, ("center", "random"))
         _check_not_negative("masked", "seed", self.seed)
 
     def input_type(self, photos: ImageType) -> ImageType:

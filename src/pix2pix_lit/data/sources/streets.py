@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.data.streets.canvas import Camera, Canvas, Dice
@@ -56,8 +57,10 @@ class StreetsSource(PairSource):
             raise UserError(f"streets: split is {split!r}, but there are only train and val. Choose one of them.")
         self.split = split
         self.height, self.width = height_and_width(size, "data.source.size", smallest=32, largest=4096)
-        self.seed = _not_negative("seed", seed)
-        lengths = (_not_negative("train_length", train_length), _not_negative("val_length", val_length))
+        self.seed = seed
+        lengths = (train_length, val_length)
+        for name, value in (("seed", seed), ("train_length", train_length), ("val_length", val_length)):
+            check_integer(f"data.source.{name}", value)
         self._length = lengths[SPLITS.index(split)]
 
     def __len__(self) -> int:
@@ -99,9 +102,3 @@ class StreetsSource(PairSource):
         for thing in scene.things:  # sorted from far to near
             thing.paint(canvas)
         return finish(canvas, grain), canvas.labels
-
-
-def _not_negative(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UserError(f"streets: {name} is {value!r}, but it must be a whole number, 0 or more. Change {name}.")
-    return value

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import replacement_of
 from pix2pix_lit.inference.video.reader import VIDEO_SUFFIXES, FrameBatch, VideoReader, opened
@@ -61,8 +62,7 @@ def translate_video(
         raise UserError(
             f"{source} can only be translated with PyAV, which is not installed: pip install 'pix2pix-lit[video]'"
         ) from error
-    if batch_size < 1:
-        raise UserError(f"batch_size={batch_size}; expected 1 or more")
+    check_integer("batch_size", batch_size, 1)
     output = output_for(target)
     with opened(source) as container:
         reader = VideoReader(source, container)

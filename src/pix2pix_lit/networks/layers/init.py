@@ -1,12 +1,12 @@
 """Initial weights."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from pix2pix_lit.errors import UserError
+from pix2pix_lit.checks import check_choice
 
 Initialization = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
@@ -24,8 +24,7 @@ def initialize(network: nn.Module, kind: Initialization = "normal", gain: float 
     Raises:
         UserError: for an unknown ``kind``.
     """
-    if kind not in get_args(Initialization):
-        raise UserError(f"init.kind is {kind!r}; expected one of {get_args(Initialization)}")
+    check_choice("init.kind", kind, Initialization)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             weight = _learnt_weight(module)

@@ -2,15 +2,15 @@
 
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pix2pix_lit.checks import check_choice
 from pix2pix_lit.distributed import world_size
-from pix2pix_lit.errors import UserError
 
 Norm = Literal["batch", "instance", "none"]
 InferenceStatistics = Literal["per_image", "running"]
@@ -166,8 +166,8 @@ def make_norm(kind: Norm, channels: int, inference: InferenceStatistics = "per_i
     Raises:
         UserError: for an unknown ``kind`` or ``inference``.
     """
-    if inference not in get_args(InferenceStatistics):
-        raise UserError(f"norm_inference is {inference!r}; expected one of {get_args(InferenceStatistics)}")
+    check_choice("norm", kind, Norm)
+    check_choice("norm_inference", inference, InferenceStatistics)
     match kind:
         case "batch":
             return BatchNorm2d(channels, inference)
@@ -175,7 +175,6 @@ def make_norm(kind: Norm, channels: int, inference: InferenceStatistics = "per_i
             return InstanceNorm2d(channels)
         case "none":
             return nn.Identity()
-    raise UserError(f"norm is {kind!r}; expected one of {get_args(Norm)}")
 
 
 def _batch_norms(network: nn.Module) -> list[BatchNorm2d]:
