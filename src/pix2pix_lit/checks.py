@@ -32,9 +32,10 @@ def check_integer(key: str, value: object, least: int = 0, most: int | None = No
         raise UserError(f"{key} is {shown(repr(value))}; expected a whole number{expected}")
 
 
-def check_number(key: str, value: object, least: float = 0.0, most: float = math.inf) -> None:
+def check_number(key: str, value: Any, least: float = 0.0, most: float = math.inf) -> None:
     """Refuse anything but a finite number from ``least`` to ``most``, with a ``UserError`` that names ``key``."""
-    if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:  # type: ignore
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not least <= value <= most:
         expected = f", {least:g} or more" if most == math.inf else f" from {least:g} to {most:g}"
         raise UserError(f"{key} is {shown(repr(value))}; expected a number{expected}")
 
