@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
-from pix2pix_lit.files.atomic_write import temporary_path_in
+from pix2pix_lit.files.atomic_write import temporary_path
 from pix2pix_lit.runs.command import CONFIG_DIR
 
 from .fork_server import ForkServer
@@ -113,7 +113,7 @@ def _left_by_a_killed_process(folder: Path, *, is_folder: bool = False) -> Path:
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
-        path = temporary_path_in(folder)
+        path = temporary_path(folder)
         path.mkdir() if is_folder else path.write_bytes(b"half")
         os.write(sending, os.fsencode(path))
         os.kill(os.getpid(), signal.SIGKILL)

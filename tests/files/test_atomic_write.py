@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pix2pix_lit.files import atomic_write as replacement
-from pix2pix_lit.files.atomic_write import remove_leftovers, replacement_of, temporary_folder_in, temporary_path_in
+from pix2pix_lit.files import atomic_write as module
+from pix2pix_lit.files.atomic_write import atomic_write, remove_leftovers, temporary_folder, temporary_path
 from pix2pix_lit.images.files import read_image, write_image
 
 LONGEST = 255  # bytes of a name that file systems take
@@ -30,14 +30,14 @@ def ended() -> int:
 
 
 def name_of(pid: int, start: int, machine: str | None = None) -> str:
-    return f".pix2pix-lit.{machine or replacement._machine()}.{pid}.{start}.0123abcd.tmp"
+    return f".pix2pix-lit.{machine or module._machine()}.{pid}.{start}.0123abcd.tmp"
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    with replacement_of(tmp_path / "x") as temporary:
+def test_a_file_is_complete_or_absent(tmp_path):
+    with atomic_write(tmp_path / "x") as temporary:
         temporary.write_text("new")
         assert names_in(tmp_path) == [temporary.name]
-    with contextlib.suppress(ZeroDivisionError), replacement_of(tmp_path / "x") as temporary:
+    with contextlib.suppress(ZeroDivisionError), atomic_write(tmp_path / "x") as temporary:
         temporary.write_text("half")
         raise ZeroDivisionError
     assert names_in(tmp_path) == ["x"]
@@ -46,7 +46,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 
 def test_the_longest_names_can_be_written(tmp_path):
     for name in ("x" * LONGEST, "ü" * (LONGEST // 2)):
-        with replacement_of(tmp_path / name) as temporary:
+        with atomic_write(tmp_path / name) as temporary:
             temporary.write_text("new")
         assert (tmp_path / name).read_text() == "new"
     image = np.zeros((4, 4, 3), np.uint8)
@@ -58,36 +58,38 @@ def test_the_longest_names_can_be_written(tmp_path):
 
 def test_two_names_of_one_file_leave_nothing(tmp_path):
     (tmp_path / "x").write_text("same")
-    with replacement_of(tmp_path / "x") as temporary:
+    with atomic_write(tmp_path / "x") as temporary:
         os.link(tmp_path / "x", temporary)  # which os.replace then leaves alone
     assert names_in(tmp_path) == ["x"]
 
 
-def test_a_temporary_folder_goes_unless_it_is_renamed(tmp_path):
-    with temporary_folder_in(tmp_path) as kept:
+def test_a_temporary_folder_is_removed_unless_it_is_renamed(tmp_path):
+    with temporary_folder(tmp_path) as kept:
         (kept / "file").write_text("")
         kept.rename(tmp_path / "kept")
-    with contextlib.suppress(ZeroDivisionError), temporary_folder_in(tmp_path) as lost:
+    with contextlib.suppress(ZeroDivisionError), temporary_folder(tmp_path) as lost:
         (lost / "file").write_text("")
         raise ZeroDivisionError
     assert names_in(tmp_path) == ["kept"]
 
 
 @pytest.mark.parametrize("is_folder", [False, True])
-def test_what_a_killed_process_left_goes_with_the_next_write_there(tmp_path, left_by_a_killed_process, is_folder):
+def test_the_next_write_in_a_folder_removes_the_leftovers_of_a_killed_process(
+    tmp_path, left_by_a_killed_process, is_folder
+):
     left = left_by_a_killed_process(tmp_path, is_folder=is_folder)
     assert names_in(tmp_path) == [left.name]
-    with replacement_of(tmp_path / "x") as temporary:
+    with atomic_write(tmp_path / "x") as temporary:
         temporary.write_text("new")
     assert names_in(tmp_path) == ["x"]
 
 
-def test_what_a_running_process_writes_stays(tmp_path):
+def test_files_of_a_running_process_stay(tmp_path):
     code = """
 import sys
 from pathlib import Path
-from pix2pix_lit.files.atomic_write import replacement_of
-with replacement_of(Path(sys.argv[1])) as temporary:
+from pix2pix_lit.files.atomic_write import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("whole")
     print("written", flush=True)
     sys.stdin.read()
@@ -95,7 +97,7 @@ with replacement_of(Path(sys.argv[1])) as temporary:
     command = [sys.executable, "-c", code, str(tmp_path / "theirs")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"written\n"
-        with replacement_of(tmp_path / "mine") as temporary:
+        with atomic_write(tmp_path / "mine") as temporary:
             temporary.write_text("")
             remove_leftovers(tmp_path)
         assert len(names_in(tmp_path)) == 2
@@ -104,8 +106,8 @@ with replacement_of(Path(sys.argv[1])) as temporary:
     assert names_in(tmp_path) == ["mine", "theirs"]
 
 
-def test_a_number_that_another_process_has_by_now_is_no_owner(tmp_path):
-    start = replacement._start_of(os.getpid())
+def test_a_process_number_that_was_reused_owns_nothing(tmp_path):
+    start = module._start_of(os.getpid())
     if start is None:
         pytest.skip("this system does not say when processes started")
     (tmp_path / name_of(os.getpid(), start - 1)).touch()
@@ -114,7 +116,7 @@ def test_a_number_that_another_process_has_by_now_is_no_owner(tmp_path):
     assert names_in(tmp_path) == [name_of(os.getpid(), start)]
 
 
-def test_a_process_that_nobody_has_waited_for_is_no_owner(tmp_path):
+def test_a_zombie_process_owns_nothing(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
     assert process.stdout.read() == b""
     path = tmp_path / name_of(process.pid, 1)
@@ -126,7 +128,7 @@ def test_a_process_that_nobody_has_waited_for_is_no_owner(tmp_path):
     process.wait()
 
 
-def test_files_of_other_machines_go_when_they_are_old(tmp_path, ended):
+def test_old_files_of_other_machines_are_removed(tmp_path, ended):
     old, new = name_of(ended, 1, "00000000"), name_of(ended, 2, "00000000")
     for name in (old, new):
         (tmp_path / name).touch()
@@ -147,6 +149,6 @@ def test_files_that_are_not_ours_stay(tmp_path, ended):
     assert names_in(tmp_path / "folder") == ["file"]
 
 
-def test_no_folder_holds_no_leftovers(tmp_path):
+def test_a_missing_folder_has_no_leftovers(tmp_path):
     remove_leftovers(tmp_path / "missing")
-    assert temporary_path_in(tmp_path / "missing").parent == tmp_path / "missing"
+    assert temporary_path(tmp_path / "missing").parent == tmp_path / "missing"

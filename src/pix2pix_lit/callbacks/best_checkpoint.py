@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.metrics import BETTER
 
 
@@ -64,7 +64,7 @@ class BestCheckpoint(ModelCheckpoint):
             return  # a score without its model
         if trainer.is_global_zero and not (own.exists() and former.samefile(own)):
             own.parent.mkdir(parents=True, exist_ok=True)
-            with replacement_of(own) as temporary:
+            with atomic_write(own) as temporary:
                 shutil.copyfile(former, temporary)
         checkpoint["callbacks"][self.state_key] = self.state_dict() | {
             "best_model_score": score,

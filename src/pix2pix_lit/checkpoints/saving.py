@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pix2pix_lit.checkpoints import torch_file
 from pix2pix_lit.checkpoints.resume import StoredTraining, read_training
 from pix2pix_lit.errors import UserError, shown
-from pix2pix_lit.files.atomic_write import NO_ROOM, replacement_of, temporary_path_in
+from pix2pix_lit.files.atomic_write import atomic_write, is_disk_full, temporary_folder
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with replacement_of(path) as temporary:
+            with atomic_write(path) as temporary:
                 with open(temporary, "wb") as file:
                     torch_file.save(checkpoint, file)
                     file.flush()
@@ -60,7 +60,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 if path.name == LAST and path in self._whole:
                     _keep(path, path.with_name(PREVIOUS))
         except BaseException as error:
-            if _is_full(error):
+            if is_disk_full(error):
                 raise self._no_room(path, sum(tensor.nbytes for tensor in _tensors(checkpoint))) from error
             raise
         self._whole[path] = checkpoint.get("global_step", 0)
@@ -123,9 +123,8 @@ def check_room(folder: Path, model: nn.Module) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = temporary_path_in(folder)
-        probe.touch()
-        probe.unlink()
+        with temporary_folder(folder):
+            pass
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written to ({error.strerror}); expected a folder for checkpoints: choose another with "
@@ -145,19 +144,10 @@ def check_room(folder: Path, model: nn.Module) -> None:
 def _keep(path: Path, kept: Path) -> None:
     """Make ``kept`` the file that is at ``path``, which stays there too."""
     try:
-        with replacement_of(kept) as link:
+        with atomic_write(kept) as link:
             os.link(path, link)
     except OSError:  # a file system without hard links
         os.replace(path, kept)
-
-
-def _is_full(error: BaseException | None) -> bool:
-    # torch's writer raises another error while it cleans up after the first.
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

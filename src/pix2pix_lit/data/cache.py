@@ -22,7 +22,7 @@ from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.data.pair import Pair
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.files.atomic_write import NO_ROOM, remove_leftovers, temporary_folder_in
+from pix2pix_lit.files.atomic_write import is_disk_full, remove_leftovers, temporary_folder
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.internals.torch import shared_storage
 
@@ -141,7 +141,7 @@ def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: st
             _delete_outdated(cache)
             return _load(pairs, cache)
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if is_disk_full(error):
             raise UserError(
                 f"data.cache=disk needs {_mib(needed)} for {title}, and {_mib(shutil.disk_usage(folder).free)} are "
                 f"free in {folder} ({error.strerror}); expected more: make room, set data.cache_dir to another disk, "
@@ -172,7 +172,7 @@ def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_w
     shutil.rmtree(cache, ignore_errors=True)  # somebody deleted a part of it
     if shutil.disk_usage(cache.parent).free < _bytes(pairs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with temporary_folder_in(cache.parent) as partial:
+    with temporary_folder(cache.parent) as partial:
         a_layout, b_layout = _layout(pairs)
         names: list[str] = []
         with _array_file(partial / "a.npy", *a_layout) as a_file, _array_file(partial / "b.npy", *b_layout) as b_file:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.files.atomic_write import remove_leftovers, temporary_folder_in
+from pix2pix_lit.files.atomic_write import remove_leftovers, temporary_folder
 from pix2pix_lit.images.listing import find_images
 from pix2pix_lit.runs.command import CONFIG_DIR, command
 
@@ -139,7 +139,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
         raise
     require_space(root.parent, size, f"for the contents of {path}")
     try:
-        with temporary_folder_in(root.parent) as unpacking:
+        with temporary_folder(root.parent) as unpacking:
             with tqdm(total=size, unit="B", unit_scale=True, desc="unpacking") as progress:
                 for tar, member in _members(path):
                     _extract(path, tar, member, unpacking)

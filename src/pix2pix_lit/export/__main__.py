@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from pix2pix_lit.checks import check_flag, check_integer
 from pix2pix_lit.errors import UserError, printable
-from pix2pix_lit.files.atomic_write import temporary_folder_in
+from pix2pix_lit.files.atomic_write import temporary_folder
 from pix2pix_lit.files.json import as_json
 from pix2pix_lit.files.names import library_path
 from pix2pix_lit.runs.command import command
@@ -172,7 +172,7 @@ def _folder_beside(target: Path) -> Iterator[Path]:
     """Within: a folder on the same disk, which goes in the end; errors of the disk are a ``UserError``."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder_in(target.parent) as folder:
+        with temporary_folder(target.parent) as folder:
             yield folder
     except OSError as error:
         raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error

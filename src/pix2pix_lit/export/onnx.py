@@ -14,7 +14,7 @@ from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.export.graph import INPUT, OUTPUT, program_of, quiet
 from pix2pix_lit.export.job import Job
 from pix2pix_lit.export.quantization import calibration_inputs
-from pix2pix_lit.files.atomic_write import temporary_folder_in
+from pix2pix_lit.files.atomic_write import temporary_folder
 
 SUFFIX = ".onnx"
 PRECISIONS = ("fp32", "fp16", "int8")  # ONNX Runtime has no convolutions in bf16
@@ -53,7 +53,7 @@ class _Images(CalibrationDataReader):
 
 def _quantize(job: Job, path: Path) -> None:
     """Weights and inputs of convolutions become int8, each with a scale: of a channel's weights, of all its inputs."""
-    with temporary_folder_in(path.parent) as folder, quiet():
+    with temporary_folder(path.parent) as folder, quiet():
         prepared = folder / "prepared.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         options: dict[str, Any] = {"ActivationSymmetric": False, "WeightSymmetric": True}

@@ -1,7 +1,7 @@
-"""Atomic writes: a temporary file, then a rename; and the only place where temporary files get their names.
+"""Atomic writes: a temporary file, then a rename. The only place where temporary files get their names.
 
-A name says which process made it: ``.pix2pix-lit.<machine>.<process>.<its start>.<random>.tmp``. So what a killed
-process left is told from what a running one writes; and the longest names of targets have temporary ones too.
+A name shows which process made it: ``.pix2pix-lit.<machine>.<process>.<its start>.<random>.tmp``. So leftovers of a
+killed process can be told from files that a running one writes, and names do not grow with those of their targets.
 """
 
 import errno
@@ -17,23 +17,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""``errno`` of a full disk, of a user's quota and of a process's limit."""
-
 _NAME = re.compile(r"\.pix2pix-lit\.(?P<machine>[0-9a-f]{8})\.(?P<pid>\d+)\.(?P<start>\d+)\.[0-9a-f]{8}\.tmp")
-_FOREIGN_SECONDS = 24 * 3600  # without a change, until what another machine left counts as left over
+_FOREIGN_SECONDS = 24 * 3600  # without a change, after which another machine's files count as leftovers
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's quota, the process's limit
 
 _cleaned: set[Path] = set()
 
 
 @contextmanager
-def replacement_of(path: Path) -> Iterator[Path]:
-    """Within: a path beside ``path`` to write to; what is there at the end replaces it, or is removed after an error.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` to write to; it then replaces ``path``, or is removed after an error.
 
     Raises:
-        OSError: if the file cannot be renamed, and whatever is raised within.
+        OSError: if the file cannot be renamed.
     """
-    temporary = temporary_path_in(path.parent)
+    temporary = temporary_path(path.parent)
     try:
         yield temporary
         temporary.replace(path)
@@ -43,13 +41,13 @@ def replacement_of(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def temporary_folder_in(folder: Path) -> Iterator[Path]:
-    """Within: a new folder inside ``folder``, on the same disk; removed at the end unless it was renamed.
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder inside ``parent``, so on the same disk; removed at the end unless it was renamed.
 
     Raises:
-        OSError: if it cannot be made, and whatever is raised within.
+        OSError: if it cannot be made.
     """
-    temporary = temporary_path_in(folder)
+    temporary = temporary_path(parent)
     temporary.mkdir()
     try:
         yield temporary
@@ -57,10 +55,10 @@ def temporary_folder_in(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def temporary_path_in(folder: Path) -> Path:
-    """A new name in ``folder`` for a file of this process, which is to remove or rename it.
+def temporary_path(folder: Path) -> Path:
+    """A new name in ``folder`` for a file that this process will remove or rename.
 
-    The first one in a folder also removes what killed processes left there.
+    The first call for a folder also removes the leftovers of killed processes there.
     """
     folder = folder.absolute()
     if folder not in _cleaned:
@@ -71,9 +69,9 @@ def temporary_path_in(folder: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders directly in ``folder`` that no running process owns.
+    """Remove the temporary files and folders directly in ``folder`` whose process has ended.
 
-    Whether a process of another machine or container runs cannot be known: what it has not changed for a day goes too.
+    Those of other machines and containers, whose processes cannot be seen, are removed a day after their last change.
     """
     try:
         names = [name for name in os.listdir(folder) if name.startswith(".pix2pix-lit.")]
@@ -84,6 +82,15 @@ def remove_leftovers(folder: Path) -> None:
         with suppress(OSError):
             if (match := _NAME.fullmatch(name)) and _is_left_over(path, match):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that there is no room for a file."""
+    while error is not None:  # torch's writer raises another error while it cleans up after the first
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_left_over(path: Path, name: re.Match[str]) -> bool:
@@ -102,7 +109,7 @@ def _is_left_over(path: Path, name: re.Match[str]) -> bool:
 
 @functools.cache
 def _machine() -> str:
-    """Eight digits that only processes that see the same process numbers share."""
+    """Eight digits, the same for all processes that see the same process numbers."""
     try:
         namespace = os.stat("/proc/self/ns/pid").st_ino  # containers may share a host name
     except OSError:
@@ -111,9 +118,10 @@ def _machine() -> str:
 
 
 def _start_of(pid: int) -> int | None:
-    """When a process started, in ticks since the machine did; -1 once it has ended, None where the system does not say.
+    """When a process started, in ticks since boot; -1 if it has ended, None if the system does not say.
 
-    See proc_pid_stat(5): the name in parentheses may hold anything, then come the state and, 19 fields on, the start.
+    See proc_pid_stat(5): after the name in parentheses, which may hold anything, come the state and, 19 fields later,
+    the start.
     """
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.images.decoders import Decoded, decode
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.metadata import NO_METADATA, ImageMetadata
@@ -101,7 +101,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
         raise UserError(f"{path} cannot hold {channels} channels of {dtype}; expected one of {others or 'no file'}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacement_of(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(_encode(image, suffix, metadata))
     except (OSError, ValueError) as error:  # Pillow has ValueError for sides that a format has no numbers for
         raise UserError(

@@ -17,7 +17,7 @@ from torch import Tensor
 from pix2pix_lit.checks import check_choice, check_integer
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import NotFiniteError, UserError
-from pix2pix_lit.files.atomic_write import NO_ROOM
+from pix2pix_lit.files.atomic_write import is_disk_full
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.metadata import ImageMetadata
 from pix2pix_lit.inference.backends import TorchBackend
@@ -214,7 +214,7 @@ class Prediction(L.LightningModule):
             try:
                 write()
             except UserError as error:
-                if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
+                if is_disk_full(error):
                     raise
                 self._fail(task, str(error))
             else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.files.json import as_json, read_json
 from pix2pix_lit.inference.files import Task
 
@@ -42,7 +42,7 @@ def remaining_tasks(
         output.mkdir(parents=True, exist_ok=True)
         is_same = existing != "overwrite" and read_json(record) == json.loads(as_json(made_by))
         if not is_same:
-            with replacement_of(record) as temporary:
+            with atomic_write(record) as temporary:
                 temporary.write_text(as_json(made_by), "utf-8")
         since = record.stat().st_mtime_ns
     except OSError as error:

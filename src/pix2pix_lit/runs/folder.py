@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.files.atomic_write import temporary_folder_in
+from pix2pix_lit.files.atomic_write import temporary_folder
 from pix2pix_lit.runs.rank import is_first_rank, started_by_srun
 from pix2pix_lit.runs.result import RESULT
 
@@ -55,7 +55,7 @@ def run_folder(name: str, ckpt_path: str | None) -> str:
     if not is_first_rank():
         temporary = ExitStack()  # the first rank's name holds the time; nothing is written to this one
         atexit.register(temporary.close)
-        return str(temporary.enter_context(temporary_folder_in(Path(tempfile.gettempdir()))))
+        return str(temporary.enter_context(temporary_folder(Path(tempfile.gettempdir()))))
     try:
         return str(_new_folder(runs, time.strftime("%Y-%m-%d_%H-%M-%S")))
     except OSError as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.files.json import as_json, known_fields, read_json
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Result:
         """Write it to a run's folder, whole or not at all: a disk that is full shall not hide why the run failed."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with replacement_of(folder / RESULT) as temporary:
+            with atomic_write(folder / RESULT) as temporary:
                 temporary.write_text(as_json(asdict(self)) + "\n", "utf-8")
         except OSError as error:
             log.warning("%s could not be written (%s)", folder / RESULT, error.strerror)

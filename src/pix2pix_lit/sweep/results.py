@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pix2pix_lit.checks import fits
 from pix2pix_lit.errors import UserError, printable, shown
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.files.json import known_fields, read_json
 from pix2pix_lit.runs.command import command
 from pix2pix_lit.runs.overrides import differences, split_overrides
@@ -172,7 +172,7 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
     lines += ["", *(f"- {run.name}: {run.message}" for run in runs if run.message)]
     written = []
     for name, text in (("results.csv", table.getvalue()), ("results.md", "\n".join(lines).strip() + "\n")):
-        with replacement_of(folder / name) as temporary:  # several processes may write the table of one study
+        with atomic_write(folder / name) as temporary:  # several processes may write the table of one study
             temporary.write_text(printable(text), "utf-8")
         written.append(folder / name)
     return written

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from pix2pix_lit.errors import UserError, printable, shown
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 
 _LONGEST = 256  # pixels of a thumbnail's longer side
 _FOLDER = "thumbnails"
@@ -155,7 +155,7 @@ def _is_what_browsers_show(path: Path, picture: np.ndarray) -> bool:
 def _write(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacement_of(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
         raise UserError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.files.atomic_write import replacement_of
+from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.inference.video.reader import VIDEO_SUFFIXES, FrameBatch, VideoReader, opened
 from pix2pix_lit.inference.video.writer import VideoWriter, output_for, write_errors
 
@@ -68,7 +68,7 @@ def translate_video(
         reader = VideoReader(source, container)
         with write_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        with replacement_of(target) as temporary:
+        with atomic_write(target) as temporary:
             return _translate(
                 reader.batches(batch_size),
                 translate,
