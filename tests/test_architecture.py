@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "checkpoints": {"images", "networks", "runs"},
     "data": {"images", "runs"},
     "inference": {"checkpoints", "images", "networks", "runs"},
-    "export": {"checkpoints", "data", "images", "inference", "networks", "runs"},
+    "export": {"checkpoints", "data", "images", "inference", "metrics", "networks", "runs"},
     "sweep": {"metrics", "runs"},
     "training": {"checkpoints", "data", "images", "losses", "metrics", "networks", "runs"},
     "callbacks": {"data", "images", "inference", "metrics", "runs", "sweep"},

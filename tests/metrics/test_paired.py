@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix_lit.metrics import PairedMetrics
+from pix2pix_lit.metrics.paired import PairedMetrics
 
 
 def images(count: int, seed: int, size: tuple[int, int] = (24, 30)) -> torch.Tensor:

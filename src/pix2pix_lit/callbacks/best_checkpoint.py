@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import atomic_write
-from pix2pix_lit.metrics import BETTER
+from pix2pix_lit.metrics import OBJECTIVES
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -21,22 +21,20 @@ class BestCheckpoint(ModelCheckpoint):
 
     Args:
         dirpath: the folder it goes to.
-        objective: ``val/`` and a name in ``metrics.BETTER``, which knows whether lower or higher is better.
+        objective: one of ``metrics.OBJECTIVES``, which knows whether lower or higher is better.
 
     Raises:
         UserError: for another objective.
     """
 
     def __init__(self, dirpath: str, objective: str) -> None:
-        name = objective.removeprefix("val/")
-        if f"val/{name}" != objective or name not in BETTER:
-            known = ", ".join(f"val/{name}" for name in BETTER)
-            raise UserError(f"objective is {objective!r}; expected one of {known}")
+        if objective not in OBJECTIVES:
+            raise UserError(f"objective is {objective!r}; expected one of {', '.join(OBJECTIVES)}")
         super().__init__(
             dirpath=dirpath,
             filename="best",
             monitor=objective,
-            mode=BETTER[name],
+            mode=OBJECTIVES[objective],
             enable_version_counter=False,
             save_on_train_epoch_end=False,  # but after the validation: a run that goes on from there has no metrics yet
         )

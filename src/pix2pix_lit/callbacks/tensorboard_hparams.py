@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
 from pix2pix_lit.errors import shown
-from pix2pix_lit.metrics import BETTER
+from pix2pix_lit.metrics import OBJECTIVES
 from pix2pix_lit.runs.overrides import WITHOUT_EFFECT
 
 
@@ -28,7 +28,7 @@ class TensorBoardHParams(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        experiment, start, _ = hparams(shown_settings(self.settings), {f"val/{name}": 0.0 for name in BETTER})
+        experiment, start, _ = hparams(shown_settings(self.settings), dict.fromkeys(OBJECTIVES, 0.0))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 for summary in (experiment, start):

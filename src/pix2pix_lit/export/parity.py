@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from pix2pix_lit.checkpoints.metadata import Precision
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference.translator import Translator
+from pix2pix_lit.metrics.psnr import PSNR
+from pix2pix_lit.metrics.ssim import SSIM
 
 TOLERANCE = 1e-4
 """Most that a float of an fp32 file may differ from the generator's, in values from -1 to 1."""
@@ -78,7 +79,8 @@ def compare(
         images: (H, W, planes) inputs, of any sizes.
         perceptual: measures LPIPS.
     """
-    largest, total, count, levels, mse, ssim, distances = 0.0, 0.0, 0, 0.0, 0.0, [], []
+    largest, total, count, levels, distances = 0.0, 0.0, 0, 0.0, []
+    psnr, ssim = [], []
     for image in images:
         pixels = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
         floats = eager.paint(pixels).float()
@@ -92,11 +94,9 @@ def compare(
             )
         levels = max(levels, _levels(expected, found, floats, eager))
         ours, theirs = (_shades(picture, eager) for picture in (found, expected))
-        mse = max(mse, float((ours - theirs).square().mean()))
-        if min(ours.shape[-2:]) > 10:  # its window
-            similarity = structural_similarity_index_measure(ours, theirs, data_range=1.0)
-            assert isinstance(similarity, torch.Tensor)  # alone, as nothing else is asked for
-            ssim.append(float(similarity))
+        psnr.append(float(PSNR.create()(ours, theirs)))
+        if min(ours.shape[-2:]) >= SSIM.smallest_side:
+            ssim.append(float(SSIM.create()(ours, theirs)))
         if perceptual is not None:
             distances.append(perceptual(2 * ours - 1, 2 * theirs - 1))
     return Parity(
@@ -104,7 +104,7 @@ def compare(
         max_difference=largest if count else None,
         mean_difference=total / count if count else None,
         max_levels=levels,
-        psnr=-10 * math.log10(mse) if mse else None,
+        psnr=worst if math.isfinite(worst := min(psnr)) else None,
         ssim=float(np.mean(ssim)) if ssim else 1.0,
         lpips=float(np.mean(distances)) if distances else None,
     )

@@ -1,5 +1,18 @@
-"""How good translated images are."""
+"""How good translated images are: one file a metric, found by itself. Importing this package does not import torch."""
 
-from pix2pix_lit.metrics.paired import BETTER, PairedMetrics
+import importlib
+import pkgutil
 
-__all__ = ["BETTER", "PairedMetrics"]
+from pix2pix_lit.metrics.metric import ImageMetric
+
+for _module in pkgutil.iter_modules(__path__):
+    if _module.name != "paired":  # needs torch
+        importlib.import_module(f"{__name__}.{_module.name}")
+
+METRICS = {metric.name: metric for metric in ImageMetric.__subclasses__()}
+"""All metrics by name."""
+
+OBJECTIVES = {f"val/{name}": metric.direction for name, metric in METRICS.items()}
+"""What validation logs, with the direction in which it is better: ``min`` or ``max``."""
+
+__all__ = ["METRICS", "OBJECTIVES", "ImageMetric"]

@@ -1,35 +1,33 @@
-"""Distances between a translated image and the real one of the same pair."""
+"""All metrics of translated images whose real counterparts are known."""
 
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError, Metric
-from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+from torchmetrics import Metric
 
-BETTER = {"l1": "min", "psnr": "max", "ssim": "max"}
-"""The metrics by name, with the direction in which they are better."""
+from pix2pix_lit.metrics import METRICS
 
 
 class PairedMetrics(nn.Module):
-    """``l1``, ``psnr`` and ``ssim``, accumulated over any number of batches and processes, every image once.
-
-    - ``l1``: mean absolute error of images in [-1, 1], the unit of the reconstruction loss. Lower is better.
-    - ``psnr``: mean over images of the peak signal-to-noise ratio in dB. Higher is better.
-    - ``ssim``: mean over images of Wang et al. 2004, Gaussian window of sigma 1.5 around every pixel (borders are
-      continued by reflection), images in [0, 1]. Higher is better.
-    """
+    """The metrics by name, accumulated over any number of batches and processes, every image once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.l1 = MeanAbsoluteError()
-        self.psnr = PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3))
-        self.ssim = StructuralSimilarityIndexMeasure(data_range=1.0)
+        for name, metric in METRICS.items():
+            self.add_module(name, metric.create())
 
-    def update(self, fake: Tensor, real: Tensor) -> None:
-        """Count a batch: two (N, C, H, W) float tensors in [-1, 1]."""
-        fake, real = fake.float().contiguous(), real.float().contiguous()
-        self.l1.update(fake, real)
-        fake, real = (fake + 1) / 2, (real + 1) / 2
-        self.psnr.update(fake, real)
-        self.ssim.update(fake, real)
+    def update(self, fake: Tensor, real: Tensor, input: Tensor | None = None) -> None:
+        """Count a batch.
+
+        Args:
+            fake: (N, C, H, W) floats in [-1, 1].
+            real: the same, of the real images.
+            input: the same, of what was translated; for metrics that need it.
+        """
+        given = {"fake": fake, "real": real, "input": input}
+        images = {name: image.float().contiguous() for name, image in given.items() if image is not None}
+        unit_range = {name: (image + 1) / 2 for name, image in images.items()}
+        for name, accumulator in self.named().items():
+            metric = METRICS[name]
+            accumulator.update(*((unit_range if metric.takes_unit_range else images)[need] for need in metric.needs))
 
     def named(self) -> dict[str, Metric]:
         """The metrics by name, for logging."""

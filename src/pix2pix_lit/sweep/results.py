@@ -20,6 +20,7 @@ from pix2pix_lit.checks import fits
 from pix2pix_lit.errors import UserError, printable, shown
 from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.files.json import known_fields, read_json
+from pix2pix_lit.metrics import OBJECTIVES
 from pix2pix_lit.runs.command import command
 from pix2pix_lit.runs.overrides import differences, split_overrides
 from pix2pix_lit.runs.rank import is_first_rank
@@ -57,7 +58,6 @@ class SweepResults(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
         _refuse_another_grid(folder / "multirun.yaml", config)
-        better(config.objective)  # imports what cannot be imported any more when the process ends
         atexit.register(_tell, folder.absolute())  # after Ctrl-C too
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
@@ -141,9 +141,7 @@ def _read_overrides(path: Path) -> list[str] | None:
 
 def better(objective: str) -> str:
     """``min`` or ``max``: in which direction an objective such as ``val/l1`` is better."""
-    from pix2pix_lit.metrics import BETTER  # takes seconds to import
-
-    return BETTER.get(objective.removeprefix("val/"), "min")
+    return OBJECTIVES.get(objective, "min")
 
 
 def write_table(folder: Path, runs: list[Run]) -> list[Path]:

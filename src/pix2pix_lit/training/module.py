@@ -29,7 +29,7 @@ from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.internals.lightning import correct_loop_progress, leave_out_of_step_count, log_at_global_step
 from pix2pix_lit.losses import AdversarialLoss, FeatureMatchingLoss, PerceptualLoss, ReconstructionLoss
 from pix2pix_lit.memory import explain_out_of_memory
-from pix2pix_lit.metrics import PairedMetrics
+from pix2pix_lit.metrics.paired import PairedMetrics
 from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput, split_outputs
 from pix2pix_lit.networks.layers.init import initialize
 from pix2pix_lit.networks.layers.norm import frozen_running_statistics, statistics_of_parts, synchronise_statistics
@@ -388,11 +388,11 @@ class Pix2Pix(L.LightningModule):
         average_over_processes(list(running_statistics(self).values()))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one batch in ``val/l1``, ``val/psnr`` and ``val/ssim``."""
+        """Count one batch in ``val/l1`` and the other metrics."""
         with explain_out_of_memory(batch):
             input = self.input_type.to_network(batch["input"])
             target = self.target_type.to_network(batch["target"])
-            self.val_metrics.update(self(input), target)
+            self.val_metrics.update(self(input), target, input)
         for name, metric in self.val_metrics.named().items():
             self.log(f"val/{name}", metric, prog_bar=True, batch_size=len(input))
 

@@ -1,0 +1,37 @@
+"""A metric is a file: its name, direction and needs are read from its class, without torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pix2pix_lit import metrics
+from pix2pix_lit.metrics import METRICS, OBJECTIVES
+
+
+def test_every_file_is_a_metric_that_says_its_name_direction_and_needs():
+    files = {path.stem for path in Path(metrics.__file__).parent.glob("*.py")} - {"__init__", "metric", "paired"}
+    assert set(METRICS) == files
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.direction in ("min", "max")
+        assert set(metric.needs) <= {"fake", "real", "input"}
+
+
+def test_objectives_are_the_logged_metrics_with_their_directions():
+    assert OBJECTIVES == {"val/l1": "min", "val/psnr": "max", "val/ssim": "max"}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_direction_is_that_in_which_a_better_image_moves_the_metric(name):
+    metric = METRICS[name]
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    near, far = (float(metric.create()((images + off).clamp(0, 1), images)) for off in (0.05, 0.5))
+    assert (near < far) == (metric.direction == "min")
+
+
+def test_names_and_directions_are_read_without_torch():
+    code = "import sys; import pix2pix_lit.metrics; print({'torch', 'torchmetrics', 'lightning'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
