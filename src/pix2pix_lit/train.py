@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,17 +53,16 @@ def train(config: DictConfig) -> float | None:
         processes of a rank above 0.
 
     Raises:
-        UserError: for data, values or a checkpoint that cannot be used, and if the training breaks: out of memory or
-            disk space, or with losses that are not finite.
+        UserError: for data, values or a checkpoint that cannot be used, and if training breaks down: out of memory or
+            disk space, or losses that are not finite.
     """
     # Imported here so that --help and a mistyped key answer at once.
     from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
     from pix2pix_lit.checkpoints.resume import restoring, training_to_resume
     from pix2pix_lit.checkpoints.warm_start import warm_start
     from pix2pix_lit.memory import keep_freed_memory
-    from pix2pix_lit.runs.launch import end_ranks, start_ranks_as_single_jobs
+    from pix2pix_lit.runs.launch import start_ranks_as_single_jobs
 
     folder = Path(config.output_dir)
     overrides = [shown(word) for word in HydraConfig.get().overrides.task] if HydraConfig.initialized() else []
@@ -82,63 +82,84 @@ def train(config: DictConfig) -> float | None:
     keep_freed_memory()
     quieten_lightning()
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
-    start = time.monotonic()
-    trainer: L.Trainer | None = None
-    is_gone = False  # whether nothing came of the run that is worth a folder
-    together = False  # whether all processes have come to the same end
-    with sole_run_in(folder):
-        try:
-            check_config(config, Keys)  # of a sweep, each job has other values
-            stored = training_to_resume(folder, config.ckpt_path)
-            checkpoint = None if stored is None else stored.path
-            if checkpoint is not None:
-                _keep_csv_metrics(folder)
-            trainer, model, datamodule = build(config, stored)
-            del stored  # its memory, once Lightning has what is in it
+    with sole_run_in(folder), _recorded(result, folder, is_first=former is None):
+        check_config(config, Keys)  # of a sweep, each job has other values
+        stored = training_to_resume(folder, config.ckpt_path)
+        checkpoint = None if stored is None else stored.path
+        if checkpoint is not None:
+            _keep_csv_metrics(folder)
+        trainer, model, datamodule = build(config, stored)
+        del stored  # its memory, once Lightning has what is in it
+        with _all_processes(trainer, result):
             start_ranks_as_single_jobs(trainer, "pix2pix_lit.train")
             log_start(trainer, model, datamodule)
             if config.warm_start is not None and checkpoint is None:
                 warm_start(model, config.warm_start)
             elif config.warm_start is not None:
-                log.info("warm_start is of no effect, since the run goes on from %s", checkpoint)
+                log.info("warm_start has no effect, since the run is resumed from %s", checkpoint)
             with restoring(trainer, checkpoint):
                 _fit(trainer, model, datamodule, checkpoint)
-            together = True
-            if is_first_rank():
-                _note_outcome(result, trainer)
-                _check_objective(result, folder)
-                log_end(result, folder, datamodule)
-            result.status = "finished"
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                result.status = "interrupted"
-                together = isinstance(error, RunStopped) and error.together
-            else:
-                result.message = message_for_user(error) or f"{type(error).__name__}: {error}"
-            if is_first_rank() and trainer is not None:
-                _note_outcome(result, trainer)
-            raise
-        finally:
-            try:
-                if trainer is not None:
-                    _end_data_workers(trainer)
-                    end_ranks(trainer, failed=not together)
-            except UserError as error:  # what made another process fail
-                result.message = str(error)
-                raise
-            finally:
-                if is_first_rank():
-                    result.seconds = time.monotonic() - start
-                    if former is None or result.steps > 0:  # else nothing became of the run that was here before
-                        result.write(folder)
-                    if result.status != "finished" and result.steps == 0 and former is None:
-                        is_job = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-                        is_gone = discard_start(folder, keep_row=is_job)
-                    if result.status == "interrupted" and not is_gone:
-                        log_how_to_resume(folder)
-                    if not is_gone:
-                        log.info("Everything about this run is in %s", folder)
+        if is_first_rank():
+            _check_objective(result, folder)
+            log_end(result, folder, datamodule)
     return result.value
+
+
+@contextmanager
+def _recorded(result: Result, folder: Path, *, is_first: bool) -> Iterator[None]:
+    """Within: a run, whose outcome becomes its ``result.json``.
+
+    Args:
+        result: what is written; its status and message are set here.
+        folder: of the run.
+        is_first: whether no run was in this folder before. Its start is discarded if it ends before the first batch,
+            and the result of a former run is kept in that case.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    start = time.monotonic()
+    try:
+        yield
+        result.status = "finished"
+    except (KeyboardInterrupt, SystemExit):
+        result.status = "interrupted"
+        raise
+    except BaseException as error:
+        result.message = message_for_user(error) or f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        if is_first_rank():
+            result.seconds = time.monotonic() - start
+            if is_first or result.steps > 0:
+                result.write(folder)
+            is_gone = False
+            if is_first and result.steps == 0 and result.status != "finished":
+                is_job = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+                is_gone = discard_start(folder, keep_row=is_job)
+            if not is_gone:
+                if result.status == "interrupted":
+                    log_how_to_resume(folder)
+                log.info("Everything about this run is in %s", folder)
+
+
+@contextmanager
+def _all_processes(trainer: "L.Trainer", result: Result) -> Iterator[None]:
+    """Within: training, after which no process that it started is left, and ``result`` has what the trainer knows."""
+    from pix2pix_lit.runs.launch import end_ranks
+
+    is_together = False  # whether all processes have come to the same end
+    try:
+        yield
+        is_together = True
+    except RunStopped as stop:
+        is_together = stop.together
+        raise
+    finally:
+        if is_first_rank():
+            _note_outcome(result, trainer)
+        _end_data_workers(trainer)
+        end_ranks(trainer, failed=not is_together)
 
 
 def build(
@@ -152,33 +173,55 @@ def build(
     """
     import lightning as L
     import torch
-    from hydra.errors import InstantiationException
     from hydra.utils import instantiate
-    from lightning.pytorch.accelerators import CPUAccelerator
-    from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+    from lightning.pytorch.callbacks import Checkpoint
 
-    from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO, check_room
-    from pix2pix_lit.internals.lightning import MultiProcessingLauncher
+    from pix2pix_lit.checkpoints.saving import check_room
 
     check_integer("seed", config.seed)
     if torch.cuda.is_available():
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(config.tf32)
     L.seed_everything(config.seed, workers=True, verbose=False)
+    trainer = _build_trainer(config, stored)
+    datamodule = instantiate(config.data, _convert_="all")
+    datamodule.overfit_batches = config.trainer.get("overfit_batches", 0)
+    datamodule.check_pairs()
+    datamodule.setup()  # before the model, which is made for these images
+    L.seed_everything(config.seed, workers=True, verbose=False)  # again: data sets do not change initial weights
+    model = instantiate(
+        config.model,
+        input=datamodule.input_type.as_dict(),
+        target=datamodule.target_type.as_dict(),
+        _recursive_=False,
+        _convert_="all",
+    )
+    if is_first_rank() and any(isinstance(callback, Checkpoint) for callback in trainer.callbacks):
+        check_room(Path(config.output_dir) / "checkpoints", model)
+    return trainer, model, datamodule
+
+
+def _build_trainer(config: DictConfig, stored: "StoredTraining | None") -> Any:
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+    from lightning.pytorch.accelerators import CPUAccelerator
+    from lightning.pytorch.callbacks import ProgressBar
+
+    from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
+    from pix2pix_lit.internals.lightning import MultiProcessingLauncher
+
     callbacks = _values(instantiate(config.callbacks, _convert_="all"))
-    no_bar = {}
+    instead: dict[str, Any] = {}
     if not any(isinstance(callback, ProgressBar) for callback in callbacks):
-        no_bar = {"enable_progress_bar": False}  # else Lightning would have one of its own
-    # The data module does it: Lightning would replace the sampler, which knows where a run was.
-    overfit = config.trainer.get("overfit_batches", 0)
-    without_overfitting = {"overfit_batches": 0.0} if overfit else {}
+        instead["enable_progress_bar"] = False  # otherwise Lightning adds its own
+    if "overfit_batches" in config.trainer:
+        instead["overfit_batches"] = 0.0  # done by the data module: Lightning would replace its sampler, which resumes
     try:
         trainer = instantiate(
             config.trainer,
             callbacks=callbacks,
             logger=_values(instantiate(config.logger, _convert_="all")),
             plugins=[AtomicCheckpointIO(Path(config.output_dir) / "checkpoints", stored)],
-            **no_bar,
-            **without_overfitting,
+            **instead,
         )
     except InstantiationException as error:
         if CPUAccelerator.__name__ in str(error):
@@ -191,21 +234,7 @@ def build(
         )
     if isinstance(trainer.accelerator, CPUAccelerator) and world_size_from_outside() == 1:
         refuse_more_processes_than_cores("trainer.devices", trainer.num_devices)
-    datamodule = instantiate(config.data, _convert_="all")
-    datamodule.overfit_batches = overfit
-    datamodule.check_pairs()
-    datamodule.setup()  # before the model, which is made for these images
-    L.seed_everything(config.seed, workers=True, verbose=False)  # again: no data set has a say in initial weights
-    model = instantiate(
-        config.model,
-        input=datamodule.input_type.as_dict(),
-        target=datamodule.target_type.as_dict(),
-        _recursive_=False,
-        _convert_="all",
-    )
-    if is_first_rank() and any(isinstance(callback, Checkpoint) for callback in trainer.callbacks):
-        check_room(Path(config.output_dir) / "checkpoints", model)
-    return trainer, model, datamodule
+    return trainer
 
 
 def _fit(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModule", checkpoint: Path | None) -> None:
@@ -219,7 +248,7 @@ def _fit(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModule", 
 
 
 def _end_data_workers(trainer: "L.Trainer") -> None:
-    """Those of training as well if an exception came in a validation."""
+    """Of training and of validation: an exception in one of them leaves both running."""
     for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop):
         with suppress(RuntimeError):  # Lightning's, of a loader that a signal kept from starting
             loop.teardown()

@@ -14,9 +14,6 @@ INTERNALS = PACKAGE / "internals"
 DOCUMENTED = {"_asdict", "_exit", "_replace", "_thread"}
 """Of Python's standard library, with an underscore for other reasons."""
 
-OPTUNA_2 = {PACKAGE / "callbacks/prune_trial.py", PACKAGE / "sweep/study.py"}
-"""Reach into Optuna 2 and its sweeper until they are on the current Optuna's public names."""
-
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -64,7 +61,7 @@ def test_private_names_of_other_libraries_are_used_in_internals_alone(own_names)
     found = [
         f"{path.relative_to(PACKAGE)}:{line} {name}"
         for path in FILES
-        if path.parent != INTERNALS and path not in OPTUNA_2
+        if path.parent != INTERNALS
         for line, name in used_in(parsed(path))
         if name not in own_names
     ]
