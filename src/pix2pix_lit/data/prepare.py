@@ -9,11 +9,9 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Self
 
-from filelock import FileLock, Timeout
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
@@ -21,6 +19,7 @@ from tqdm import tqdm
 from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import remove_leftovers, temporary_folder
+from pix2pix_lit.files.lock import locked
 from pix2pix_lit.images.listing import find_images
 from pix2pix_lit.runs.command import CONFIG_DIR, command
 
@@ -32,7 +31,6 @@ MARKER = ".archive.json"
 _MOST_TIMES = 50  # unpacked bytes an archive's byte: images hardly shrink, a bomb grows a thousandfold
 _ALWAYS_FINE_BYTES = 1 << 26
 _MOST_PADDING_BYTES = 1 << 20  # behind the end of a tar file; GNU tar makes 10 KiB
-_MOST_HEADER_BYTES = 1 << 20  # tarfile holds a long name or PAX header in memory; names have 4 KiB at most
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
@@ -107,7 +105,7 @@ def install(archive: Archive, root: Path, archive_file: Path | None = None, pati
     root = root.resolve()  # of a link to another disk, hidden files belong on that disk
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(root):
+        with locked(root.with_name(f".{root.name}.lock"), root):
             if not is_complete(root):
                 _install(archive, root, archive_file, patience)
     except OSError as error:
@@ -152,21 +150,6 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
             _remove(downloaded)
         raise
     _remove(downloaded)
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Hold the lock of ``root``, which the system frees even if this process is killed."""
-    lock = FileLock(root.with_name(f".{root.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("another process is making %s: waiting for it", root)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _record_path(root: Path) -> Path:
@@ -233,40 +216,39 @@ def _inspect(path: Path) -> tuple[str, int]:
     return tops.pop(), size
 
 
-class _BoundedHeader(tarfile.TarInfo):
-    """A header that is refused, before it is read, if it says that a huge name or PAX header follows."""
+class _LimitedGzipFile(gzip.GzipFile):
+    """Reads a .gz file, and refuses one that unpacks to far more than images do."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        header = super().frombuf(buf, encoding, errors)
-        if not (header.isfile() or header.isdir()) and header.size > _MOST_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
-        return header
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self.path, self.most, self.unpacked = path, _MOST_TIMES * path.stat().st_size + _ALWAYS_FINE_BYTES, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.unpacked += len(data)
+        if self.unpacked > self.most:
+            raise UserError(f"{self.path} unpacks to more than {self.most:,} bytes; expected images: do not use it")
+        return data
 
 
 def _members(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Files and folders in their order, once each is found to be nothing else and within the archive's folder.
-
-    Hidden ones at the top are left out: they are what macOS adds to archives.
-    """
-    most = _MOST_TIMES * path.stat().st_size + _ALWAYS_FINE_BYTES
-    size = 0
+    """The files and folders in their order, without hidden ones at the top, which macOS adds to archives."""
     try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedHeader) as tar:
-            for member in tar:
-                size += member.size
-                if max(size, tar.offset) > most:  # sparse files have a larger size, headers take up the stream
-                    raise UserError(f"{path} unpacks to more than {most:,} bytes; expected a data set: do not use it")
-                where = PurePosixPath(member.name)
-                if where.is_absolute() or ".." in where.parts or "\0" in member.name:
-                    raise UserError(f"{path} wants to write to {member.name!r}, outside of its folder: do not use it")
-                if not (member.isfile() or member.isdir()):
-                    raise UserError(f"{path} holds {member.name!r}, a link or device; expected files: do not use it")
-                if where.parts and not where.parts[0].startswith("."):
+        with _LimitedGzipFile(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            for entry in tar:
+                if not (entry.isfile() or entry.isdir()):
+                    raise UserError(f"{path} holds {entry.name!r}, a link or device; expected files: do not use it")
+                member = tarfile.data_filter(entry, str(path.parent))
+                top = PurePosixPath(member.name).parts[:1]
+                if top and not top[0].startswith("."):
                     yield tar, member
-            # To the end of the file, where gzip's checksum is; tarfile stops without a word at a broken header.
+            # To the end of the file, where gzip's checksum is; tarfile stops silently at a broken header.
             if len(stream.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
                 raise tarfile.ReadError("there is something behind its end")
+    except UserError:
+        raise
+    except (tarfile.FilterError, ValueError) as error:
+        raise UserError(f"{path} is not safe to unpack ({error}); expected a data set: do not use it") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:  # headers of headers
         raise UserError(f"{path} is damaged or no .tar.gz file ({error}); expected an archive: get it again") from error
 

@@ -178,10 +178,6 @@ def _packed(colors: np.ndarray) -> np.ndarray:
     return (red << 16) | (green << 8) | blue
 
 
-_ID_OF_RANK = np.argsort(_packed(COLORS)).astype(np.uint8)
-_SORTED_COLORS = _packed(COLORS)[_ID_OF_RANK]
-
-
 def label_ids_of(instance_ids: np.ndarray) -> np.ndarray:
     """Cityscapes' instance ids (..., integers), or label ids, as label ids of the same dtype.
 
@@ -195,13 +191,6 @@ def label_ids_of(instance_ids: np.ndarray) -> np.ndarray:
 def ids_to_colors(ids: np.ndarray) -> np.ndarray:
     """Train ids (..., uint8) as RGB colours (..., 3) uint8; ids beyond the 19 classes become void's black."""
     return _COLOR_OF_ID.take(ids, axis=0)
-
-
-def colors_to_ids(colors: np.ndarray) -> np.ndarray:
-    """RGB colours (..., 3) uint8 as train ids (...) uint8; a colour that is no class's becomes 255."""
-    wanted = _packed(colors)
-    rank = np.minimum(np.searchsorted(_SORTED_COLORS, wanted), NUM_CLASSES - 1)
-    return np.where(_SORTED_COLORS[rank] == wanted, _ID_OF_RANK[rank], np.uint8(VOID_ID))
 
 
 def nearest_colors(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
