@@ -1,4 +1,4 @@
-"""Every number of every config is checked, by the types of what it is for, before anything is made."""
+"""Every value of every config is checked by the type hints of what it is for, before anything is created."""
 
 import math
 from collections.abc import Mapping, Sequence

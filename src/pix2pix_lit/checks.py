@@ -1,4 +1,4 @@
-"""Whether a value is allowed: values of any origin held against type hints, and a config against what it builds."""
+"""Checks of values: single ones, values against type hints, and configs against the classes they build."""
 
 import builtins
 import inspect
@@ -22,7 +22,7 @@ _TRAINER = {
     "accelerator": ("auto|cpu|gpu|cuda|mps|tpu", "auto, cpu, gpu or mps"),
     "devices": (r"auto|-1|0*[1-9]\d*|\d+(,\d+)+", "1 or more, -1 for all, auto, or a list of their numbers"),
 }
-"""Words that Lightning's Trainer takes where its type hints allow any."""
+"""The text that Lightning's Trainer accepts where its type hints allow any."""
 
 
 def check_integer(key: str, value: object, least: int = 0, most: int | None = None) -> None:
@@ -61,10 +61,10 @@ def check_choice(key: str, value: object, options: Any) -> None:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value, as YAML and JSON have them, is of a type.
+    """Whether a plain value, as in YAML and JSON, fits a type hint.
 
-    A whole number fits ``float``, but true and false fit no number. A list fits every sequence. A mapping, which may be
-    what an object is built from, fits every class, but no other value does.
+    A whole number fits ``float``; true and false fit no number. A list fits every sequence. For a class, only a mapping
+    fits, which may be the config of an instance.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -102,7 +102,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def in_words(hint: Any) -> str:
-    """What a value of this type is called in messages: ``a whole number``, ``true or false``."""
+    """The words for a type in messages: ``a whole number``, ``true or false``."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return in_words(arguments[0])
@@ -128,18 +128,18 @@ class ArgumentsOf:
 
 
 def check_config(config: DictConfig, kinds: type | None = None) -> None:
-    """Hold all values of a composed config against the classes and functions that they are for.
+    """Check all values of a composed config against the type hints of the classes and functions that they are for.
 
-    Those of this package, of Lightning and of ``torch.optim`` are imported and their type hints read; others check
-    their arguments themselves. Interpolations are left out: the key that they name is checked.
+    Those of this package, of Lightning and of ``torch.optim`` are imported; others check their arguments themselves.
+    Interpolations are skipped, since the key that they refer to is checked.
 
     Args:
         config: the config.
-        kinds: a class whose annotations are the types of the keys at the top.
+        kinds: a class whose annotations are the types of the top-level keys.
 
     Raises:
-        UserError: naming the key, for a value of another type, a number that is not finite or below what is allowed,
-            and a key that nothing takes.
+        UserError: naming the key, for a value of another type, a number that is not finite or is too small, and an
+            unknown key.
     """
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
     if kinds is not None:
@@ -186,7 +186,7 @@ def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any
 
 
 class _Names(dict[str, Any]):
-    """The names that annotations use; those that are imported for type checkers alone may be anything."""
+    """The names in annotations; those that only type checkers import stand for any type."""
 
     def __missing__(self, name: str) -> Any:
         return Any

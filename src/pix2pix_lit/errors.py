@@ -1,4 +1,4 @@
-"""The one exception whose message is written for the person at the keyboard, and text from outside made fit to show."""
+"""Errors for the user, and text from outside made safe to print."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,20 +9,20 @@ from difflib import SequenceMatcher
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTABLE_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_SAME = 0.7  # similarity from which a name may be meant by another
+_SIMILAR = 0.7  # similarity from which one name may be a mistyped other
 
 
 class UserError(ValueError):
     """Bad input from outside: a path, a file, a configuration value.
 
     The message says what was found, what was expected and what to do. The commands print it without a stack
-    trace and exit with status 1; anything else that escapes is a defect of ours and keeps its trace. Names in it
-    are made printable here, except that a line break stays one: ``shown`` has no line breaks either.
+    trace and exit with status 1; any other exception is a bug and keeps its trace. Unprintable characters in it are
+    escaped here, except line breaks, which ``shown`` escapes too.
     """
 
     def __init__(self, message: str) -> None:
-        # A DataLoader worker's error is raised again by building the type anew from "Caught UserError in ..." and
-        # a formatted traceback that ends in "pix2pix_lit.errors.UserError: <message>"; the message is what counts.
+        # DataLoader raises a worker's error again with the text "Caught UserError in ..." and a formatted traceback
+        # that ends in "pix2pix_lit.errors.UserError: <message>": keep the message.
         kind = type(self)
         if message.startswith(f"Caught {kind.__name__} in "):
             message = message.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip()
@@ -30,13 +30,13 @@ class UserError(ValueError):
 
 
 class NotFiniteError(UserError):
-    """A network's output has a NaN or an infinity, which no image can show."""
+    """A network's output contains a NaN or an infinity, which an image cannot represent."""
 
 
 def shown(name: object) -> str:
-    r"""A file name, or other text from outside, on one line of printable text.
+    r"""A file name, or other text from outside, as one line of printable text.
 
-    Bytes that are no UTF-8 are shown as ``\xe9``, control characters as ``\x1b``; other characters stay as they are.
+    Bytes that are not UTF-8 become ``\xe9``, control characters ``\x1b``; other characters stay as they are.
 
     >>> shown("caf\udce9/\x1b[2J.png")
     'caf\\xe9/\\x1b[2J.png'
@@ -45,7 +45,7 @@ def shown(name: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of several lines as ``shown`` would have it, with its line breaks and tabs."""
+    """Like ``shown``, but keeps line breaks and tabs."""
     return _UNPRINTABLE_IN_TEXT.sub(_escaped, text)
 
 
@@ -57,14 +57,14 @@ def _escaped(character: re.Match[str]) -> str:
 
 
 def first_few(items: Sequence[object], count: int = 5) -> str:
-    """The first of a list in words, for messages."""
+    """The first items of a list, separated by commas, for messages."""
     return ", ".join(map(shown, items[:count])) + (", ..." if len(items) > count else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The names that are most like this one, at most three; none if none is like it.
+    """The names most similar to this one, at most three; empty if none is similar enough.
 
-    ``max_epoch`` and ``trainer.max_epoch`` are both like ``trainer.max_epochs``: the last part counts most.
+    ``max_epoch`` and ``trainer.max_epoch`` are both similar to ``trainer.max_epochs``: the last part counts most.
     """
     parts = re.split(r"[./]", name)
     scores: dict[str, float] = {}
@@ -76,13 +76,13 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
         score = max(
             SequenceMatcher(None, name, other).ratio(), last - 0.05 * (len(parts) > 1) - 0.01 * (len(others) > 1)
         )
-        if score >= _SAME and last >= _SAME - 0.1:  # of the last parts, as groups share all others
+        if score >= _SIMILAR and last >= _SIMILAR - 0.1:  # of the last parts, as groups share all others
             scores[other] = score
     best = max(scores.values(), default=0.0)
     return sorted((other for other in scores if scores[other] >= best - 0.02), key=lambda other: -scores[other])[:3]
 
 
 def did_you_mean(name: str, known: Iterable[str], form: str = "{}") -> str:
-    """``: did you mean a or b?``, or nothing to add."""
+    """``: did you mean a or b?``, or an empty string."""
     found = nearest(name, known)
     return f": did you mean {' or '.join(form.format(other) for other in found)}?" if found else ""

@@ -1,4 +1,4 @@
-"""Hopeless trials of a study end early."""
+"""Unpromising trials of a study end early."""
 
 import optuna
 import pytest

@@ -35,20 +35,20 @@ def test_a_file_arrives_byte_for_byte(server, path, hurry):
     assert server.ranges == [None]
 
 
-def test_a_server_that_does_not_say_how_long_the_file_is_will_do(server, path, hurry):
+def test_a_server_need_not_give_the_length(server, path, hurry):
     server.answers = [server.file(length=False)]
     download(server.url, path, patience=hurry)
     assert path.read_bytes() == BODY
 
 
-def test_compressed_bytes_are_not_decoded_whatever_the_server_calls_them(server, path, hurry):
+def test_compressed_bytes_are_not_decoded_whatever_the_content_encoding(server, path, hurry):
     server.headers["Content-Encoding"] = "gzip"
     download(server.url, path, patience=hurry)
     assert path.read_bytes() == BODY
     assert server.requests[0]["Accept-Encoding"] == "identity"
 
 
-def test_the_bar_counts_bytes_and_goes_on_where_the_last_one_ended(server, path, hurry, capsys):
+def test_the_progress_bar_counts_bytes_and_resumes_where_it_ended(server, path, hurry, capsys):
     server.answers = [server.file(stop_at=200_000)]
     download(server.url, path, patience=hurry)
     first, *_, last = (line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if "B/s" in line)
@@ -58,7 +58,7 @@ def test_the_bar_counts_bytes_and_goes_on_where_the_last_one_ended(server, path,
 
 
 @pytest.mark.parametrize("headers", [{"ETag": '"1"'}, DATES, DATES | {"ETag": 'W/"weak"'}])
-def test_a_broken_download_goes_on_where_it_broke_if_the_file_is_the_same(server, path, hurry, headers):
+def test_a_broken_download_resumes_if_the_file_is_unchanged(server, path, hurry, headers):
     server.headers = headers
     server.answers = [server.file(stop_at=200_000)]
     download(server.url, path, len(BODY), hurry)
@@ -69,7 +69,7 @@ def test_a_broken_download_goes_on_where_it_broke_if_the_file_is_the_same(server
     assert second["If-Range"] == (headers.get("Last-Modified") or headers["ETag"])
 
 
-def test_without_a_validator_the_length_tells_whether_to_go_on(server, path, hurry):
+def test_without_a_validator_the_length_decides_whether_to_resume(server, path, hurry):
     server.headers = {}
     server.answers = [server.file(stop_at=200_000)]
     download(server.url, path, patience=hurry)
@@ -78,7 +78,7 @@ def test_without_a_validator_the_length_tells_whether_to_go_on(server, path, hur
     assert "If-Range" not in server.requests[1]
 
 
-def test_a_206_without_a_validator_is_gone_on_with(server, path, hurry):
+def test_a_206_without_a_validator_resumes(server, path, hurry):
     server.headers = dict(DATES)
 
     def forgets_date(handler):
@@ -91,9 +91,9 @@ def test_a_206_without_a_validator_is_gone_on_with(server, path, hurry):
     assert len(server.requests) == 2
 
 
-def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, path):
+def test_a_later_call_resumes_where_an_earlier_one_gave_up(server, path):
     server.answers = [server.file(stop_at=300_000)]
-    with pytest.raises(UserError, match=r"300,000 bytes of it have arrived, and the same command goes on"):
+    with pytest.raises(UserError, match=r"300,000 bytes of it have arrived, and the same command resumes"):
         download(server.url, path, patience=Patience(1, ()))
     assert path.read_bytes() == BODY[:300_000]
     download(server.url, path, patience=Patience(1, ()))
@@ -101,27 +101,27 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, path):
     assert server.ranges[1] == "bytes=300000-"
 
 
-def test_a_reset_connection_is_no_end(server, path, hurry):
+def test_a_reset_connection_is_retried(server, path, hurry):
     server.answers = [server.file(stop_at=stop, then="reset") for stop in (0, 100_000, 300_000)]
     download(server.url, path, len(BODY), hurry)
     assert path.read_bytes() == BODY
 
 
-def test_tries_that_get_further_are_not_counted(server, path, hurry):
+def test_attempts_that_make_progress_are_not_counted(server, path, hurry):
     server.answers = [server.file(stop_at=stop) for stop in range(60_000, 500_000, 65_536)]
     assert len(server.answers) > len(hurry.pause_seconds) + 1
     download(server.url, path, len(BODY), hurry)
     assert path.read_bytes() == BODY
 
 
-def test_a_server_that_breaks_off_at_one_place_is_given_up(server, path, hurry):
+def test_a_server_that_always_breaks_off_at_one_place_is_given_up(server, path, hurry):
     server.answers = [server.file(ranges=False, stop_at=200_000) for _ in range(20)]
     with pytest.raises(UserError, match="cannot be downloaded"):
         download(server.url, path, patience=hurry)
     assert len(server.requests) == 1 + len(hurry.pause_seconds)
 
 
-def test_a_silent_server_is_left_and_asked_again(server, path, hurry):
+def test_a_request_to_a_silent_server_is_repeated(server, path, hurry):
     server.answers = [server.file(stop_at=200_000, then="stall")]
     download(server.url, path, len(BODY), hurry)
     assert path.read_bytes() == BODY
@@ -135,7 +135,7 @@ def test_a_server_that_stays_silent_is_given_up(server, path):
     assert len(server.requests) == 2
 
 
-def test_pauses_between_tries_grow(server, path, monkeypatch):
+def test_pauses_between_attempts_grow(server, path, monkeypatch):
     waits = []
     monkeypatch.setattr("time.sleep", waits.append)
     server.answers = [server.status(503)] * 9
@@ -154,7 +154,7 @@ def test_a_server_that_ignores_ranges_starts_over(server, path, hurry):
 @pytest.mark.parametrize("if_range", [True, False], ids=["If-Range is honoured", "If-Range is ignored"])
 @pytest.mark.parametrize("headers", [{"ETag": '"1"'}, DATES], ids=["ETag", "Last-Modified"])
 @pytest.mark.parametrize("body", [OTHER, OTHER + OTHER[:100_000]], ids=["other length", "same length"])
-def test_a_file_that_changed_meanwhile_is_started_over(server, path, hurry, headers, if_range, body):
+def test_a_file_that_has_changed_is_downloaded_from_the_start(server, path, hurry, headers, if_range, body):
     server.headers = dict(headers)
 
     def changed(handler):
@@ -166,7 +166,7 @@ def test_a_file_that_changed_meanwhile_is_started_over(server, path, hurry, head
     assert path.read_bytes() == body
 
 
-def test_a_file_that_became_shorter_than_what_has_arrived_is_started_over(server, path, hurry):
+def test_a_file_that_has_become_shorter_is_downloaded_from_the_start(server, path, hurry):
     server.headers = {}
 
     def shrunk(handler):
@@ -180,19 +180,19 @@ def test_a_file_that_became_shorter_than_what_has_arrived_is_started_over(server
 
 
 @pytest.mark.parametrize("shift", [-1000, 1000])
-def test_a_part_that_was_not_asked_for_is_not_appended(server, path, hurry, shift):
+def test_a_range_that_was_not_requested_is_not_appended(server, path, hurry, shift):
     server.answers = [server.file(stop_at=200_000), server.file(shift=shift)]
     download(server.url, path, patience=hurry)
     assert path.read_bytes() == BODY
 
 
-def test_a_part_without_having_asked_for_one_is_refused(server, path, hurry):
+def test_a_range_is_refused_if_none_was_requested(server, path, hurry):
     server.answers = [server.status(206, b"abc", Content_Range="bytes 0-2/500000")]
     with pytest.raises(UserError, match="answers 206 Partial Content; expected the file"):
         download(server.url, path, patience=hurry)
 
 
-def test_what_is_there_of_another_address_is_not_gone_on_from(server, path, hurry):
+def test_a_partial_file_of_another_address_is_not_resumed(server, path, hurry):
     server.answers = [server.file(stop_at=200_000)]
     with pytest.raises(UserError):
         download(f"{server.origin}/other.tar.gz", path, patience=Patience(1, ()))
@@ -202,7 +202,7 @@ def test_what_is_there_of_another_address_is_not_gone_on_from(server, path, hurr
 
 
 @pytest.mark.parametrize("note", ["", '{"url": "http', None])
-def test_what_is_there_without_a_whole_note_is_not_gone_on_from(server, path, hurry, note):
+def test_a_partial_file_without_a_complete_note_is_not_resumed(server, path, hurry, note):
     path.write_bytes(OTHER)
     if note is not None:
         path.with_name("file.part.json").write_text(note)
@@ -210,14 +210,14 @@ def test_what_is_there_without_a_whole_note_is_not_gone_on_from(server, path, hu
     assert path.read_bytes() == BODY
 
 
-def test_a_finished_download_is_not_asked_for_again(server, path, hurry):
+def test_a_finished_download_is_not_requested_again(server, path, hurry):
     for _ in range(2):
         download(server.url, path, patience=hurry)
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("code", "reason"), [(404, "Not Found"), (403, "Forbidden"), (410, "Gone")])
-def test_a_refusal_is_told_at_once_and_keeps_what_has_arrived(server, path, hurry, code, reason):
+def test_a_refusal_is_reported_at_once_and_keeps_the_partial_file(server, path, hurry, code, reason):
     server.answers = [server.file(stop_at=200_000), server.status(code)]
     with pytest.raises(UserError, match=f"answers {code} {reason}; expected the file: check data.archive.url, or pass"):
         download(server.url, path, patience=hurry)
@@ -226,13 +226,13 @@ def test_a_refusal_is_told_at_once_and_keeps_what_has_arrived(server, path, hurr
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
-def test_a_server_in_trouble_is_asked_again(server, path, hurry, code):
+def test_a_server_error_is_retried(server, path, hurry, code):
     server.answers = [server.status(code)]
     download(server.url, path, patience=hurry)
     assert path.read_bytes() == BODY
 
 
-def test_a_web_page_in_place_of_the_file_is_refused_and_keeps_what_has_arrived(server, path, hurry):
+def test_a_web_page_instead_of_the_file_is_refused_and_keeps_the_partial_file(server, path, hurry):
     server.answers = [
         server.file(stop_at=200_000),
         server.status(200, b"<html>log in", Content_Type="text/html; charset=utf-8"),
@@ -255,7 +255,7 @@ def test_more_bytes_than_expected_are_refused(server, path, hurry):
     assert path.stat().st_size <= 300_000
 
 
-def test_fewer_bytes_than_expected_are_asked_for_again(server, path, hurry):
+def test_missing_bytes_are_requested_again(server, path, hurry):
     def short(handler):
         server.body = BODY[:300_000]
         server.file(length=False)(handler)
@@ -289,14 +289,14 @@ def test_redirects_are_followed_and_keep_the_range(server, path, hurry):
         "http://\xff.x/y",
     ],
 )
-def test_a_redirect_to_what_is_no_address_is_told(server, path, hurry, target):
+def test_a_redirect_to_an_invalid_address_is_reported(server, path, hurry, target):
     server.answers = [server.status(302, Location=target) for _ in range(9)]
-    with pytest.raises(UserError, match=f"^{server.url} (cannot be asked for|cannot be downloaded|answers)"):
+    with pytest.raises(UserError, match=f"^{server.url} (cannot be requested|cannot be downloaded|answers)"):
         download(server.url, path, patience=hurry)
 
 
 @pytest.mark.parametrize(("code", "tries"), [(503, 9), (404, 1)])
-def test_what_a_server_says_cannot_steer_the_terminal(server, path, hurry, caplog, code, tries):
+def test_text_from_a_server_cannot_control_the_terminal(server, path, hurry, caplog, code, tries):
     server.answers = [server.status(code, reason="\x1b[2J\x07gone") for _ in range(tries)]
     with pytest.raises(UserError, match=rf"answers {code} \\x1b\[2J\\x07gone") as error:
         download(server.url, path, patience=hurry)
@@ -306,7 +306,7 @@ def test_what_a_server_says_cannot_steer_the_terminal(server, path, hurry, caplo
 
 
 @pytest.mark.parametrize("header", ["Content-Range", "Content-Length"])
-def test_numbers_without_end_are_no_numbers(server, path, hurry, header):
+def test_endless_numbers_are_ignored(server, path, hurry, header):
     digits = "9" * 5000
     value = f"bytes 200000-{digits}/{digits}" if header == "Content-Range" else digits
     server.answers = [server.file(stop_at=200_000), server.status(206, **{header.replace("-", "_"): value})]
@@ -314,9 +314,9 @@ def test_numbers_without_end_are_no_numbers(server, path, hurry, header):
     assert path.read_bytes() == BODY
 
 
-def test_redirects_without_end_are_an_error(server, path, hurry):
+def test_endless_redirects_are_an_error(server, path, hurry):
     server.answers = [server.status(302, Location="/facades.tar.gz") for _ in range(50)]
-    with pytest.raises(UserError, match=r"cannot be asked for \(Exceeded 30 redirects.\)"):
+    with pytest.raises(UserError, match=r"cannot be requested \(Exceeded 30 redirects.\)"):
         download(server.url, path, patience=hurry)
 
 
@@ -340,23 +340,23 @@ def test_a_redirect_from_https_to_something_unsafe_is_not_followed(path, hurry, 
     assert asked == ["https://example.org/x.tar.gz"]
 
 
-def test_nobody_there_is_told_after_some_tries(server, path, hurry):
+def test_an_unreachable_server_is_reported_after_some_attempts(server, path, hurry):
     server.close()
     with pytest.raises(UserError, match=f"no answer from {urlsplit(server.url).netloc}.* try again later"):
         download(server.url, path, patience=hurry)
 
 
-def test_a_full_disk_is_told_before_the_download(server, path, hurry, monkeypatch):
+def test_a_full_disk_is_reported_before_the_download(server, path, hurry, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(999_999))
-    with pytest.raises(UserError, match=r"has 1 MB free; expected 1 MB for http.*facades.tar.gz and what is in it"):
+    with pytest.raises(UserError, match=r"has 1 MB free; expected 1 MB for http.*facades.tar.gz and its contents"):
         download(server.url, path, patience=hurry)
     assert not path.exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1_000_000))
     download(server.url, path, patience=hurry)
 
 
-def test_required_space_says_what_to_do(tmp_path):
+def test_missing_space_is_reported_with_what_to_do(tmp_path):
     require_space(tmp_path, 1, "for one byte")
     with pytest.raises(UserError, match=r"expected 1,000,000,000,000 MB for much: make room, or .*data.root=PATH"):
         require_space(tmp_path, 10**18, "for much")
@@ -406,12 +406,12 @@ URL = "https://example.org/sets/facades.tar.gz"
         ({"sha256": "A" * 64}, "data.archive.sha256 is"),
     ],
 )
-def test_values_that_describe_no_archive_are_refused(values, message):
+def test_invalid_archive_settings_are_refused(values, message):
     with pytest.raises(UserError, match=message):
         Archive(**{"url": URL, **values})
 
 
-def test_an_archive_knows_what_to_type_for_it():
+def test_an_archive_gives_the_command_that_prepares_it():
     archive = Archive(URL)
     assert archive.name == "facades"
     assert archive.arguments("data/facades") == "data=facades"

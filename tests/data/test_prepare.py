@@ -1,4 +1,4 @@
-"""A data set that is there whole or not at all, whatever the server, the archive or a killed process does."""
+"""A prepared data set is complete or absent, whatever the server, the archive or a killed process does."""
 
 import gzip
 import hashlib
@@ -153,13 +153,13 @@ def test_a_link_to_another_disk_stays_a_link(server, root, hurry, tmp_path):
     assert left_beside(root) == []
 
 
-def test_a_place_that_cannot_be_written_to_is_told(server, tmp_path, hurry):
+def test_a_read_only_place_is_reported(server, tmp_path, hurry):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match=r"file/facades cannot be made \(.*expected a folder with room"):
         install(Archive(server.url), tmp_path / "file" / "facades", patience=hurry)
 
 
-def test_a_disk_too_full_for_the_images_is_told_before_unpacking(server, root, hurry, monkeypatch):
+def test_a_disk_too_full_for_the_images_is_reported_before_unpacking(server, root, hurry, monkeypatch):
     body = facades({f"train/{i}.jpg": bytes(100_000) for i in range(10)})
     server.body = body
     usage = namedtuple("usage", "free")
@@ -173,7 +173,7 @@ def test_a_disk_too_full_for_the_images_is_told_before_unpacking(server, root, h
     assert len(contents(root)) == 10
 
 
-def test_a_failure_while_unpacking_leaves_no_half_folder(server, root, hurry, monkeypatch):
+def test_a_failure_while_unpacking_leaves_no_partial_folder(server, root, hurry, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
@@ -205,7 +205,9 @@ def test_another_archive_than_the_first_is_refused_until_the_record_is_deleted(s
     shutil.rmtree(root)
     server.change(facades({"train/1.jpg": b"new"}), state=2)
     record = root.parent / "facades.archive.json"
-    with pytest.raises(UserError, match=f"as the first time .*if it stays so and you trust it, delete {record} first"):
+    with pytest.raises(
+        UserError, match=f"as the first time .*if this persists and you trust it, delete {record} first"
+    ):
         install(Archive(server.url), root, patience=hurry)
     assert not root.exists()
     assert left_beside(root) == [".facades.lock", record.name]
@@ -214,7 +216,7 @@ def test_another_archive_than_the_first_is_refused_until_the_record_is_deleted(s
     assert contents(root) == {"train/1.jpg": b"new"}
 
 
-def test_a_published_hash_must_fit_and_counts_more_than_the_record(server, root, hurry):
+def test_a_published_hash_must_match_and_overrides_the_record(server, root, hurry):
     root.parent.mkdir()
     (root.parent / "facades.archive.json").write_text('{"sha256": "of another archive"}')
     with pytest.raises(UserError, match=f"expected {'0' * 64}, which data.archive.sha256 says"):
@@ -225,7 +227,7 @@ def test_a_published_hash_must_fit_and_counts_more_than_the_record(server, root,
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256"'])
-def test_a_damaged_record_is_no_permission(server, root, hurry, text):
+def test_a_damaged_record_is_an_error(server, root, hurry, text):
     root.parent.mkdir()
     (root.parent / "facades.archive.json").write_text(text)
     with pytest.raises(UserError, match="facades.archive.json is damaged; expected the hash.*: delete it"):
@@ -259,7 +261,7 @@ def overwrite_half(body: bytes) -> bytes:
     ],
     ids=["flipped", "checksum", "half", "last byte missing", "overwritten", "web page", "no tar", "not compressed"],
 )
-def test_a_damaged_download_is_told_and_not_kept(server, root, hurry, damage):
+def test_a_damaged_download_is_reported_and_deleted(server, root, hurry, damage):
     good = server.body
     server.change(damage(good), state=2)
     with pytest.raises(UserError, match=r"is damaged or no .tar.gz file .*: get it again"):
@@ -353,26 +355,26 @@ def test_hidden_files_and_headers_count_as_what_an_archive_unpacks_to(install_fi
         ([file("facades/a/1.jpg"), file("facades/a")], "Is a directory"),
     ],
 )
-def test_names_that_cannot_be_unpacked_are_the_fault_of_the_archive(server, root, hurry, entries, reason):
+def test_names_that_cannot_be_unpacked_are_reported_as_faults_of_the_archive(server, root, hurry, entries, reason):
     server.body = packed(*entries)
     with pytest.raises(UserError, match=rf"is malformed: 'facades/.* cannot be unpacked \({reason}\)"):
         install(Archive(server.url), root, patience=hurry)
     assert left_beside(root) == [".facades.lock"]  # neither the download nor a record of its hash
 
 
-def test_what_macos_adds_and_leading_dots_do_not_matter(install_file, root):
+def test_files_that_macos_adds_and_leading_dots_do_not_matter(install_file, root):
     install_file(packed(folder("./"), file("./._facades"), *(file(f"./facades/{n}", c) for n, c in FILES.items())))
     assert contents(root) == FILES
 
 
-def test_unpacked_files_can_be_read_and_run_nothing(install_file, root):
+def test_unpacked_files_are_readable_and_not_setuid(install_file, root):
     install_file(packed(file("facades/train/1.jpg", mode=0o7000), file("facades/train/2.jpg", mode=0o777)))
     modes = [(root / "train" / name).stat().st_mode & 0o7777 for name in ("1.jpg", "2.jpg")]
     assert all(mode & 0o600 == 0o600 for mode in modes)
     assert not any(mode & 0o7022 for mode in modes)
 
 
-def test_whatever_is_wrong_with_an_archive_nothing_but_its_files_is_ever_written(tmp_path):
+def test_randomly_damaged_archives_are_refused_or_unpacked_completely(tmp_path):
     rng = random.Random(0)
     files = {f"train/{i}.jpg": rng.randbytes(rng.randrange(2000)) for i in range(6)}
     entries = [file(f"facades/{name}", content, pax_headers={"comment": "ü" * 50}) for name, content in files.items()]
@@ -439,7 +441,7 @@ def test_of_several_processes_one_downloads_and_the_others_wait(server, root, pr
     assert left_beside(root) == [".facades.lock", "facades.archive.json"]
 
 
-def test_who_waits_for_another_process_is_told_so(server, root, processes, caplog):
+def test_a_process_that_waits_for_another_says_so(server, root, processes, caplog):
     server.answers = [server.file(pause=0.5)]
     other = processes.Process(target=install, args=(Archive(server.url), root))
     other.start()
@@ -452,7 +454,7 @@ def test_who_waits_for_another_process_is_told_so(server, root, processes, caplo
     assert len(server.requests) == 1
 
 
-def test_a_download_that_was_killed_is_gone_on_with(server, root, processes, hurry):
+def test_a_killed_download_is_resumed(server, root, processes, hurry):
     server.body = facades({f"train/{i}.jpg": random.Random(i).randbytes(100_000) for i in range(10)})
     server.answers = [server.file(stop_at=600_000, then="stall")]
     run = processes.Process(target=install, args=(Archive(server.url), root))
@@ -468,7 +470,7 @@ def test_a_download_that_was_killed_is_gone_on_with(server, root, processes, hur
     assert left_beside(root) == [".facades.lock", "facades.archive.json"]
 
 
-def test_a_process_killed_while_unpacking_leaves_no_half_data_set(server, root, processes, hurry):
+def test_a_process_killed_while_unpacking_leaves_no_partial_data_set(server, root, processes, hurry):
     files = {f"train/{i}.jpg": b"%d" % i for i in range(6000)}
     server.body = facades(files)
     run = processes.Process(target=install, args=(Archive(server.url), root))
@@ -507,7 +509,7 @@ def test_terms_must_be_accepted_before_anything_is_downloaded(server, config, ro
 
 
 @pytest.mark.parametrize("overrides", [[], ["data=streets"], ["data=folders"]])
-def test_data_without_an_archive_is_told_which_has_one(overrides):
+def test_data_without_an_archive_is_an_error_that_names_those_with_one(overrides):
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
         config = compose("prepare", overrides)
     choices = ", ".join(f"data={name}" for name in NAMES)
@@ -515,20 +517,20 @@ def test_data_without_an_archive_is_told_which_has_one(overrides):
         prepare(config)
 
 
-def test_data_without_a_root_is_told_what_to_set(config):
+def test_data_without_a_root_is_an_error(config):
     with pytest.raises(UserError, match="data.root is not set; .* pass data.root=data/facades"):
         prepare(config("data.root=null"))
 
 
-def test_a_folder_that_was_made_of_another_archive_is_not_taken_for_this_one(config, server, root):
+def test_a_folder_made_from_another_archive_is_refused(config, server, root):
     prepare(config())
-    with pytest.raises(UserError, match=f"{root} was made of {server.origin}/facades.tar.gz; expected .* for maps"):
+    with pytest.raises(UserError, match=f"{root} was made from {server.origin}/facades.tar.gz; expected .* for maps"):
         prepare(config(data="maps"))
     assert contents(root) == FILES
     prepare(config("data.archive.url=https://example.org/mirror/facades.tar.gz"))
 
 
-def test_the_end_says_what_there_is_and_what_to_type_next(config, root, caplog):
+def test_the_last_lines_count_pairs_and_name_the_next_command(config, root, caplog):
     with caplog.at_level("INFO"):
         prepare(config())
     assert f"     2 pairs in {root}/train" in caplog.text
@@ -536,7 +538,7 @@ def test_the_end_says_what_there_is_and_what_to_type_next(config, root, caplog):
     assert f"Next: pix2pix-lit train data=facades data.root={root}" in caplog.text
 
 
-def test_an_archive_that_is_on_the_disk_is_not_downloaded_and_stays(server, config, root, tmp_path):
+def test_an_archive_on_the_disk_is_not_downloaded_and_is_kept(server, config, root, tmp_path):
     mine = tmp_path / "facades by hand.tar.gz"
     mine.write_bytes(server.body)
     prepare(config(f"archive_file='{mine}'"))
@@ -550,22 +552,22 @@ def test_an_archive_that_is_on_the_disk_is_not_downloaded_and_stays(server, conf
     assert mine.exists()
 
 
-def test_an_archive_that_is_not_on_the_disk_is_told(config, tmp_path):
+def test_a_missing_archive_file_is_an_error(config, tmp_path):
     with pytest.raises(UserError, match="archive_file=.*missing.tar.gz is no file; expected facades.tar.gz"):
         prepare(config(f"archive_file={tmp_path}/missing.tar.gz"))
 
 
-def test_an_interrupted_command_says_that_it_can_go_on(config, monkeypatch):
+def test_an_interrupted_command_says_how_to_resume(config, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pix2pix_lit.data.prepare.download", interrupt)
-    with pytest.raises(UserError, match="stopped; the same command goes on from here"):
+    with pytest.raises(UserError, match="stopped; the same command resumes from here"):
         prepare(config())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_archive_is_called_after_its_config_and_its_folder(name):
+def test_every_archive_has_the_name_of_its_config_and_its_folder(name):
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
         data = compose("prepare", [f"data={name}"]).data
     archive = instantiate(data.archive)

@@ -46,7 +46,7 @@ def trials(folder, name):
     return optuna.load_study(study_name=name, storage=open_storage(f"sqlite:///{folder}/study.db")).trials
 
 
-def test_a_grid_with_a_failing_job_leaves_a_table_and_goes_on_where_it_was(train, tmp_path):
+def test_a_grid_with_a_failing_job_leaves_a_table_and_is_resumed(train, tmp_path):
     grid = ["sweep=grid", "name=grid", "trainer.max_epochs=1", "model/adversarial=vanilla"]
     grid += ["model.reconstruction.weight=10,100", "data.source.val_length=2,-1"]
     printed = train(*grid, succeeds=False)
@@ -95,7 +95,7 @@ def test_ctrl_c_ends_a_sweep_with_its_table_written(start, tmp_path):
     assert (sweep / "0" / "checkpoints" / "last.ckpt").exists()
 
 
-def test_a_study_of_two_processes_survives_that_one_is_killed(start, tmp_path):
+def test_a_study_of_two_processes_survives_the_death_of_one(start, tmp_path):
     command = ["sweep=optuna", "name=shared", "trainer.max_epochs=12", "callbacks.samples=null"]
     study = tmp_path / "outputs" / "shared" / "study"
     first, second = start(*command, log="first"), start(*command, log="second")
@@ -220,7 +220,7 @@ sys.exit(max(rank.wait() for rank in ranks))
 """
 
 
-def test_slurm_makes_the_processes_of_every_job(train, tmp_path, monkeypatch):
+def test_slurm_starts_the_processes_of_every_job(train, tmp_path, monkeypatch):
     commands = {"sbatch": SBATCH, "srun": SRUN, "sacct": "#!/bin/sh\n", "scancel": "#!/bin/sh\n"}
     (tmp_path / "bin").mkdir()
     port = 15000 + os.getpid() % 9000  # what Lightning makes of the last four digits of a job's number

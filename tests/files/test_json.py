@@ -17,7 +17,7 @@ class Kind:
     words: list[str] = field(default_factory=list)
 
 
-def test_names_of_any_bytes_are_in_valid_utf_8():
+def test_names_of_any_bytes_become_valid_utf_8():
     text = as_json({"a\udce9": ["\x1b[2J", "ü👩"]})
     assert json.loads(text.encode()) == {"a\\xe9": ["\x1b[2J", "ü👩"]}
 
@@ -25,7 +25,7 @@ def test_names_of_any_bytes_are_in_valid_utf_8():
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b'{"a": ' * 100_000, b"nonsense", b'"\xe9"']
 )
-def test_what_is_no_json_is_nothing(tmp_path, content):
+def test_a_file_that_is_not_json_reads_as_none(tmp_path, content):
     (tmp_path / "x.json").write_bytes(content)
     assert read_json(tmp_path / "x.json") is None
     assert read_json(tmp_path / "missing.json") is None

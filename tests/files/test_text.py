@@ -24,14 +24,14 @@ def test_utf_8_needs_no_mark(tmp_path, caplog):
     assert caplog.messages == []
 
 
-def test_what_is_not_utf_8_is_windows_1252_and_the_log_says_so(caplog):
+def test_other_bytes_are_read_as_windows_1252_with_a_warning(caplog):
     assert decode_text("été…".encode("cp1252"), "x.txt") == "été…"
     assert decode_paths("été.png\r\n\r\n b.png".encode("cp1252"), "x.txt") == ["été.png", " b.png"]
     assert ["x.txt is not UTF-8 and was read as Windows-1252" in message for message in caplog.messages] == [True, True]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are any bytes on Linux alone")
-def test_listed_names_that_are_not_unicode_are_taken_as_they_are_if_such_files_exist(tmp_path, caplog):
+def test_listed_names_that_are_not_unicode_stay_as_they_are_if_such_files_exist(tmp_path, caplog):
     name = os.fsencode(tmp_path) + b"/\xe9t\xe9.png"
     open(name, "wb").close()
     assert [os.fsencode(path) for path in decode_paths(name + b"\n", "x.txt")] == [name]
@@ -39,20 +39,20 @@ def test_listed_names_that_are_not_unicode_are_taken_as_they_are_if_such_files_e
 
 
 @pytest.mark.parametrize("content", [b"a\0b\n", TEXT.encode("utf-16-le"), b"\xff\xfea\0\0\0"])
-def test_nul_characters_are_no_text(content):
+def test_nul_characters_are_refused(content):
     for read in (decode_text, decode_paths):
-        with pytest.raises(UserError, match=r"x\.txt holds NUL characters; expected text in UTF-8.*: save it so"):
+        with pytest.raises(UserError, match=r"x\.txt holds NUL characters; expected text in UTF-8.*: save it as UTF-8"):
             read(content, "x.txt")
 
 
-def test_names_that_end_with_nul_are_known_for_what_they_are():
+def test_nul_separated_names_are_recognised():
     with pytest.raises(UserError, match=r"leave -print0 out"):
         decode_paths(b"a.png\0b.png\0", "input=-")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfea", b"\x81\x8d\xff"])
 def test_damaged_text_is_named(content):
-    with pytest.raises(UserError, match=r"x\.txt is no text that can be read .*expected UTF-8: save it so"):
+    with pytest.raises(UserError, match=r"x\.txt is not text .*expected UTF-8: save it as UTF-8"):
         decode_text(content, "x.txt")
 
 

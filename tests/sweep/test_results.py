@@ -50,7 +50,7 @@ def test_rows_are_sorted_by_the_objective_and_show_what_was_swept(add_run, tmp_p
     }
 
 
-def test_more_is_better_for_some_objectives(add_run, tmp_path):
+def test_higher_is_better_for_some_objectives(add_run, tmp_path):
     for number, value in enumerate((10.0, 30.0, 20.0)):
         add_run(str(number), [f"seed={number}"], **FINISHED | {"objective": "val/psnr"}, value=value)
     assert [row["run"] for row in table(tmp_path)] == ["1", "2", "0"]
@@ -69,7 +69,7 @@ def test_failed_and_killed_runs_come_last_with_their_message(add_run, tmp_path):
     assert rows[2]["seed"] == "1"
 
 
-def test_markdown_has_one_line_a_run_and_messages_below(add_run, tmp_path):
+def test_markdown_has_a_row_for_each_run_and_messages_below(add_run, tmp_path):
     add_run("0", ["data.source.name=a|b"], **FINISHED, value=0.25)
     add_run("1", ["data.source.name=c"], status="failed", message="broken")
     table(tmp_path)
@@ -83,7 +83,7 @@ def test_markdown_has_one_line_a_run_and_messages_below(add_run, tmp_path):
     )
 
 
-def test_fractions_have_four_digits_for_people_and_more_for_programs(add_run, tmp_path):
+def test_fractions_have_four_digits_in_markdown_and_more_in_csv(add_run, tmp_path):
     add_run("0", ["lr=0.00052539537285", "seed=123456", "name=1.5.2"], **FINISHED | {"steps": 1234567}, value=0.2345678)
     add_run("1", ["lr=1e-05", "seed=7", "name=x"], **FINISHED, value=0.5)
     row = table(tmp_path)[0]
@@ -148,7 +148,7 @@ def test_a_folder_without_runs_is_an_error(command, tmp_path):
             command(*overrides)
 
 
-def test_files_of_something_else_are_no_runs(add_run, tmp_path):
+def test_unrelated_files_are_not_runs(add_run, tmp_path):
     add_run("0", ["seed=1"], **FINISHED, value=0.25)
     for name, result, overrides in [
         ("list", "[1, 2]", "a: 1"),

@@ -1,4 +1,4 @@
-"""Archives of data sets on the web: what is known about them, and a download that outlives interruptions."""
+"""Archives of data sets on the web, and downloads that survive interruptions."""
 
 import json
 import logging
@@ -22,18 +22,18 @@ from pix2pix_lit.errors import UserError, shown
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
-_PASSING_STATUSES = (408, 429, 500, 502, 503, 504)  # worth another try; RFC 9110, section 15, and RFC 6585
+_TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)  # worth another attempt: RFC 9110, section 15, and RFC 6585
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A ``.tar.gz`` file on the web, which holds one folder: a data set. ``data.prepare`` downloads and unpacks it.
+    """A ``.tar.gz`` file on the web that holds one folder, the data set. ``data.prepare`` downloads and unpacks it.
 
     Args:
-        url: where it is; its file is called after the config in ``configs/data/``.
-        bytes: its size; None if that is not known.
-        sha256: its hash, 64 hexadecimal digits; None if none is published, then that of the first download counts.
-        license: where its terms are, for a person who must accept them first; None if there is nothing to accept.
+        url: its address; the file has the name of the config in ``configs/data/``.
+        bytes: its size; None if unknown.
+        sha256: its hash, 64 hexadecimal digits; None if none is published: then later downloads must match the first.
+        license: address of the terms that the user must accept; None if there are none.
 
     Raises:
         UserError: for values that are not as described.
@@ -54,52 +54,52 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """What the data set is called: its ``data=NAME``."""
+        """Name of the data set, as in ``data=NAME``."""
         return PurePosixPath(urlsplit(self.url).path).name.removesuffix(".tar.gz")
 
     def arguments(self, root: str) -> str:
-        """What to type behind a command for this data set in the folder ``root``, ready for a shell."""
+        """The overrides that choose this data set in the folder ``root``, quoted for a shell."""
         is_default = root == f"data/{self.name}"  # as in the configs
         return f"data={self.name}" + ("" if is_default else f" data.root={shlex.quote(root)}")
 
     def prepare_command(self, root: str) -> str:
-        """What to type to have this data set in the folder ``root``."""
+        """The command that prepares this data set in the folder ``root``."""
         return f"pix2pix-lit prepare {self.arguments(root)}"
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a download waits for its server.
+    """How long a download waits for the server.
 
     Args:
-        silence_seconds: how long a server may say nothing.
-        pause_seconds: the waits before further tries, as long as none gets further than those before it.
+        silence_seconds: how long the server may send nothing.
+        pause_seconds: pauses before further attempts; they start over after an attempt that made progress.
     """
 
     silence_seconds: float = 60
     pause_seconds: tuple[float, ...] = (1, 4, 16)
 
 
-class _PassingError(Exception):
-    """The server or the network failed, and may not when asked again."""
+class _TransientError(Exception):
+    """A failure of the server or the network that may not happen again."""
 
 
 def download(url: str, path: Path, size: int | None = None, patience: Patience | None = None) -> None:
-    """Download a file, going on from what an interrupted call left at ``path``.
+    """Download a file, or the rest of one that an interrupted call left at ``path``.
 
-    Redirects are followed, but none from https to http. What a broken connection has brought so far is kept and gone
-    on from, unless the server has another file by now (RFC 9110, sections 13.1.5 and 14). ``path`` with ``.json``
-    appended notes which file the bytes are of; both are the caller's to remove.
+    Redirects are followed, except from https to http. After a broken connection the download resumes, unless the file
+    on the server has changed (RFC 9110, sections 13.1.5 and 14). ``path`` with ``.json`` appended records which file
+    the bytes belong to; the caller removes both.
 
     Args:
-        url: of the file.
-        path: where it goes; its folder must exist.
-        size: of the file in bytes, if known.
-        patience: with a slow server.
+        url: address of the file.
+        path: where to save it; its folder must exist.
+        size: size of the file in bytes, if known.
+        patience: how long to wait for a slow server.
 
     Raises:
-        UserError: if the server has no such file or one of another size, if it fails again and again, or if the disk
-            has no room for the file and, as much again, for what is in it.
+        UserError: if the server has no such file or one of another size, if it keeps failing, or if the disk has no
+            room for the file and as much again for its contents.
         OSError: if ``path`` cannot be written.
     """
     patience = patience or Patience()
@@ -107,8 +107,8 @@ def download(url: str, path: Path, size: int | None = None, patience: Patience |
     with _Session() as session:
         while True:
             try:
-                return _go_on(session, url, path, size, patience.silence_seconds)
-            except _PassingError as error:
+                return _resume(session, url, path, size, patience.silence_seconds)
+            except _TransientError as error:
                 there = _size(path)
                 if there > furthest:
                     furthest, pauses = there, iter(patience.pause_seconds)
@@ -116,17 +116,17 @@ def download(url: str, path: Path, size: int | None = None, patience: Patience |
                 if pause is None:
                     raise UserError(
                         f"{url} cannot be downloaded ({error}); {there:,} bytes of it have arrived, and the same "
-                        f"command goes on from there: try again later, and check your connection"
+                        f"command resumes from there: try again later, and check your connection"
                     ) from error
                 log.warning("%s: next try in %g s, from byte %s", shown(error), pause, f"{there:,}")
             time.sleep(pause)
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse if the disk of ``folder`` has less than ``needed`` bytes free.
+    """Check that the disk of ``folder`` has ``needed`` bytes free.
 
     Raises:
-        UserError: saying how much there is.
+        UserError: if it has less.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -143,14 +143,14 @@ class _Session(requests.Session):
             target = urljoin(resp.url, target)
             if urlsplit(resp.url).scheme == "https" and urlsplit(target).scheme != "https":
                 raise UserError(
-                    f"{resp.url} redirects to {target}, which anybody on the way could alter; expected https: check "
+                    f"{resp.url} redirects to {target}, which anyone in between could alter; expected https: check "
                     f"data.archive.url"
                 )
         return target
 
 
-def _go_on(session: requests.Session, url: str, path: Path, size: int | None, silence_seconds: float) -> None:
-    """Ask once for all that is missing."""
+def _resume(session: requests.Session, url: str, path: Path, size: int | None, silence_seconds: float) -> None:
+    """Request once everything that is missing."""
     note = _read_note(path)
     start = _size(path) if note.get("url") == url else 0
     total = note.get("total")
@@ -163,7 +163,7 @@ def _go_on(session: requests.Session, url: str, path: Path, size: int | None, si
             headers["If-Range"] = note["validator"]
     with _ask(session, url, headers, silence_seconds) as response:
         if response.status_code == 206 and start:
-            # A 206 may leave Last-Modified out.
+            # A 206 response need not repeat Last-Modified.
             if _range(response) != (start, total) or _validator(response) not in (None, note["validator"]):
                 return _start_over(session, url, path, size, silence_seconds)
         elif response.status_code == 416 and start:
@@ -177,19 +177,19 @@ def _go_on(session: requests.Session, url: str, path: Path, size: int | None, si
             )
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise UserError(
-                f"{url} answers with a web page; expected the file: open the address in a browser to see what the "
-                f"page says, which may be your network's login"
+                f"{url} answers with a web page; expected the file: open the address in a browser, which "
+                f"may show your network's login page"
             )
         if size is not None and total not in (None, size):
             raise UserError(
-                f"{url} has {total:,} bytes; expected {size:,}: it is not the file that is known, so check "
-                f"data.archive.url, or pass data.archive.bytes=null if you trust this one"
+                f"{url} has {total:,} bytes; expected {size:,}: the file has changed: check data.archive.url, or "
+                f"pass data.archive.bytes=null if you trust it"
             )
         total = size if total is None else total
         if total is not None:
-            require_space(path.parent, 2 * total - start, f"for {url} and what is in it")
+            require_space(path.parent, 2 * total - start, f"for {url} and its contents")
         with path.open("ab" if start else "wb") as file:
-            if not start:  # the note comes after the old bytes are gone, and before the new ones
+            if not start:  # the note is written after the old bytes are gone and before the new ones arrive
                 _note_path(path).write_text(
                     json.dumps({"url": url, "validator": _validator(response), "total": total}), encoding="utf-8"
                 )
@@ -197,9 +197,9 @@ def _go_on(session: requests.Session, url: str, path: Path, size: int | None, si
 
 
 def _start_over(session: requests.Session, url: str, path: Path, size: int | None, silence_seconds: float) -> None:
-    """Drop what is there: the server has another file now, or does not keep to the range it was asked for."""
+    """Discard the partial file: the server has another file now, or did not send the requested range."""
     path.unlink()
-    _go_on(session, url, path, size, silence_seconds)
+    _resume(session, url, path, size, silence_seconds)
 
 
 def _ask(session: requests.Session, url: str, headers: dict[str, str], silence_seconds: float) -> requests.Response:
@@ -208,20 +208,20 @@ def _ask(session: requests.Session, url: str, headers: dict[str, str], silence_s
     except requests.exceptions.SSLError as error:
         raise UserError(f"{url} cannot be trusted ({error}); expected a valid certificate: check it") from error
     except (requests.ConnectionError, requests.Timeout) as error:
-        cause = getattr(error.args[0], "reason", error)  # without urllib3's words about retries, which are off
-        raise _PassingError(f"no answer from {urlsplit(url).netloc}: {cause}") from error
+        cause = getattr(error.args[0], "reason", error)  # without urllib3's text about retries, which are off
+        raise _TransientError(f"no answer from {urlsplit(url).netloc}: {cause}") from error
     except UserError:
         raise
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # such as a bad redirect
-        raise UserError(f"{url} cannot be asked for ({error}); expected a file: check data.archive.url") from error
-    if response.status_code in _PASSING_STATUSES:
+        raise UserError(f"{url} cannot be requested ({error}); expected a file: check data.archive.url") from error
+    if response.status_code in _TRANSIENT_STATUSES:
         response.close()
-        raise _PassingError(f"{urlsplit(url).netloc} answers {response.status_code} {response.reason}")
+        raise _TransientError(f"{urlsplit(url).netloc} answers {response.status_code} {response.reason}")
     return response
 
 
 def _receive(response: requests.Response, file: Any, start: int, total: int | None, name: str) -> None:
-    """Append the body to ``file``, which must come to ``total`` bytes."""
+    """Append the body to ``file``, which must then have ``total`` bytes."""
     there = start
     with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=name) as progress:
         for chunk in _chunks(response):
@@ -231,19 +231,19 @@ def _receive(response: requests.Response, file: Any, start: int, total: int | No
             file.write(chunk)
             progress.update(len(chunk))
     if total is not None and there < total:
-        raise _PassingError(f"the connection ended at {there:,} of {total:,} bytes")
+        raise _TransientError(f"the connection ended at {there:,} of {total:,} bytes")
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it is on the wire: some servers call a .tar.gz file a tar file in Content-Encoding gzip."""
+    """The body without decoding: some servers send a .tar.gz file as a tar file with Content-Encoding gzip."""
     try:
         yield from response.raw.stream(_CHUNK_BYTES, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
-        raise _PassingError(str(error.args[0] if error.args else error)) from error
+        raise _TransientError(str(error.args[0] if error.args else error)) from error
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What tells this state of the file from another one, fit for If-Range: RFC 9110, section 13.1.5."""
+    """The validator of this version of the file, for If-Range: RFC 9110, section 13.1.5."""
     tag = response.headers.get("ETag", "W/")
     return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
 
@@ -254,7 +254,7 @@ def _length(response: requests.Response) -> int | None:
 
 
 def _range(response: requests.Response) -> tuple[int, int | None] | None:
-    """Where the answer begins, and the size of the whole file."""
+    """The first byte of the response, and the size of the complete file."""
     match = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d{1,18}|\*)", response.headers.get("Content-Range", ""))
     return match and (int(match[1]), None if match[2] == "*" else int(match[2]))
 
@@ -266,7 +266,7 @@ def _note_path(path: Path) -> Path:
 def _read_note(path: Path) -> dict[str, Any]:
     try:
         return json.loads(_note_path(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none, or one that was being written when the process was killed
+    except (FileNotFoundError, ValueError):  # none, or half of one from a killed process
         return {}
 
 

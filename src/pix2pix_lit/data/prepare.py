@@ -26,11 +26,11 @@ from pix2pix_lit.runs.command import CONFIG_DIR, command
 log = logging.getLogger(__name__)
 
 MARKER = ".archive.json"
-"""The file in a data set's folder that says which archive all of it is from."""
+"""The file in a data set's folder that records which archive it was made from."""
 
-_MOST_TIMES = 50  # unpacked bytes an archive's byte: images hardly shrink, a bomb grows a thousandfold
+_MOST_TIMES = 50  # how much larger the contents may be: images hardly compress, a bomb does a thousandfold
 _ALWAYS_FINE_BYTES = 1 << 26
-_MOST_PADDING_BYTES = 1 << 20  # behind the end of a tar file; GNU tar makes 10 KiB
+_MOST_PADDING_BYTES = 1 << 20  # after the end of a tar file; GNU tar writes 10 KiB
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
@@ -41,7 +41,7 @@ def prepare(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if there is nothing to download, if terms must be accepted first, if the folder was made of
+        UserError: if there is nothing to download, if terms must be accepted first, if the folder was made from
             another archive, and if ``install`` fails.
     """
     archive = instantiate(config.data.archive) if "data" in config else None
@@ -62,47 +62,47 @@ def prepare(config: DictConfig) -> None:
         try:
             install(archive, root, None if config.archive_file is None else Path(config.archive_file))
         except KeyboardInterrupt:
-            raise UserError("stopped; the same command goes on from here") from None
+            raise UserError("stopped; the same command resumes from here") from None
     made_of = Archive(_recorded(root / MARKER, "url"))
     if made_of.name != archive.name:
         raise UserError(
-            f"{root} was made of {made_of.url}; expected a folder for {archive.name}: choose another one with "
+            f"{root} was made from {made_of.url}; expected a folder for {archive.name}: choose another one with "
             f"data.root=PATH, or delete it"
         )
     for split, count in _count_images(root).items():
         log.info("%6d pairs in %s", count, root / split)
     log.info(
-        "%s is complete (to have it made anew, delete it). Next: pix2pix-lit train %s",
+        "%s is complete (delete it to make it again). Next: pix2pix-lit train %s",
         root,
         archive.arguments(config.data.root),
     )
 
 
 def is_complete(root: Path) -> bool:
-    """Whether ``install`` has made this folder."""
+    """Whether ``install`` has finished making this folder."""
     return (root / MARKER).is_file()
 
 
 def install(archive: Archive, root: Path, archive_file: Path | None = None, patience: Patience | None = None) -> None:
-    """Make the folder ``root`` of the one folder that an archive holds; does nothing if it has been made already.
+    """Make the folder ``root`` from the one folder in an archive; does nothing if that has been done.
 
-    ``root`` appears only when whole. A call that is killed leaves hidden files beside it, from which the next one goes
-    on; of several calls at once, one works and the others wait for it. ``<root>.archive.json`` keeps the hash of the
-    first archive, which must be the same ever after, even if ``root`` is deleted.
+    ``root`` appears only when it is complete. A killed call leaves hidden files beside it, from which the next one
+    resumes; of several calls at once, one works and the others wait. ``<root>.archive.json`` keeps the hash of the
+    first archive, which later ones must match, even if ``root`` is deleted.
 
     Args:
         archive: what to download.
         root: the folder to be made; its parents are made as needed.
-        archive_file: the archive, if it is on the disk already; it stays there.
-        patience: with a slow server.
+        archive_file: the archive, if it is on the disk already; it is kept.
+        patience: how long to wait for a slow server.
 
     Raises:
-        UserError: if ``root`` holds something else; if the archive cannot be had, is not the expected one, is damaged,
-            or would write outside of its folder; if the disk is full or may not be written to.
+        UserError: if ``root`` holds something else; if the archive cannot be downloaded, is not the expected one, is
+            damaged, or would write outside its folder; if the disk is full or read-only.
     """
     if is_complete(root):
         return
-    root = root.resolve()  # of a link to another disk, hidden files belong on that disk
+    root = root.resolve()  # if it is a link to another disk, hidden files belong there
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         with locked(root.with_name(f".{root.name}.lock"), root):
@@ -120,7 +120,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
             f"{root} exists, and was not made by this command; expected a new folder: rename it, or choose another "
             f"one with data.root=PATH. If it holds the data set, train on it as it is"
         )
-    remove_leftovers(root.parent)  # half a data set of a killed call takes room
+    remove_leftovers(root.parent)  # a killed call may have left half a data set
     downloaded = root.with_name(f".{root.name}.tar.gz.part")
     path = archive_file or downloaded
     known_hash = _known_hash(root)
@@ -133,7 +133,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
         top, size = _inspect(path)
     except UserError:
         if archive_file is None:
-            _remove(downloaded)  # or the next call would take it for a finished download
+            _remove(downloaded)  # or the next call would take it for complete
         raise
     require_space(root.parent, size, f"for the contents of {path}")
     try:
@@ -144,7 +144,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
                     progress.update(member.size)
             (unpacking / top / MARKER).write_text(facts, encoding="utf-8")
             _record_path(root).write_text(facts, encoding="utf-8")
-            (unpacking / top).rename(root)  # which may be an empty folder
+            (unpacking / top).rename(root)  # replaces an empty folder
     except UserError:
         if archive_file is None:
             _remove(downloaded)
@@ -162,7 +162,7 @@ def _remove(downloaded: Path) -> None:
 
 
 def _known_hash(root: Path) -> str | None:
-    """The sha256 that an earlier archive had, as its record says."""
+    """The recorded sha256 of an earlier archive."""
     record = _record_path(root)
     return _recorded(record, "sha256") if record.exists() else None
 
@@ -177,7 +177,7 @@ def _recorded(record: Path, key: str) -> str:
 
 
 def _verify(path: Path, archive: Archive, root: Path, known: str | None) -> str:
-    """Compare size and hash with what is known; returns what is to be recorded, as JSON."""
+    """Compare size and hash with the known ones; returns the record of this archive, as JSON."""
     log.info("checking %s", path)
     size = path.stat().st_size
     if archive.bytes is not None and size != archive.bytes:
@@ -188,19 +188,19 @@ def _verify(path: Path, archive: Archive, root: Path, known: str | None) -> str:
         if sha256 != archive.sha256:
             raise UserError(
                 f"{path} has sha256 {sha256}; expected {archive.sha256}, which data.archive.sha256 says: get it again, "
-                f"and do not use it if it stays so"
+                f"and do not use it if this persists"
             )
     elif known is not None and sha256 != known:
         record = _record_path(root)
         raise UserError(
             f"{path} has sha256 {sha256}; expected {known}, as the first time ({record}): the archive is damaged or "
-            f"was replaced. Get it again; if it stays so and you trust it, delete {record} first"
+            f"was replaced. Get it again; if this persists and you trust it, delete {record} first"
         )
     return json.dumps({"url": archive.url, "bytes": size, "sha256": sha256}, indent=1)
 
 
 def _inspect(path: Path) -> tuple[str, int]:
-    """Read the whole archive, writing nothing; returns the name of its folder and the bytes of all its files."""
+    """Read the archive without writing; returns the name of its folder and the total size of its files in bytes."""
     tops: set[str] = set()
     files, size = 0, 0
     for _, member in _members(path):
@@ -259,7 +259,7 @@ def _extract(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: 
     except (OSError, tarfile.TarError) as error:
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             raise
-        reason = getattr(error, "strerror", None) or error  # without the whole name
+        reason = getattr(error, "strerror", None) or error  # without the name, which may be long
         raise UserError(
             f"{path} is malformed: {member.name[:80]!r} cannot be unpacked ({reason}); expected files and folders "
             f"whose names are valid and do not clash: do not use it"

@@ -1,4 +1,4 @@
-"""JSON files that this package writes and reads back, which people and other programs may have edited or damaged."""
+"""JSON files written and read by this package, which may have been edited or damaged in between."""
 
 import json
 import re
@@ -12,23 +12,23 @@ _MOST_BYTES = 1 << 26
 
 
 def as_json(values: Any, indent: int = 2) -> str:
-    """Plain values as JSON text in UTF-8, in which bytes of file names that are not UTF-8 stand as ``\\xe9``."""
+    """Plain values as JSON text; bytes of file names that are not UTF-8 become ``\\xe9``."""
     text = json.dumps(values, indent=indent, ensure_ascii=False)
     return _SURROGATE.sub(lambda found: rf"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def read_json(path: Path) -> Any:
-    """The values in a JSON file of any content; None if there is no such file, or it cannot be read as JSON."""
+    """The content of a JSON file; None if there is no such file, or it is not JSON."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):  # the last for brackets nested too deep
+    except (OSError, ValueError, RecursionError):  # RecursionError: brackets nested too deep
         return None
 
 
 def known_fields(kind: type, values: Any) -> dict[str, Any]:
-    """Those of ``values``, as ``read_json`` gives them, that a dataclass has fields for and that fit their types."""
+    """The items of ``values``, as ``read_json`` returns them, that fit a field of a dataclass and its type."""
     if not isinstance(values, dict):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""File names for libraries that take UTF-8 alone."""
+"""File names for libraries that accept only UTF-8."""
 
 import os
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from pix2pix_lit.errors import UserError
 
 @contextmanager
 def library_path(path: Path) -> Iterator[str]:
-    """Within: a name of the file at ``path``, there already or not, that is UTF-8 although its folder is not.
+    """Yield a UTF-8 name for the file at ``path``, which need not exist, even if the name of its folder is not UTF-8.
 
-    The runtimes and exporters written in C++ take names as UTF-8 text, but Linux has names of any bytes, such as
-    those from old zip files.
+    Runtimes and exporters written in C++ take names as UTF-8 text, but on Linux names may be any bytes, such as those
+    from old zip files.
 
     Raises:
         UserError: if the name of the file itself is not UTF-8.
-        OSError: if there is no such folder.
+        OSError: if the folder does not exist.
     """
     if is_utf8(path):
         yield str(path)

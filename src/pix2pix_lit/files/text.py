@@ -1,4 +1,4 @@
-"""Text that people hand in, such as lists of paths and tables: whatever encoding their program wrote it in."""
+"""Text files from users, such as lists of paths and tables, in any common encoding."""
 
 import codecs
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as that of UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of it
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -21,23 +21,23 @@ _FALLBACK = "cp1252"  # what programs for Windows write in Western Europe and th
 
 
 def read_text(path: str | os.PathLike[str], expected: str = "a text file: check the path") -> str:
-    """The text of a file: UTF-8, or UTF-16 or UTF-32 with a byte order mark, else Windows-1252, which the log says.
+    """The text of a file: UTF-8, UTF-16 or UTF-32 with a byte order mark, else Windows-1252 with a warning.
 
     Args:
-        path: of the file.
-        expected: for messages: what it should be, and what to do.
+        path: the file.
+        expected: for messages: what was expected, and what to do.
 
     Raises:
-        UserError: if it cannot be read, or is no text.
+        UserError: if it cannot be read or is not text.
     """
     return decode_text(_bytes_of(path, expected), str(path))
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """``read_text`` of a file with this content; ``name`` is what messages call it.
+    """Like ``read_text``, for the content of a file that messages call ``name``.
 
     Raises:
-        UserError: if it is no text.
+        UserError: if it is not text.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -58,22 +58,22 @@ def read_paths(path: str | os.PathLike[str]) -> list[str]:
 
 
 def decode_paths(data: bytes, name: str) -> list[str]:
-    """The lines of a list of paths, without their ends and without blank ones.
+    """The lines of a list of paths, without line ends and blank lines.
 
     Raises:
-        UserError: if it is no text.
+        UserError: if it is not text.
     """
     try:
         text = decode_text(data, name) if _is_unicode(data) else _raw_names(data, name)
     except UserError as error:
         if b"\0" in data:
-            raise UserError(f"{error} (find -print0 ends names so: leave -print0 out)") from None
+            raise UserError(f"{error} (find -print0 separates names with them: leave -print0 out)") from None
         raise
     return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
 
 
 def as_on_disk(path: Path) -> Path:
-    """The path itself, or, if only that exists, the one that looks the same: accents may be characters of their own."""
+    """The path, or the same path in another Unicode normal form if only that exists."""
     if not os.path.lexists(path):
         for form in ("NFC", "NFD"):
             other = Path(unicodedata.normalize(form, str(path)))
@@ -93,11 +93,11 @@ def _is_unicode(data: bytes) -> bool:
 
 
 def _raw_names(data: bytes, name: str) -> str:
-    """Names of files may be any bytes: those that exist are taken as they are, others as ``decode_text`` does."""
+    """File names may be any bytes: names of existing files stay as they are, others are decoded as text."""
     lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
     foreign = {line for line in lines if b"\0" in line or not (_is_unicode(line) or _exists(line))}
     if foreign:
-        decode_text(b"\n".join(sorted(foreign)), name)  # says in the log what becomes of them
+        decode_text(b"\n".join(sorted(foreign)), name)  # for its warning
     return "\n".join(_decoded(line, _FALLBACK, name) if line in foreign else os.fsdecode(line) for line in lines)
 
 
@@ -116,12 +116,12 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise UserError(f"{name} is no text that can be read ({error}); expected UTF-8: save it so") from None
+        raise UserError(f"{name} is not text ({error}); expected UTF-8: save it as UTF-8") from None
 
 
 def _checked(text: str, name: str) -> str:
     if "\0" in text:
         raise UserError(
-            f"{name} holds NUL characters; expected text in UTF-8, or UTF-16 with a byte order mark: save it so"
+            f"{name} holds NUL characters; expected text in UTF-8, or UTF-16 with a byte order mark: save it as UTF-8"
         )
     return text

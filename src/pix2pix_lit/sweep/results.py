@@ -33,9 +33,9 @@ _FRACTION = re.compile(r"-?\d*\.\d+(e[-+]?\d+)?|-?\d+(\.\d+)?e[-+]?\d+", re.IGNO
 
 @dataclass
 class Run:
-    """What one run left behind; None where it never got so far.
+    """The outcome of one run; None for what it did not reach.
 
-    ``status`` is ``finished``, ``interrupted``, ``failed``, or ``unfinished`` for one that is under way or was killed.
+    ``status`` is ``finished``, ``interrupted``, ``failed``, or ``unfinished`` for a run in progress or killed.
     """
 
     name: str
@@ -50,15 +50,15 @@ class Run:
 
 
 class SweepResults(Callback):
-    """Hydra's callback that writes the table of a multirun after every job, and tells what came out at the end.
+    """Hydra callback: writes the table of a multirun after every job, and logs the best run at the end.
 
-    A multirun into the folder of another one, whose finished jobs are not run again, must be the same.
+    A multirun in the folder of an earlier one, whose finished jobs are not run again, must be the same command.
     """
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
         _refuse_another_grid(folder / "multirun.yaml", config)
-        atexit.register(_tell, folder.absolute())  # after Ctrl-C too
+        atexit.register(_report, folder.absolute())  # after Ctrl-C too
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         if config.hydra.mode == RunMode.MULTIRUN and is_first_rank():
@@ -84,21 +84,21 @@ def _write_if_any(folder: Path) -> None:
         write_table(folder, runs)
 
 
-def _tell(folder: Path) -> None:
-    """Write the table, and say where it is and which run is the best."""
+def _report(folder: Path) -> None:
+    """Write the table, and log where it is and which run is best."""
     runs = read_runs(folder)
     if not runs:
         return
     _, markdown = write_table(folder, runs)
     if (best := runs[0]).value is not None:
         varied = [f"{key}={_short(best.overrides[key])}" for key in varied_keys(runs) if key in best.overrides]
-        told = ", ".join([f"{best.objective} {best.value:.4g}", *varied])
-        log.info("Best run: %s of %d, %s", shown(best.name), len(runs), told)
+        summary = ", ".join([f"{best.objective} {best.value:.4g}", *varied])
+        log.info("Best run: %s of %d, %s", shown(best.name), len(runs), summary)
     log.info("The table of all runs is in %s", shown(markdown))
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """All runs at any depth below a folder, the best first; those without a value by name after them.
+    """All runs at any depth below a folder: the best first, those without a value last, by name.
 
     Raises:
         UserError: if the folder does not exist.
@@ -121,7 +121,7 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def _read_run(place: Path, name: str) -> Run | None:
-    """What is known of the run in a folder; None if the files there are of something else."""
+    """The run in a folder; None if the files there belong to something else."""
     result = known_fields(Run, read_json(place / RESULT))
     overrides = known_fields(Result, read_json(place / RESULT)).get("overrides")
     if overrides is None or "status" not in result:
@@ -145,10 +145,10 @@ def better(objective: str) -> str:
 
 
 def write_table(folder: Path, runs: list[Run]) -> list[Path]:
-    """Write ``results.csv`` and ``results.md``: one row a run, a column for every override in which runs differ.
+    """Write ``results.csv`` and ``results.md``: a row for every run, a column for every override in which runs differ.
 
     Args:
-        folder: where they go.
+        folder: where to write them.
         runs: in the order of the rows.
 
     Returns:
@@ -177,7 +177,7 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
 
 
 def varied_keys(runs: list[Run]) -> list[str]:
-    """The keys of overrides in which runs differ, but for the number of a trial."""
+    """The keys of overrides in which runs differ, without the number of a trial."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides if key != "trial")
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
@@ -191,7 +191,7 @@ def _whole(value: float | None) -> str:
 
 
 def _short(cell: str) -> str:
-    """A fraction with four digits, for people; anything else as it is."""
+    """A fraction rounded to four digits; anything else as it is."""
     return f"{float(cell):.4g}" if _FRACTION.fullmatch(cell) else shown(cell)
 
 
