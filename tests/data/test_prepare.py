@@ -584,7 +584,8 @@ def test_the_command_makes_pairs_that_can_be_read_and_no_other_folder(server, tm
     Image.fromarray(pixels).save(buffer, "png")
     server.body = facades({"train/1.png": buffer.getvalue(), "val/1.png": buffer.getvalue()})
     arguments = ("-m", "pix2pix_lit.data.prepare", "data=facades")
-    output = run_python(tmp_path, *arguments, f"data.archive.url={server.url}", "data.archive.bytes=null")
+    arguments += (f"data.archive.url={server.url}", "data.archive.bytes=null")
+    output = run_python(tmp_path, *arguments, fresh=True)
     assert "1 pairs in data/facades/train" in output
     assert output.endswith("Next: pix2pix-lit train data=facades\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
