@@ -12,9 +12,14 @@ class StudySweeper(Sweeper):
         self._settings = settings
 
     def setup(self, **context: Any) -> None:
+        from pix2pix_lit.errors import UserError
+        from pix2pix_lit.runs.command import JobError
         from pix2pix_lit.sweep.study import Study
 
-        self._study = Study(**self._settings, **context)
+        try:
+            self._study = Study(**self._settings, **context)
+        except UserError as error:
+            raise JobError(str(error)) from None
 
     def sweep(self, arguments: list[str]) -> None:
         self._study.sweep(arguments)

@@ -11,6 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
+from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import CONFIG_DIR, JobError
 from pix2pix_lit.runs.overrides import split_overrides
 from pix2pix_lit.sweep.study import Study, open_storage, running_trial
@@ -196,6 +197,12 @@ def test_another_command_cannot_resume_a_study(sweep):
 def test_every_sampler_draws_values(sweep, sampler):
     jobs = sweep(sampler=OmegaConf.load(sampler), params={"rate": "interval(0, 1)", "loss": "choice(a,b)"}, n_trials=6)
     assert len({job["rate"] for job in jobs}) == 6
+
+
+@pytest.mark.parametrize("setting", [{"n_trials": 0}, {"n_jobs": "two"}, {"max_failure_rate": 2}, {"direction": "up"}])
+def test_settings_out_of_range_are_named(sweep, setting):
+    with pytest.raises(UserError, match=f"hydra.sweeper.{next(iter(setting))} is .*; expected"):
+        sweep(**setting)
 
 
 def test_a_study_needs_a_storage(sweep):

@@ -16,6 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from optuna.trial import Trial, TrialState
 
+from pix2pix_lit.checks import check_choice, check_integer, check_number
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import JobError
 from pix2pix_lit.runs.overrides import differences
@@ -73,6 +74,9 @@ class Study:
         config: the composed config with that of Hydra.
         hydra_context: what Hydra makes the launcher with.
         task_function: the function that runs a job.
+
+    Raises:
+        UserError: for numbers out of range and another direction.
     """
 
     def __init__(
@@ -90,6 +94,10 @@ class Study:
         hydra_context: HydraContext,
         task_function: TaskFunction,
     ) -> None:
+        check_integer("hydra.sweeper.n_trials", n_trials, 1)
+        check_integer("hydra.sweeper.n_jobs", n_jobs, 1)
+        check_number("hydra.sweeper.max_failure_rate", max_failure_rate, 0, 1)
+        check_choice("hydra.sweeper.direction", direction, ("minimize", "maximize", None))
         self.sampler, self.storage, self.study_name = sampler, storage, study_name
         self.direction = direction or f"{better(config.objective)}imize"
         self.n_trials, self.n_jobs, self.max_failure_rate = n_trials, n_jobs, max_failure_rate

@@ -230,12 +230,12 @@ def test_chance_depends_on_seed_and_index_alone(kind):
     ("build", "message"),
     [
         (lambda: Edges(low=3, high=2), "edges have low=3 high=2; expected 0 <= low <= high"),
-        (lambda: Edges(sigma=-1), "edges has sigma=-1; expected 0 or more"),
+        (lambda: Edges(sigma=-1), "sigma is -1; expected a number, 0 or more"),
         (lambda: Downsampled(factor=1), "downsampled has factor=1; expected more than 1"),
         (lambda: Masked(share=1), "masked has share=1; expected a share between 0 and 1"),
         (lambda: Masked(place="left"), "place is 'left'; expected one of center, random"),
-        (lambda: Masked(seed=-1), "masked has seed=-1; expected 0 or more"),
-        (lambda: Noise(sigma=float("nan")), "noise has sigma=nan; expected 0 or more"),
+        (lambda: Masked(seed=-1), "seed is -1; expected a whole number, 0 or more"),
+        (lambda: Noise(sigma=float("nan")), "sigma is nan; expected a number, 0 or more"),
     ],
 )
 def test_impossible_options_are_refused(build, message):

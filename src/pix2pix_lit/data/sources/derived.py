@@ -9,7 +9,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from pix2pix_lit.checks import check_choice
+from pix2pix_lit.checks import check_choice, check_integer, check_number
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import resize
 from pix2pix_lit.data.sources.layouts import explained_by_layout
@@ -52,7 +52,7 @@ class Edges(Derivation):
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
             raise UserError(f"edges have low={self.low} high={self.high}; expected 0 <= low <= high")
-        _check_not_negative("edges", "sigma", self.sigma)
+        check_number("data.source.derive.sigma", self.sigma)
 
     def input_type(self, photos: ImageType) -> ImageType:
         return ImageType(channels=1, background=(255,))  # drawings on nothing are drawings on white
@@ -121,7 +121,7 @@ class Masked(Derivation):
         if not 0 < self.share < 1:
             raise UserError(f"masked has share={self.share}; expected a share between 0 and 1, such as 0.25")
         check_choice("data.source.derive.place", self.place, ("center", "random"))
-        _check_not_negative("masked", "seed", self.seed)
+        check_integer("data.source.derive.seed", self.seed)
 
     def input_type(self, photos: ImageType) -> ImageType:
         if self.color is not None:
@@ -163,8 +163,8 @@ class Noise(Derivation):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_not_negative("noise", "sigma", self.sigma)
-        _check_not_negative("noise", "seed", self.seed)
+        check_number("data.source.derive.sigma", self.sigma)
+        check_integer("data.source.derive.seed", self.seed)
 
     def input_type(self, photos: ImageType) -> ImageType:
         return photos
@@ -251,8 +251,3 @@ class DerivedSource(PairSource):
     def settings(self) -> dict[str, Any]:
         derive = {"kind": type(self.derive).__name__, **asdict(self.derive)}
         return {"layout": "derived", "derive": derive}
-
-
-def _check_not_negative(derivation: str, option: str, value: float) -> None:
-    if not value >= 0:
-        raise UserError(f"{derivation} has {option}={value}; expected 0 or more")
