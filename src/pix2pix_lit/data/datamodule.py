@@ -222,7 +222,8 @@ class PairsDataModule(L.LightningDataModule):
 
     def val_samples(self, count: int) -> Batch:
         """At most ``count`` validation pairs, evenly spread over the split: the same at every call and run."""
-        return self.val_pairs[[Draw(0, index) for index in evenly_spread(len(self.val_pairs), count)]]
+        length = self._used_pairs(self.val_pairs, self.val_split)
+        return self.val_pairs[[Draw(0, index) for index in evenly_spread(length, count)]]
 
     def _cached(self, pairs: ResizedPairs, split: str) -> ResizedPairs | CachedPairs:
         if self.cache == "ram":
@@ -235,12 +236,17 @@ class PairsDataModule(L.LightningDataModule):
         types = (pairs.a, pairs.b) if self.direction == "AtoB" else (pairs.b, pairs.a)
         return PairDataset(pairs, augmentation(*types), self.direction, self.seed)
 
+    def _used_pairs(self, pairs: PairDataset, split: str) -> int:
+        """How many pairs of a split there are, or are used if the training split is to be overfitted."""
+        limit, length = self.overfit_batches, len(pairs)
+        if not limit or split != self.train_split:
+            return length
+        world_size = self.trainer.world_size if self.trainer else 1
+        return min(length, limit * self.batch_size * world_size if type(limit) is int else round(limit * length))
+
     def _loader(self, pairs: PairDataset, batch_size: int, *, shuffle: bool) -> PairLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        length = len(pairs)
-        if shuffle and self.overfit_batches:
-            limit = self.overfit_batches
-            length = min(length, limit * batch_size * world_size if type(limit) is int else round(limit * length))
+        length = self._used_pairs(pairs, self.train_split if shuffle else self.val_split)
         sampler = EpochSampler(length, batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world_size=world_size)
         pin_memory = self.pin_memory
         if pin_memory is None:
