@@ -236,11 +236,11 @@ def export(ckpt: Path, folder: Path, format: str, precision: str, name: str | No
 
     from hydra import compose, initialize_config_dir
 
-    from pix2pix_lit.export import format_named
     from pix2pix_lit.export.__main__ import export as run_export
+    from pix2pix_lit.formats import format_named
     from pix2pix_lit.runs.command import CONFIG_DIR
 
-    output = folder / (name or f"{precision}{format_named(format).SUFFIX}")
+    output = folder / (name or f"{precision}{format_named(format).suffix}")
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
         config = compose(
             "export", [f"format={format}", f"precision={precision}", "half=right", "rounds=0", "min_ssim=0"]

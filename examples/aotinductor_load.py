@@ -16,5 +16,5 @@ model, source, target = sys.argv[1:]
 package = torch._inductor.aoti_load_package(model)
 image = np.array(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))  # upright, (H, W, 3) uint8
 with torch.inference_mode():
-    painted = package(torch.from_numpy(image)[None])
-Image.fromarray(painted[0].numpy()).save(target)
+    generated = package(torch.from_numpy(image)[None])
+Image.fromarray(generated[0].numpy()).save(target)

@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 model, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 image = np.asarray(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))  # upright, (H, W, 3) uint8
-(painted,) = session.run(["painted"], {"images": image[None]})
-Image.fromarray(painted[0]).save(target)
+(generated,) = session.run(["generated"], {"images": image[None]})
+Image.fromarray(generated[0]).save(target)
 
 # A file of embed_preprocessing=false takes and gives floats from -1 to 1 instead, (N, channels, H, W), whose sides are
 # multiples of a number that the file names. Other images are continued by reflection and cut back:
@@ -22,6 +22,6 @@ Image.fromarray(painted[0]).save(target)
 #     missing = [max(-side % told["size_multiple"], told["smallest_side"] - side) for side in (height, width)]
 #     padded = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 #     floats = padded.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
-#     (painted,) = session.run(["painted"], {"images": floats})
-#     pixels = ((painted + 1) * 127.5).round().clip(0, 255).astype(np.uint8)[..., :height, :width]
+#     (generated,) = session.run(["generated"], {"images": floats})
+#     pixels = ((generated + 1) * 127.5).round().clip(0, 255).astype(np.uint8)[..., :height, :width]
 #     Image.fromarray(pixels[0].transpose(1, 2, 0)).save(target)

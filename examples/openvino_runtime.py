@@ -12,10 +12,10 @@ sys.modules["openvino_telemetry"] = None  # or importing OpenVINO tells Google A
 import openvino  # noqa: E402
 
 model, source, target = sys.argv[1:]
-# Left alone, OpenVINO computes in bf16 on CPUs that have it, and paints other gray levels than the file was checked
+# Left alone, OpenVINO computes in bf16 on CPUs that have it, and generates other gray levels than the file was checked
 # for. Files of precision=fp16 and bf16 are checked in "f16" and "bf16".
 settings = {"INFERENCE_PRECISION_HINT": "f32"}
 compiled = openvino.Core().compile_model(model, "CPU", settings)
 image = np.asarray(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))  # upright, (H, W, 3) uint8
-painted = compiled({"images": image[None]})["painted"]
-Image.fromarray(painted[0]).save(target)
+generated = compiled({"images": image[None]})["generated"]
+Image.fromarray(generated[0]).save(target)

@@ -22,6 +22,7 @@ from omegaconf import DictConfig
 from pix2pix_lit.files.atomic_write import temporary_path
 from pix2pix_lit.runs.command import CONFIG_DIR
 
+from .exporting import Exported, shared_exports
 from .fork_server import ForkServer
 
 torch.set_num_threads(1)
@@ -90,6 +91,14 @@ def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
             return compose("train", [*TINY, *overrides, f"output_dir={tmp_path}/run"])
 
     return compose_config
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
+    """Export a generator, once for every set of arguments in the whole session; see ``shared_exports``."""
+    base = tmp_path_factory.getbasetemp()
+    # The processes of pytest-xdist have folders of their own, within one that they share.
+    return shared_exports((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exports")
 
 
 class SaveAt(Callback):

@@ -9,5 +9,5 @@ import { translate } from "./translate.js";
 
 const [model, source, target] = process.argv.slice(2);
 const session = await ort.InferenceSession.create(readFileSync(model));
-const painted = await translate(ort, session, PNG.sync.read(readFileSync(source)));
-writeFileSync(target, PNG.sync.write({ ...painted, data: Buffer.from(painted.data) }, { colorType: 2 })); // RGB
+const generated = await translate(ort, session, PNG.sync.read(readFileSync(source)));
+writeFileSync(target, PNG.sync.write({ ...generated, data: Buffer.from(generated.data) }, { colorType: 2 })); // RGB

@@ -8,9 +8,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from pix2pix_lit.checkpoints.loading import load_generator, read_checkpoint
+from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.formats import load_generator
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 
@@ -30,7 +31,7 @@ def checkpoint_of(spec, network, input=RGB, target=RGB):
 def test_the_path_is_all_it_takes_to_get_the_generator_back(tmp_path, spec, kind):
     network = kind(**{key: value for key, value in spec.items() if key != "_target_"}).eval()
     torch.save(checkpoint_of(spec, network), tmp_path / "x.ckpt")
-    loaded = load_generator(tmp_path / "x.ckpt").network
+    loaded, _ = load_generator(tmp_path / "x.ckpt")
     x = torch.randn(1, 3, 32, 32)
     assert type(loaded) is kind
     assert not loaded.training
@@ -42,9 +43,9 @@ def test_what_its_images_are_comes_with_the_generator(tmp_path):
     target = ImageType(channels=1, dtype="uint16", range=[0, 4000])
     network = UNetGenerator(in_channels=8, out_channels=1, width=4, depth=4, dropout_blocks=[0, 1])
     torch.save(checkpoint_of(UNET, network, input, target), tmp_path / "x.ckpt")
-    loaded = load_generator(tmp_path / "x.ckpt")
-    assert (loaded.metadata.input, loaded.metadata.target) == (input, target)
-    assert loaded.network(torch.zeros(1, 8, 16, 16)).shape == (1, 1, 16, 16)
+    loaded, metadata = load_generator(tmp_path / "x.ckpt")
+    assert (metadata.input, metadata.target) == (input, target)
+    assert loaded(torch.zeros(1, 8, 16, 16)).shape == (1, 1, 16, 16)
 
 
 class Malicious:
@@ -206,15 +207,15 @@ def test_weights_that_are_no_finite_floating_point_numbers_are_refused(tmp_path,
         torch.save(content, path)
     else:
         path = tmp_path / "x.safetensors"
-        metadata = load_description(tmp_path)
+        metadata = stored_metadata(tmp_path)
         safetensors.torch.save_file(state, path, {"pix2pix_lit": metadata.to_json()})
     with pytest.raises(UserError, match=message):
         load_generator(path)
 
 
-def load_description(tmp_path):
+def stored_metadata(tmp_path):
     torch.save(checkpoint_of(UNET, network_of(UNET)), tmp_path / "fine.ckpt")
-    return load_generator(tmp_path / "fine.ckpt").metadata
+    return load_generator(tmp_path / "fine.ckpt")[1]
 
 
 def test_weights_of_other_precisions_and_large_finite_ones_are_taken(tmp_path):
@@ -222,7 +223,7 @@ def test_weights_of_other_precisions_and_large_finite_ones_are_taken(tmp_path):
         content = checkpoint_of(UNET, torch.nn.Identity())
         content["state_dict"] = {f"generator.{key}": value for key, value in weights_as(change).items()}
         torch.save(content, tmp_path / f"{number}.ckpt")
-        weight = load_generator(tmp_path / f"{number}.ckpt").network.encoder[3].conv.weight
+        weight = load_generator(tmp_path / f"{number}.ckpt")[0].encoder[3].conv.weight
         assert torch.equal(weight, content["state_dict"]["generator.encoder.3.conv.weight"].float())
 
 
@@ -241,7 +242,7 @@ def test_a_checkpoint_with_something_else_in_its_place_is_refused(tmp_path, plac
     torch.save(content, tmp_path / "x.ckpt")
     is_fine = (place == "data" and not isinstance(value, torch.Tensor)) or (place == "input" and value == {})
     if is_fine:
-        assert load_generator(tmp_path / "x.ckpt").metadata.to_json()
+        assert load_generator(tmp_path / "x.ckpt")[1].to_json()
     else:
         with pytest.raises(UserError, match="x.ckpt (does not|has tensors|asks for)"):
             load_generator(tmp_path / "x.ckpt")

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 
 from pix2pix_lit.data.audit.__main__ import audit
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.export import format_named
 from pix2pix_lit.export.__main__ import export
+from pix2pix_lit.formats import format_named
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.networks import UNetGenerator
@@ -89,7 +89,7 @@ def test_every_format_is_written_to_and_read_from_any_folder(root, config, forma
     stored = {"generator": {"_target_": "pix2pix_lit.networks.UNetGenerator", **spec}}
     stored |= {"input": RGB.as_dict(), "target": RGB.as_dict()}
     torch.save({"hyper_parameters": stored, "state_dict": weights}, root / "x")
-    target = root / f"model{format_named(format).SUFFIX}"
+    target = root / f"model{format_named(format).suffix}"
     arguments = [f"ckpt={quote(str(root / 'x'))}", f"output={quote(str(target))}", f"format={format}"]
     export(config("export", *arguments, "count=1", "rounds=0"))  # which reads it back
     assert target.is_file()

@@ -284,7 +284,10 @@ def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, check
 def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint, run_together):
     write_inputs(tmp_path / "in", 1, [(40, 56)])
     cases = [
-        (["export", f"ckpt={checkpoint}", "format=onyx"], "error: format is 'onyx'; expected one of onnx"),
+        (
+            ["export", f"ckpt={checkpoint}", "format=onyx"],
+            "error: format is 'onyx'; expected one of aotinductor, checkpoint, onnx",
+        ),
         (["predict", "ckpt=in", "input=in", "output=out"], "error: in is a folder"),
         (
             ["predict", f"ckpt={checkpoint}", "input=in", "output=out", "devices=0"],

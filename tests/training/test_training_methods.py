@@ -185,7 +185,7 @@ def test_weights_of_16_bits_are_refused_for_training_with_the_reason(fit, precis
 
 
 def test_the_moving_average_follows_the_generator_and_is_what_is_validated_and_loaded(fit, tmp_path):
-    from pix2pix_lit.checkpoints.loading import load_generator
+    from pix2pix_lit.formats import load_generator
 
     watch = Watch()
     model, trainer = fit("model.ema_decay=0.6", callbacks=[watch], max_steps=6)
@@ -198,7 +198,7 @@ def test_the_moving_average_follows_the_generator_and_is_what_is_validated_and_l
     assert not torch.equal(expected, model.state_dict()[f"generator.{name}"])
 
     trainer.save_checkpoint(tmp_path / "a.ckpt")
-    loaded = load_generator(tmp_path / "a.ckpt").network
+    loaded, _ = load_generator(tmp_path / "a.ckpt")
     assert torch.equal(loaded.state_dict()[name], model.state_dict()[f"generator_ema.{name}"])
 
     # What was validated last is the average, in inference mode.

@@ -3,21 +3,17 @@
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from pix2pix_lit.checkpoints import torch_file
-from pix2pix_lit.checkpoints.checksums import verify_export
-from pix2pix_lit.checkpoints.metadata import METADATA_KEY, GeneratorMetadata, Precision
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.checkpoints.reference_weights import faults_of, from_reference, is_reference
 from pix2pix_lit.checkpoints.renamed_keys import with_current_keys
 from pix2pix_lit.errors import UserError, first_few
-from pix2pix_lit.files.names import library_path
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 from pix2pix_lit.networks.layers.norm import InferenceStatistics
@@ -29,6 +25,9 @@ GENERATORS: dict[str, type[UNetGenerator | ResNetGenerator]] = {
 
 
 _SETTINGS = frozenset({"hyper_parameters", "data"})
+
+_UNKNOWN = "unknown"
+"""Version of pix2pix-lit that wrote a file that does not say."""
 
 LARGEST_MULTIPLE = 2**16
 """Of the sides of images, that a network of a checkpoint may want."""
@@ -87,57 +86,6 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__} {str(error).partition(chr(10))[0]}".strip()
 
 
-class StoredGenerator(NamedTuple):
-    """The generator of a file, with what the file says of it."""
-
-    network: nn.Module
-    metadata: GeneratorMetadata
-
-
-def load_generator(path: str | os.PathLike[str], norm_inference: InferenceStatistics | None = None) -> StoredGenerator:
-    """The generator of a checkpoint, on the CPU, in eval mode: the path is all it takes.
-
-    Reads what training writes, what ``pix2pix_lit.export`` writes as ``safetensors`` or ``checkpoint``, and generator
-    files of the reference implementation (``latest_net_G.pth``), each known by its contents.
-
-    Weights are their moving average, if training kept one. Eval mode is the inference mode of the project: no
-    dropout, and norm statistics as the generator's stored ``norm_inference`` says.
-
-    Args:
-        path: the file.
-        norm_inference: ``per_image`` or ``running`` instead of what the file says.
-
-    Raises:
-        UserError: as ``read_checkpoint`` and ``verify_export``; if the stored network is none of ``GENERATORS`` or does
-            not fit its weights, or a weight is not finite; and for a ``norm_inference`` that the network has not.
-    """
-    path = Path(path)
-    check_regular_file(path)
-    verify_export(path)
-    stored = _read_safetensors(path) if is_safetensors(path) else _read_pickled(path)
-    spec = dict(stored.spec)
-    if norm_inference is not None:
-        if spec.get("norm", "batch") != "batch":
-            raise UserError(
-                f"norm_inference is {norm_inference}, but {path} holds a network with norm={spec['norm']}, which has "
-                f"one way to work; expected null"
-            )
-        spec["norm_inference"] = norm_inference
-    network = _build(spec, stored, path)
-    metadata = GeneratorMetadata(
-        generator=spec,
-        input=stored.input,
-        target=stored.target,
-        size_multiple=network.size_multiple,
-        smallest_side=network.smallest_side,
-        precision=stored.precision,
-        training=stored.training,
-        license=stored.license,
-        version=stored.version,
-    )
-    return StoredGenerator(network, metadata)
-
-
 def checkpoint_of(network: nn.Module, metadata: GeneratorMetadata) -> dict[str, Any]:
     """What ``torch.save`` makes a checkpoint of that ``load_generator`` and ``warm_start`` read."""
     spec, input, target = metadata.generator, metadata.input, metadata.target
@@ -150,67 +98,24 @@ def checkpoint_of(network: nn.Module, metadata: GeneratorMetadata) -> dict[str, 
     }
 
 
-def is_safetensors(path: Path) -> bool:
-    """Whether a file starts as those of safetensors do, with the length of its JSON header, or is called so."""
-    if not path.is_file():
-        return False
-    if path.suffix.lower() == ".safetensors":
-        return True
-    try:
-        with open(path, "rb") as file:
-            start = file.read(9)
-    except OSError:
-        return False
-    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 2**27
+def read_generator(path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
+    """The generator in a checkpoint of training or in a file of the reference implementation, known by its contents.
 
+    Weights are their moving average, if training kept one.
 
-@dataclass
-class _Stored:
-    """A file's contents, not yet built."""
+    Returns:
+        Metadata and weights as ``build_generator`` takes them.
 
-    spec: dict[str, Any]
-    input: ImageType
-    target: ImageType
-    weights: dict[str, Tensor]
-    precision: Precision = "fp32"
-    training: dict[str, Any] = field(default_factory=dict)
-    license: str | None = None
-    version: str = "unknown"
-
-
-def _read_safetensors(path: Path) -> _Stored:
-    try:
-        with library_path(path) as utf8, safe_open(utf8, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); expected an intact file of safetensors: get another copy"
-        ) from error
-    if METADATA_KEY not in metadata:
-        raise UserError(
-            f"{path} does not say which generator it holds (its metadata: {', '.join(metadata) or 'none'}); expected "
-            f"one that was written by pix2pix-lit export format=safetensors"
-        )
-    told = GeneratorMetadata.from_json(metadata[METADATA_KEY], path)
-    return _Stored(
-        dict(told.generator),
-        told.input,
-        told.target,
-        weights,
-        told.precision,
-        dict(told.training),
-        told.license,
-        told.version,
-    )
-
-
-def _read_pickled(path: Path) -> _Stored:
+    Raises:
+        UserError: as ``read_checkpoint``, and if the file does not describe a generator and its images.
+    """
     checkpoint = read_checkpoint(path)
     if is_reference(checkpoint):
         spec, in_channels, out_channels, weights = from_reference(checkpoint, path)
         types = ImageType(channels=in_channels), ImageType(channels=out_channels)
-        return _Stored(spec, *types, weights, training={"by": "the reference implementation"})
+        return GeneratorMetadata(
+            spec, *types, training={"by": "the reference implementation"}, version=_UNKNOWN
+        ), weights
     stored = checkpoint.get("hyper_parameters")
     specs = [stored.get(name) for name in ("generator", "input", "target")] if isinstance(stored, dict) else [None]
     state = checkpoint.get("state_dict")
@@ -239,12 +144,12 @@ def _read_pickled(path: Path) -> _Stored:
             f"checkpoint written by pix2pix-lit: get an intact copy"
         )
     training = training | {name: checkpoint[key] for name, key in known.items() if key in checkpoint}
-    version = str(checkpoint.get("pix2pix_lit_version", "unknown"))
+    version = str(checkpoint.get("pix2pix_lit_version", _UNKNOWN))
     try:
         types = ImageType(**input), ImageType(**target)
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} does not fit what it says of its images: {error}") from error
-    return _Stored(spec, *types, weights, training=training, license=license, version=version)
+    return GeneratorMetadata(spec, *types, training=training, license=license, version=version), weights
 
 
 def holds_tensors(value: Any) -> bool:
@@ -254,7 +159,35 @@ def holds_tensors(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(map(holds_tensors, value)))
 
 
-def _build(spec: dict[str, Any], stored: _Stored, path: Path) -> UNetGenerator | ResNetGenerator:
+def build_generator(
+    metadata: GeneratorMetadata,
+    weights: Mapping[str, Tensor],
+    path: object,
+    norm_inference: InferenceStatistics | None = None,
+) -> tuple[nn.Module, GeneratorMetadata]:
+    """Build the network that a file describes and load its weights.
+
+    Args:
+        metadata: of the file; its ``size_multiple`` and ``smallest_side`` do not matter.
+        weights: the network's state dict, in any floating-point precision.
+        path: of the file, for messages.
+        norm_inference: ``per_image`` or ``running`` instead of what the file says.
+
+    Returns:
+        The network, float32, in eval mode, on the CPU; and the metadata, with the sizes that the network takes.
+
+    Raises:
+        UserError: if the network is none of ``GENERATORS`` or does not fit its weights, if a weight is not finite, and
+            for a ``norm_inference`` that the network does not have.
+    """
+    spec = dict(metadata.generator)
+    if norm_inference is not None:
+        if spec.get("norm", "batch") != "batch":
+            raise UserError(
+                f"norm_inference is {norm_inference}, but {path} holds a network with norm={spec['norm']}, which has "
+                f"one way to work; expected null"
+            )
+        spec["norm_inference"] = norm_inference
     arguments = dict(spec)
     name = arguments.pop("_target_", None)
     if not isinstance(name, str) or name not in GENERATORS:
@@ -265,27 +198,28 @@ def _build(spec: dict[str, Any], stored: _Stored, path: Path) -> UNetGenerator |
         )
     # Layers are counted before any is built, and shapes compared before any memory is taken.
     layers = max((n for key in ("depth", "blocks") if type(n := arguments.get(key)) is int), default=0)
-    if layers > len(stored.weights):
+    if layers > len(weights):
         raise UserError(
-            f"{path} does not fit the {name} that it describes: {layers} layers, but {len(stored.weights)} tensors"
+            f"{path} does not fit the {name} that it describes: {layers} layers, but {len(weights)} tensors"
         )
     try:
         with torch.device("meta"):
             network = GENERATORS[name](
                 **arguments,
-                in_channels=stored.input.network_channels,
-                out_channels=stored.target.network_channels,
+                in_channels=metadata.input.network_channels,
+                out_channels=metadata.target.network_channels,
             )
-        faults = faults_of(stored.weights, {key: value.shape for key, value in network.state_dict().items()})
+        faults = faults_of(weights, {key: value.shape for key, value in network.state_dict().items()})
         if network.smallest_side > LARGEST_MULTIPLE:
             faults = f"takes sides of {LARGEST_MULTIPLE} and more only"
     except (TypeError, ValueError, RuntimeError, KeyError, OverflowError) as error:
         raise UserError(f"{path} does not fit the {name} that it describes: {error}") from error
     if faults:
         raise UserError(f"{path} does not fit the {name} that it describes: it {faults}")
-    check_numbers(stored.weights, network.state_dict(), path)
-    network.to_empty(device="cpu").load_state_dict(stored.weights)
-    return network.eval()
+    check_numbers(weights, network.state_dict(), path)
+    network.to_empty(device="cpu").load_state_dict(weights)
+    sizes = {"size_multiple": network.size_multiple, "smallest_side": network.smallest_side}
+    return network.eval(), metadata.changed(generator=spec, **sizes)
 
 
 def check_numbers(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: object) -> None:

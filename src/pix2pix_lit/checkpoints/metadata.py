@@ -38,8 +38,8 @@ class GeneratorMetadata:
     generator: Mapping[str, Any]
     input: ImageType
     target: ImageType
-    size_multiple: int
-    smallest_side: int
+    size_multiple: int = 1
+    smallest_side: int = 1
     precision: Precision = "fp32"
     takes_images: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The command: write a file, check it, time it, and say what it is."""
+"""Write a generator to a file, compare the file with the generator, time both, and write a model card."""
 
 import json
 import logging
@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ from pix2pix_lit.files.names import library_path
 from pix2pix_lit.runs.command import command
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
+    from pix2pix_lit.export.inputs import Inputs
     from pix2pix_lit.export.parity import Perceptual
+    from pix2pix_lit.formats.format import Format, Job
 
 log = logging.getLogger(__name__)
 
@@ -57,68 +59,29 @@ def export(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if the checkpoint, the images or a value cannot be used, and if the file does not paint what its
-            generator paints; then there is no file.
+        UserError: if the checkpoint, the images or a value cannot be used, and if the file's output differs from the
+            generator's; then no file is left.
     """
     # Imported here so that --help and a mistyped key answer at once.
-    import torch
-
-    from pix2pix_lit.checkpoints.checksums import SHA256, checksums_of, json_beside
-    from pix2pix_lit.checkpoints.loading import load_generator
-    from pix2pix_lit.export import format_named
-    from pix2pix_lit.export.card import model_card
-    from pix2pix_lit.export.job import Job
-    from pix2pix_lit.export.parity import as_plain, as_table, check, compare, measure_speed
+    from pix2pix_lit.export.parity import as_table
     from pix2pix_lit.export.recalibration import recalibrate
-    from pix2pix_lit.inference.backends import in_precision
-    from pix2pix_lit.inference.translator import Translator
+    from pix2pix_lit.formats import format_named, load_generator
+    from pix2pix_lit.formats.format import Job
     from pix2pix_lit.memory import keep_freed_memory
     from pix2pix_lit.runs.folder import checkpoint_in
 
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: pix2pix-lit export ckpt=FILE format=onnx")
-    for key in ("embed_preprocessing", "recalibrate"):
-        check_flag(key, config[key])
     keep_freed_memory()  # as predict does, so that the generator is timed as it is used
-    module = format_named(config.format)
-    if config.precision not in module.PRECISIONS:
-        raise UserError(
-            f"precision is {config.precision} for format={config.format}; expected one of "
-            f"{', '.join(module.PRECISIONS)}"
-        )
-    if config.embed_preprocessing and not module.IS_GRAPH:
-        raise UserError(
-            f"embed_preprocessing is true, but format={config.format} holds weights and no arithmetic; expected false"
-        )
-    if config.images is None and (config.precision == "int8" or config.recalibrate):
-        what = "precision=int8" if config.precision == "int8" else "recalibrate=true"
-        raise UserError(
-            f"images is not set; {what} measures on inputs of the kind that the network will see, such as those of its "
-            f"training: set images=FOLDER"
-        )
+    format = format_named(config.format)
+    format.check_installed(format.writer_packages, f"format={format.name}")
+    _check_settings(config, format)
     checkpoint = checkpoint_in(config.ckpt)
-    target = Path(config.output or f"{checkpoint.with_suffix('')}{module.SUFFIX}")
-    if target.is_dir():
-        raise UserError(
-            f"output={target} is a folder; expected the name of a file, such as {target / 'model'}{module.SUFFIX}"
-        )
-
-    ending = "." + module.SUFFIX.rpartition(".")[2]
-    if target.suffix != ending:
-        raise UserError(
-            f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs know files of "
-            f"format={config.format}"
-        )
-    if target.resolve() == checkpoint.resolve():
-        raise UserError(f"output={target} would overwrite ckpt; expected another name: set output=FILE{ending}")
-    if config.recalibrate and config.norm_inference == "per_image":
-        raise UserError(
-            "recalibrate is true and norm_inference per_image, which has no use for it; expected one of them"
-        )
+    target = _target_of(config, checkpoint, format)
     network, metadata = load_generator(checkpoint, "running" if config.recalibrate else config.norm_inference)
-    images, calibration, told = _inputs(config, metadata)
+    inputs = _inputs(config, metadata)
     if config.recalibrate:
-        recalibrate(network, metadata, calibration)
+        recalibrate(network, metadata, inputs.calibration)
     stated = {"data": config.training_data} if config.training_data else {}
     metadata = metadata.changed(
         precision=config.precision,
@@ -126,50 +89,120 @@ def export(config: DictConfig) -> None:
         training={**metadata.training, **stated},
         license=config.license or metadata.license,
     )
-    job = Job(network, metadata, calibration if config.precision == "int8" else [], config.device)
-    perceptual = _perceptual(config)
-
-    # Weights alone do not say the mode in every format; graphs have it built in, and only batch norm has a choice.
-    has_choice = not module.IS_GRAPH and metadata.generator.get("norm", "batch") == "batch"
-    mode = metadata.generator.get("norm_inference") if has_choice else None
+    job = Job(network, metadata, inputs.calibration if config.precision == "int8" else [], config.device)
     with _folder_beside(target) as folder:
         written = folder / target.name
         with library_path(written) as name:
-            module.write(job, name)
-        in_torch = in_precision(network, "fp32", torch.device(config.device))
-        eager = Translator(in_torch, metadata.input, metadata.target)
-        exported = Translator.load(written, config.device, norm_inference=mode, trusted=True)
-        parity = compare(eager, exported, images, perceptual)
-        check(parity, config.precision, config.min_ssim, config.max_lpips)
-        speed = measure_speed(eager, exported, images[0], config.batch_size, config.rounds) if config.rounds else None
-        report = {
-            "format": config.format,
-            "precision": config.precision,
-            "norm_inference": metadata.norm_inference,
-            "inputs": told,
-            "parity": as_plain(parity),
-            "speed": None if speed is None else as_plain(speed),
-            "file_mib": sum(path.stat().st_size for path in folder.iterdir()) / 2**20,
-            "environment": _environment(config.device),
-        }
-        beside = json.loads(metadata.to_json()) | {
-            "format": config.format,
-            SHA256: checksums_of(folder.iterdir()),
-            "report": report,
-        }
-        json_beside(written).write_text(as_json(beside), "utf-8")
-        card = model_card(target.name, config.format, metadata, report)
-        (folder / f"{target.name}.md").write_text(printable(card), "utf-8")
+            format.write(job, name)
+        report = _report(config, job, written, format, inputs)
+        _describe(written, format, metadata, report)
         # What the file needs to work comes first, itself last.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
             os.replace(path, target.parent / path.name)
     log.info("%s", as_table(report))
-    log.info("Written: %s, and beside it what it is: %s.json and %s.md", target, target.name, target.name)
+    log.info("Written: %s, with its description in %s.json and a model card in %s.md", target, target.name, target.name)
+
+
+def _check_settings(config: DictConfig, format: "Format") -> None:
+    """Refuse settings that do not go together."""
+    from pix2pix_lit.formats.format import GraphFormat
+
+    for key in ("embed_preprocessing", "recalibrate"):
+        check_flag(key, config[key])
+    if config.precision not in format.precisions:
+        raise UserError(
+            f"precision is {config.precision} for format={format.name}; expected one of {', '.join(format.precisions)}"
+        )
+    if config.embed_preprocessing and not isinstance(format, GraphFormat):
+        raise UserError(
+            f"embed_preprocessing is true, but format={format.name} holds weights and no arithmetic; expected false"
+        )
+    if config.images is None and (config.precision == "int8" or config.recalibrate):
+        what = "precision=int8" if config.precision == "int8" else "recalibrate=true"
+        raise UserError(
+            f"images is not set; {what} measures on inputs of the kind that the network will see, such as those of its "
+            f"training: set images=FOLDER"
+        )
+    if config.recalibrate and config.norm_inference == "per_image":
+        raise UserError(
+            "recalibrate is true and norm_inference per_image, which does not use running statistics; expected one of "
+            "them"
+        )
+
+
+def _target_of(config: DictConfig, checkpoint: Path, format: "Format") -> Path:
+    """The file to write."""
+    target = Path(config.output or f"{checkpoint.with_suffix('')}{format.suffix}")
+    ending = "." + format.suffix.rpartition(".")[2]
+    if target.is_dir():
+        raise UserError(
+            f"output={target} is a folder; expected the name of a file, such as {target / 'model'}{format.suffix}"
+        )
+    if target.suffix != ending:
+        raise UserError(
+            f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs know files of "
+            f"format={format.name}"
+        )
+    if target.resolve() == checkpoint.resolve():
+        raise UserError(f"output={target} would overwrite ckpt; expected another name: set output=FILE{ending}")
+    return target
+
+
+def _report(config: DictConfig, job: "Job", written: Path, format: "Format", inputs: "Inputs") -> dict[str, Any]:
+    """Compare a written file with its generator and time both.
+
+    Raises:
+        UserError: if the file differs from the generator.
+    """
+    import torch
+
+    from pix2pix_lit.export.parity import check, compare, measure_speed
+    from pix2pix_lit.formats.backends import in_precision
+    from pix2pix_lit.formats.format import GraphFormat
+    from pix2pix_lit.inference.translator import Translator
+
+    metadata = job.metadata
+    # Files of weights need not hold the inference mode, and only batch norm has a choice of it.
+    has_choice = not isinstance(format, GraphFormat) and metadata.generator.get("norm", "batch") == "batch"
+    mode = metadata.generator.get("norm_inference") if has_choice else None
+    in_torch = in_precision(job.network, "fp32", torch.device(config.device))
+    eager = Translator(in_torch, metadata.input, metadata.target)
+    exported = Translator.load(written, config.device, norm_inference=mode, trusted=True)
+    parity = compare(eager, exported, inputs.compared, _perceptual(config))
+    check(parity, config.precision, config.min_ssim, config.max_lpips)
+    speed = None
+    if config.rounds:
+        speed = measure_speed(eager, exported, inputs.compared[0], config.batch_size, config.rounds)
+    return {
+        "format": format.name,
+        "precision": config.precision,
+        "norm_inference": metadata.norm_inference,
+        "inputs": inputs.origin,
+        "parity": asdict(parity),
+        "speed": None if speed is None else asdict(speed),
+        "file_mib": sum(path.stat().st_size for path in written.parent.iterdir()) / 2**20,
+        "environment": _environment(config.device),
+    }
+
+
+def _describe(written: Path, format: "Format", metadata: "GeneratorMetadata", report: dict[str, Any]) -> None:
+    """Write the JSON, with checksums, and the model card of an exported file beside it."""
+    from pix2pix_lit.checkpoints.checksums import SHA256, checksums_of, json_beside
+    from pix2pix_lit.export.card import model_card
+
+    description = json.loads(metadata.to_json()) | {
+        "format": format.name,
+        SHA256: checksums_of(written.parent.iterdir()),
+        "report": report,
+    }
+    json_beside(written).write_text(as_json(description), "utf-8")
+    card = model_card(written.name, format.name, metadata, report)
+    written.with_name(f"{written.name}.md").write_text(printable(card), "utf-8")
 
 
 @contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
-    """Within: a folder on the same disk, which goes in the end; errors of the disk are a ``UserError``."""
+    """Within: a temporary folder on the disk of ``target``; errors of the disk become a ``UserError``."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target.parent) as folder:
@@ -178,30 +211,15 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error
 
 
-def _inputs(config: DictConfig, metadata: Any) -> "tuple[list[np.ndarray], list[np.ndarray], str]":
-    """The images to compare on, those to calibrate with, and in words where they are from."""
-    from pix2pix_lit.export.inputs import DRAWN, draw_inputs, read_inputs
+def _inputs(config: DictConfig, metadata: "GeneratorMetadata") -> "Inputs":
+    from pix2pix_lit.export.inputs import choose_inputs
 
     for key in ("count", "calibration_count", "batch_size"):
         check_integer(key, config[key], 1)
-    if config.images is None:
-        side = max(metadata.size_multiple, metadata.smallest_side, 64)
-        sizes = [side, side + side // 4 + 1]  # the second is padded
-        drawn = [draw_inputs(metadata.input, size, -(-config.count // 2)) for size in sizes]
-        return [image for group in drawn for image in group][: config.count], [], DRAWN
     needs_calibration = config.precision == "int8" or config.recalibrate
-    total = config.count + (config.calibration_count if needs_calibration else 0)
-    images = read_inputs(config.images, config.half, metadata.input, total)
-    if not needs_calibration:
-        return images, images, f"of {Path(config.images).name}"
-    # Accuracy is measured on others than those that ranges were measured on, if there are enough.
-    compared = min(config.count, max(1, len(images) // 2))
-    step = len(images) / compared
-    held_out = {int(i * step) for i in range(compared)}
-    calibration = [image for i, image in enumerate(images) if i not in held_out]
-    if not calibration:
-        return images, images, f"of {Path(config.images).name}, calibrated with it too"
-    return [images[i] for i in sorted(held_out)], calibration, f"of {Path(config.images).name}, not calibrated with"
+    return choose_inputs(
+        metadata, config.images, config.half, config.count, config.calibration_count if needs_calibration else 0
+    )
 
 
 def _perceptual(config: DictConfig) -> "Perceptual | None":
@@ -209,7 +227,7 @@ def _perceptual(config: DictConfig) -> "Perceptual | None":
     if config.lpips is None:
         if config.max_lpips is not None:
             raise UserError(
-                "max_lpips is set, but lpips is null; expected the network to measure it by: set lpips=squeeze"
+                "max_lpips is set, but lpips is null; expected the network that measures it: set lpips=squeeze"
             )
         return None
     import torch
@@ -221,8 +239,8 @@ def _perceptual(config: DictConfig) -> "Perceptual | None":
         metric = LearnedPerceptualImagePatchSimilarity(net_type=config.lpips)
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"lpips={config.lpips}: the weights of torchvision's network could not be had ({error}); expected a "
-            f"connection, or its file in torch's cache: or set lpips=null"
+            f"lpips={config.lpips}: the weights of torchvision's network could not be loaded ({error}); expected a "
+            f"connection, or their file in torch's cache: or set lpips=null"
         ) from error
 
     def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:

@@ -1,10 +1,11 @@
-"""The images that an export is checked on, and calibrated with."""
+"""The images on which an export is checked and calibrated."""
 
-import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
@@ -13,9 +14,53 @@ from pix2pix_lit.images.palettes import CLASS_NAMES, ID_VALUES
 from pix2pix_lit.inference.background import read_ahead
 from pix2pix_lit.inference.files import Failure, Half, find_inputs, read_task
 
-log = logging.getLogger(__name__)
+SYNTHETIC = "drawn by this program, since images is not set"
 
-DRAWN = "drawn by this program, since images is not set"
+
+class Inputs(NamedTuple):
+    """Inputs of an export.
+
+    Attributes:
+        compared: (H, W, planes) images on which the file is compared with the generator.
+        calibration: other images on which ranges and statistics are measured; the same ones if there are too few.
+        origin: where ``compared`` is from, in words.
+    """
+
+    compared: list[np.ndarray]
+    calibration: list[np.ndarray]
+    origin: str
+
+
+def choose_inputs(
+    metadata: GeneratorMetadata, images: str | None, half: Half | None, count: int, calibration_count: int
+) -> Inputs:
+    """Images to compare on, and others to calibrate with, so that accuracy is measured on unseen ones.
+
+    Args:
+        metadata: of the generator.
+        images: where to read them, as ``read_inputs`` takes it; None for synthetic ones.
+        half: of side-by-side files.
+        count: images to compare on.
+        calibration_count: images to calibrate with; 0 for none.
+
+    Raises:
+        UserError: as ``read_inputs``.
+    """
+    if images is None:
+        side = max(metadata.size_multiple, metadata.smallest_side, 64)
+        sizes = [side, side + side // 4 + 1]  # the second is padded
+        drawn = [draw_inputs(metadata.input, size, -(-count // 2)) for size in sizes]
+        return Inputs([image for group in drawn for image in group][:count], [], SYNTHETIC)
+    found = read_inputs(images, half, metadata.input, count + calibration_count)
+    origin = f"of {Path(images).name}"
+    if not calibration_count:
+        return Inputs(found, found, origin)
+    compared = min(count, max(1, len(found) // 2))
+    held_out = {int(i * len(found) / compared) for i in range(compared)}
+    calibration = [image for i, image in enumerate(found) if i not in held_out]
+    if not calibration:
+        return Inputs(found, found, f"{origin}, calibrated with it too")
+    return Inputs([found[i] for i in sorted(held_out)], calibration, f"{origin}, not calibrated with")
 
 
 def read_inputs(images: str, half: Half | None, input_type: ImageType, count: int) -> list[np.ndarray]:
@@ -31,9 +76,9 @@ def read_inputs(images: str, half: Half | None, input_type: ImageType, count: in
         (H, W, planes) arrays of ``input_type``, of any sizes.
 
     Raises:
-        UserError: if one cannot be read: what an export is measured on should be what one thinks that it is.
+        UserError: if one cannot be read: a measurement names the images that it was made on.
     """
-    # Nothing is written there; the folder only has to be another one.
+    # Nothing is written to the output folder, which only has to be another one.
     found = find_inputs(images, str(Path(images).parent / ".none"))
     tasks = [task for task in found.tasks if not task.is_video]
     if not tasks:
@@ -48,7 +93,7 @@ def read_inputs(images: str, half: Half | None, input_type: ImageType, count: in
 
 
 def draw_inputs(input_type: ImageType, size: int, count: int) -> list[np.ndarray]:
-    """Inputs of any type without a file: street labels where they are what the type says, else random shapes.
+    """Inputs of any type without a file: street labels if the type is theirs, else random shapes.
 
     Args:
         input_type: what the network takes.
@@ -89,5 +134,5 @@ def _random_pixel(input_type: ImageType, rng: np.random.Generator) -> np.ndarray
         channels = rng.integers(0, 256, 3) if colors is None else rng.choice(colors)
     else:
         channels = rng.uniform(low, high, input_type.channels)
-    boundary = rng.integers(0, 2, int(input_type.instance_edges)) * 255
-    return np.concatenate([channels, boundary]).astype(input_type.dtype)
+    edge = rng.integers(0, 2, int(input_type.instance_edges)) * 255
+    return np.concatenate([channels, edge]).astype(input_type.dtype)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -193,11 +193,6 @@ def as_table(report: dict[str, Any]) -> str:
         }
     width = max(map(len, rows))
     return "\n".join([f"| {name:<{width}} | {value} |" for name, value in rows.items()])
-
-
-def as_plain(measured: Parity | Speed) -> dict[str, Any]:
-    """For JSON."""
-    return asdict(measured)
 
 
 def _levels(expected: torch.Tensor, found: torch.Tensor, floats: torch.Tensor, eager: Translator) -> float:

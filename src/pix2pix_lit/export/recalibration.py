@@ -1,4 +1,4 @@
-"""Running statistics of BatchNorm, measured anew with the weights that training ended with."""
+"""Measures the running statistics of BatchNorm again, with the final weights of a training."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.inference.translator import padded_floats
+from pix2pix_lit.images.padding import padded_floats
 
 
 @torch.no_grad()

@@ -18,9 +18,9 @@ from pix2pix_lit.checks import check_choice, check_integer
 from pix2pix_lit.distributed import gathered
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.files.atomic_write import is_disk_full
+from pix2pix_lit.formats.backends import TorchBackend
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.metadata import ImageMetadata
-from pix2pix_lit.inference.backends import TorchBackend
 from pix2pix_lit.inference.background import BackgroundWriter
 from pix2pix_lit.inference.files import Failure, Half, ImageBatch, Task, read_batches
 from pix2pix_lit.inference.input_check import InputCheck

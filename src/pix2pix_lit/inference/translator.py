@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pix2pix_lit.checkpoints.loading import load_generator
 from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import NotFiniteError, UserError
+from pix2pix_lit.formats import format_of
+from pix2pix_lit.formats.backends import Backend, TorchBackend
 from pix2pix_lit.images.decoders import decode_pillow
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.lenient import convert
+from pix2pix_lit.images.padding import padded_floats
 from pix2pix_lit.images.strict import fit
-from pix2pix_lit.inference.backends import Backend, TorchBackend, in_precision
-from pix2pix_lit.inference.runtimes import open_exported
 from pix2pix_lit.inference.tiles import check_tile, default_overlap, translate_in_tiles
 from pix2pix_lit.networks.layers.norm import InferenceStatistics
 from pix2pix_lit.runs.folder import checkpoint_in
@@ -92,21 +92,7 @@ class Translator:
                 ``runtimes.open_exported``), and for what it or the device cannot do.
         """
         device, path = _checked(device), checkpoint_in(path)
-        runtime = open_exported(path, device, trusted)
-        if runtime is None:
-            network, metadata = load_generator(path, norm_inference)
-            backend: Backend = TorchBackend(in_precision(network, precision or "fp32", device))
-        else:
-            backend, metadata = runtime
-            for name, asked, has in (
-                ("precision", precision, metadata.precision),
-                ("norm_inference", norm_inference, metadata.norm_inference),
-            ):
-                if asked not in (None, has):
-                    raise UserError(
-                        f"{name} is {asked}, but {path} was exported with {name}={has}; expected null: to have "
-                        f"another, export it anew from its checkpoint"
-                    )
+        backend, metadata = format_of(path).open(path, device, precision, norm_inference, trusted)
         return cls(backend, metadata.input, metadata.target, metadata)
 
     def with_bit_depth(self, bits: int) -> "Translator":
@@ -303,26 +289,3 @@ def _checked(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"device={device} cannot be used here ({reason}); expected cpu, cuda, cuda:1, mps") from error
-
-
-def padded_floats(images: Tensor, input_type: ImageType, multiple: int, smallest: int) -> Tensor:
-    """What a network is given for images of any size.
-
-    Args:
-        images: (N, planes, H, W) of ``input_type``.
-        input_type: what they are.
-        multiple: what shall divide both sides.
-        smallest: the least length of a side, a multiple itself.
-
-    Returns:
-        (N, network channels, H', W') floats in [-1, 1], continued to the right and below by reflection.
-    """
-    floats = input_type.to_network(images)
-    for dim in (-2, -1):
-        length = floats.shape[dim]
-        missing = max(-length % multiple, smallest - length)
-        if missing:
-            # NumPy reflects back and forth where the padding is longer than the image; torch refuses that.
-            indices = np.pad(np.arange(length), (0, missing), mode="reflect")
-            floats = floats.index_select(dim, torch.from_numpy(indices).to(floats.device))
-    return floats

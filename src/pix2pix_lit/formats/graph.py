@@ -1,4 +1,4 @@
-"""The arithmetic of a file: from what it takes to what it gives, traced once for all sizes and batches."""
+"""The arithmetic in a file, from its input to its output, traced once for all sizes and batches."""
 
 import contextlib
 import copy
@@ -6,26 +6,30 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
 
-from pix2pix_lit.export.job import Job
+from pix2pix_lit.formats.backends import DTYPES
+from pix2pix_lit.formats.format import Job
 from pix2pix_lit.images.image_type import ImageType
-from pix2pix_lit.inference.backends import DTYPES
+from pix2pix_lit.images.padding import padded_floats
 from pix2pix_lit.internals.torch import with_free_size_one
 
-INPUT, OUTPUT = "images", "painted"
-"""What the input and the output of a file are called."""
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+INPUT, OUTPUT = "images", "generated"
+"""Names of a graph's input and output."""
 
 _MOST_IMAGES = 1024
 _LONGEST_SIDE = 2**15
 
 
 class FloatsToFloats(nn.Module):
-    """(N, C, H, W) float32 in [-1, 1] -> (N, C', H, W) float32 in [-1, 1], in whatever precision in between.
+    """(N, C, H, W) float32 in [-1, 1] -> (N, C', H, W) float32 in [-1, 1], in another precision in between.
 
     Args:
         network: the generator.
@@ -44,15 +48,15 @@ class FloatsToFloats(nn.Module):
 class ImagesToImages(nn.Module):
     """(N, H, W, planes) pixels -> (N, H, W, channels) pixels, each of its type's dtype, for any H and W.
 
-    The same steps as in ``inference.Translator``: to [-1, 1], reflection to what the network takes, the network, cut
-    back, rounded.
+    The same steps as in ``inference.Translator``: scaling to [-1, 1], padding by reflection, the network, cropping,
+    rounding.
 
     Args:
         network: from floats to floats, as ``FloatsToFloats``.
-        multiple: what must divide the sides of what it takes.
-        smallest: the least side that it takes; ``multiple`` or twice that.
-        input_type: what the pixels are.
-        target_type: what is painted.
+        multiple: of the sides of the network's input.
+        smallest: least side of the network's input; ``multiple`` or twice that.
+        input_type: of the input's pixels.
+        target_type: of the output's pixels.
     """
 
     def __init__(
@@ -72,11 +76,11 @@ class ImagesToImages(nn.Module):
         padded = self._reflected(self._reflected(images, 1), 2)
         # Channels last, as to_network has them, would tie the graph to batches of more than one image.
         floats = self.input_type.to_network(padded.permute(0, 3, 1, 2)).contiguous()
-        painted = self.network(floats)[..., :height, :width]
-        return self.target_type.from_network(painted).permute(0, 2, 3, 1)
+        generated = self.network(floats)[..., :height, :width]
+        return self.target_type.from_network(generated).permute(0, 2, 3, 1)
 
     def _reflected(self, images: Tensor, dim: int) -> Tensor:
-        """Continued by reflection until ``multiple`` divides a side, in terms that every runtime knows."""
+        """Padded by reflection to a multiple of ``multiple``, by operations that every runtime has."""
         length = images.shape[dim]
         before_last = (length - 1) // self.multiple
         units = before_last + 1
@@ -90,7 +94,7 @@ class ImagesToImages(nn.Module):
 
 
 def graph_of(job: Job) -> nn.Module:
-    """What the file of a job computes, in eval mode; int8 files are made from the float32 graph."""
+    """The module to trace for a job, in eval mode; int8 files are made from the float32 graph."""
     dtype = DTYPES.get(job.metadata.precision, torch.float32)
     graph: nn.Module = FloatsToFloats(copy.deepcopy(job.network), dtype)
     if job.metadata.takes_images:
@@ -113,8 +117,10 @@ def example_of(job: Job) -> Tensor:
     return torch.zeros(2, job.metadata.input.network_channels, 2 * side, 3 * side)
 
 
-def program_of(job: Job) -> ExportedProgram:
-    """The graph of a job as torch.export sees it, with free batch, height and width, and without paths of sources."""
+def program_of(job: Job) -> "ExportedProgram":
+    """The graph of a job traced by torch.export, with free batch, height and width, and without paths of sources."""
+    from torch.export import Dim, export
+
     metadata = job.metadata
     batch = Dim("batch", min=1, max=_MOST_IMAGES)
     shapes: dict[int, Any]
@@ -127,7 +133,7 @@ def program_of(job: Job) -> ExportedProgram:
         shapes = {0: batch, 2: multiple * units[0], 3: multiple * units[1]}
     graph, example = graph_of(job).to(job.device), example_of(job).to(job.device)
     with torch.no_grad(), with_free_size_one():
-        program = torch.export.export(graph, (example,), dynamic_shapes={INPUT: shapes})
+        program = export(graph, (example,), dynamic_shapes={INPUT: shapes})
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
@@ -135,9 +141,20 @@ def program_of(job: Job) -> ExportedProgram:
     return program
 
 
+def calibration_inputs(job: Job) -> Iterator[np.ndarray]:
+    """Each calibration image as the input of a job's graph, in a batch of one."""
+    metadata = job.metadata
+    for image in job.calibration:
+        pixels = torch.from_numpy(image)[None]
+        if not metadata.takes_images:
+            images = pixels.permute(0, 3, 1, 2)
+            pixels = padded_floats(images, metadata.input, metadata.size_multiple, metadata.smallest_side).contiguous()
+        yield pixels.numpy()
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Within: nothing of what exporters print, log and warn of."""
+    """Within: exporters print, log and warn of nothing."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -7,8 +7,8 @@ import torch
 
 from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.formats.backends import ExportedBackend
 from pix2pix_lit.images.image_type import RGB, ImageType
-from pix2pix_lit.inference.runtimes import ExportedBackend
 
 DEEP = ImageType(channels=1, dtype="uint16")
 FLOATS, PIXELS = torch.zeros(2, 3, 8, 16), torch.zeros(2, 8, 16, 3, dtype=torch.uint8)
@@ -32,7 +32,7 @@ def raising(error: Exception):
 
 @pytest.mark.parametrize("error", [ForeignError("Add node.\nmore"), RuntimeError("Add node."), KeyError("Add node.")])
 def test_any_failure_of_a_runtime_names_the_file(error):
-    with pytest.raises(UserError, match=rf"x\.onnx cannot be run \({type(error).__name__}: .*Add node.*export it anew"):
+    with pytest.raises(UserError, match=rf"x\.onnx cannot be run \({type(error).__name__}: .*Add node.*it again"):
         runtime(raising(error))(FLOATS)
 
 
@@ -50,5 +50,5 @@ def test_a_result_of_another_shape_or_dtype_is_refused(result):
 
 def test_results_as_the_file_says_are_given_on():
     assert runtime(lambda x: x[:, :1])(FLOATS).shape == (2, 1, 8, 16)
-    painted = runtime(lambda x: x[..., :1].to(torch.uint16), takes_images=True)(PIXELS)
-    assert (painted.shape, painted.dtype) == ((2, 8, 16, 1), torch.uint16)
+    generated = runtime(lambda x: x[..., :1].to(torch.uint16), takes_images=True)(PIXELS)
+    assert (generated.shape, generated.dtype) == ((2, 8, 16, 1), torch.uint16)

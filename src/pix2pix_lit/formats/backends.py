@@ -1,13 +1,16 @@
-"""What paints: a network in torch here, an exported file in its runtime in ``runtimes.py``; both are called alike."""
+"""What runs a generator: a network in PyTorch, or an exported file in its runtime; both are called alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.memory import is_out_of_memory
 from pix2pix_lit.networks import Generator, SamplingGenerator
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -15,13 +18,13 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Backend(Protocol):
-    """Anything that paints.
+    """A generator that can be called.
 
     Attributes:
-        size_multiple: what divides the sides of what it takes.
-        smallest_side: the least side that it takes.
-        takes_images: whether it takes arrays of pixels, of any size, instead of floats.
-        device: where it wants its input.
+        size_multiple: of the sides of its inputs.
+        smallest_side: least side of its inputs.
+        takes_images: whether its inputs are pixels of any size instead of floats.
+        device: of its inputs.
     """
 
     @property
@@ -37,7 +40,7 @@ class Backend(Protocol):
     def device(self) -> torch.device: ...
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) floats in [-1, 1] -> the same of what it paints; or (N, H, W, planes) pixels -> pixels."""
+        """(N, C, H, W) floats in [-1, 1] -> (N, C', H, W) floats; or (N, H, W, planes) pixels -> pixels."""
         ...
 
 
@@ -80,6 +83,64 @@ class TorchBackend:
             )
         with _eval_mode(self.network):
             return self.network.sample(x.to(next(self.network.parameters()).dtype), seed)
+
+
+class ExportedBackend:
+    """An exported file in its runtime.
+
+    Args:
+        path: of the file.
+        metadata: that the file holds.
+        run: the call of its runtime, from the inputs to the outputs that ``metadata`` describes; its inputs are
+            contiguous.
+        device: of its inputs.
+    """
+
+    def __init__(
+        self, path: Path, metadata: GeneratorMetadata, run: Callable[[Tensor], Tensor], device: torch.device
+    ) -> None:
+        self.path = path
+        self.metadata = metadata
+        self.size_multiple = metadata.size_multiple
+        self.smallest_side = metadata.smallest_side
+        self.takes_images = metadata.takes_images
+        self.device = device
+        self._run = run
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The output of the file for ``x``.
+
+        Raises:
+            UserError: if its runtime fails, or returns another shape or dtype than the metadata say.
+            MemoryError: if there is not enough memory.
+        """
+        try:
+            generated = self._run(x.contiguous())
+        except Exception as error:  # every runtime has its own
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise self._broken(f"{type(error).__name__}: {first_line(error)}") from error
+        target = self.metadata.target
+        if self.takes_images:
+            expected = (*x.shape[:3], target.channels), getattr(torch, target.dtype)
+        else:
+            expected = (len(x), target.network_channels, *x.shape[2:]), torch.float32
+        is_tensor = isinstance(generated, Tensor)
+        found = (tuple(generated.shape), generated.dtype) if is_tensor else (type(generated).__name__, None)
+        if found != expected:
+            raise self._broken(f"it gives {found[0]} of {found[1]}, not {expected[0]} of {expected[1]}")
+        return generated
+
+    def _broken(self, reason: str) -> UserError:
+        return UserError(
+            f"{self.path} cannot be run ({reason}); expected an intact file that pix2pix-lit export wrote: "
+            f"get another copy, or export it again"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message."""
+    return str(error).strip().partition("\n")[0]
 
 
 def in_precision(network: nn.Module, precision: str, device: torch.device) -> nn.Module:

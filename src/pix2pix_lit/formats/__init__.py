@@ -1,0 +1,75 @@
+"""The file formats that hold a trained generator: every module with a ``Format`` is one, its writer and its reader.
+
+To add a format, add a module with a subclass of ``WeightsFormat`` or ``GraphFormat`` to this folder.
+"""
+
+import importlib
+import inspect
+import os
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+from torch import nn
+
+from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
+from pix2pix_lit.checks import check_choice
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.formats.format import Format, WeightsFormat
+from pix2pix_lit.networks.layers.norm import InferenceStatistics
+
+
+@cache
+def all_formats() -> dict[str, Format]:
+    """Every format by its name."""
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    classes = [
+        kind
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Format) and kind.__module__ == module.__name__ and not inspect.isabstract(kind)
+    ]
+    return {kind.name: kind() for kind in classes}
+
+
+def format_named(name: str) -> Format:
+    """The format of a name.
+
+    Raises:
+        UserError: if there is none of this name.
+    """
+    check_choice("format", name, [*all_formats()])
+    return all_formats()[name]
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file; ``checkpoint``, whose reader explains what is wrong, if no format recognises it."""
+    formats = all_formats()
+    # A FIFO is not opened: that would wait for somebody who writes to it.
+    candidates = formats.values() if path.is_file() else ()
+    return next((format for format in candidates if format.recognises(path)), formats["checkpoint"])
+
+
+def load_generator(
+    path: str | os.PathLike[str], norm_inference: InferenceStatistics | None = None
+) -> tuple[nn.Module, GeneratorMetadata]:
+    """The generator of a file that holds weights, on the CPU, in eval mode, and its metadata.
+
+    Eval mode is the inference mode of the project: no dropout, and norm statistics as the generator's stored
+    ``norm_inference`` says.
+
+    Args:
+        path: a checkpoint, safetensors, or a generator file of the reference implementation.
+        norm_inference: ``per_image`` or ``running`` instead of what the file says.
+
+    Raises:
+        UserError: as ``WeightsFormat.load``, and for a file of a format that holds a graph.
+    """
+    path = Path(path)
+    format = format_of(path)
+    if not isinstance(format, WeightsFormat):
+        raise UserError(
+            f"{path} is a file of {format.name}, which holds a graph and no network; expected a checkpoint, "
+            f"safetensors, or a generator file of the reference implementation"
+        )
+    return format.load(path, norm_inference)

@@ -1,0 +1,36 @@
+"""Graphs with their preprocessing inside compute what the translator computes."""
+
+import pytest
+
+from pix2pix_lit.images.image_type import RGB
+from pix2pix_lit.inference import Translator
+
+from ..exporting import CLASSES, DEPTH, HEIGHT, PARTS, RESNET, UNET, levels_apart, noise
+
+
+@pytest.mark.parametrize(
+    ("format", "spec", "input", "target"),
+    [
+        ("onnx", UNET, RGB, RGB),
+        ("onnx", RESNET | {"norm_inference": "running"}, RGB, RGB),
+        ("onnx", UNET | {"norm": "instance"}, CLASSES, DEPTH),
+        ("onnx", RESNET | {"norm": "none"}, PARTS, CLASSES),
+        ("onnx", UNET, HEIGHT, HEIGHT),
+        ("openvino", UNET, RGB, RGB),
+        ("openvino", RESNET | {"norm": "none"}, PARTS, CLASSES),
+        ("torch_export", UNET, HEIGHT, RGB),
+        ("torch_export", RESNET | {"norm": "none"}, CLASSES, DEPTH),
+        ("torchscript", UNET, PARTS, CLASSES),
+        ("torchscript", RESNET | {"norm_inference": "running"}, RGB, HEIGHT),
+    ],
+)
+def test_a_file_with_its_preprocessing_translates_images_of_any_size(exported, format, spec, input, target):
+    checkpoint, path = exported(format, spec, input, target, embed_preprocessing=True)
+    translator = Translator.load(path, trusted=True)
+    assert translator.backend.takes_images
+    eager = Translator.load(checkpoint)
+    for sides in ((2, 3), (2, 37, 70), (16, 24), (1, 1), (12, 4)):
+        images = noise(input, *sides)
+        expected, found = eager(images), translator(images)
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert levels_apart(found, expected, target) <= (0 if target is CLASSES else 1)

@@ -1,0 +1,35 @@
+"""ONNX files whose graphs fail when they run."""
+
+from functools import partial
+
+import pytest
+
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.images.image_type import RGB
+from pix2pix_lit.inference import Translator
+
+from ..exporting import noise
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (("Reshape", ["images", "shape"]), "cannot be run \\(.*Reshape"),
+        (("Tile", ["images", "twice"]), r"cannot be run \(it gives \(1, 6, 32, 32\) .*, not \(1, 3, 32, 32\)"),
+    ],
+)
+def test_a_graph_that_fails_when_it_runs_is_named(tmp_path, exported, node, message):
+    onnx = pytest.importorskip("onnx")
+    _, intact = exported("onnx", norm_inference="running")
+    floats = partial(onnx.helper.make_tensor_value_info, elem_type=onnx.TensorProto.FLOAT)
+    operator, inputs = node
+    numbers = {"shape": [7, 7], "twice": [1, 2, 1, 1]}
+    constants = [onnx.helper.make_tensor(name, onnx.TensorProto.INT64, [len(n)], n) for name, n in numbers.items()]
+    nodes = [onnx.helper.make_node(operator, inputs, ["generated"])]
+    ends = [floats("images", shape=["n", 3, "h", "w"])], [floats("generated", shape=None)]
+    graph = onnx.helper.make_graph(nodes, "damaged", *ends, constants)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.helper.set_model_props(model, {p.key: p.value for p in onnx.load(intact).metadata_props})
+    onnx.save(model, tmp_path / "damaged.onnx")
+    with pytest.raises(UserError, match=f"damaged.onnx {message}"):
+        Translator.load(tmp_path / "damaged.onnx")(noise(RGB, 32, 32))
