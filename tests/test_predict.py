@@ -141,7 +141,7 @@ def test_class_numbers_are_read_by_their_values_and_painted_by_theirs(tmp_path):
 def test_an_ending_that_cannot_hold_the_translations_is_refused(tmp_path):
     save_checkpoint(tmp_path, RGB, DEPTH)
     write_inputs(tmp_path, {"a.png": (9, 14)})
-    with pytest.raises(UserError, match=r"suffix is '\.jpg'.*1 channels of uint16.*expected \.png"):
+    with pytest.raises(UserError, match=r"suffix=\.jpg, but .*1 channels of uint16.*expected suffix=\.png"):
         predict(config_of(tmp_path, suffix=".jpg"))
 
 

@@ -1,11 +1,11 @@
-"""Images in, translated images, contact grids and a gallery out."""
+"""The predict command: images and videos in, their translations, grids and a gallery out."""
 
 import logging
 import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from omegaconf import DictConfig
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
     from pix2pix_lit.inference import Translator
     from pix2pix_lit.inference.files import Task
-    from pix2pix_lit.inference.prediction import Outcome, Prediction
+    from pix2pix_lit.inference.prediction import Outcome, Prediction, Settings
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _WITHOUT_EFFECT = (
     "existing",
     "trusted",
 )
-"""Keys that translations do not depend on."""
+"""Keys that do not change the translations."""
 
 
 class Keys:
@@ -67,6 +67,20 @@ class Keys:
     trusted: bool
 
 
+class Work(NamedTuple):
+    """The files of a command.
+
+    Attributes:
+        tasks: all of them.
+        remaining: those that are not translated yet.
+        left_out: inputs that cannot be read -> why.
+    """
+
+    tasks: "list[Task]"
+    remaining: "list[Task]"
+    left_out: dict[Path, str]
+
+
 def predict(config: DictConfig) -> None:
     """Translate images as ``configs/predict.yaml`` describes.
 
@@ -74,16 +88,28 @@ def predict(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if the checkpoint or the whole input cannot be used; and at the end if some files could not be
-            read, naming them, with all others translated.
+        UserError: if the checkpoint or all of the input cannot be used; and at the end if some files could not be
+            read, naming them, after all others are translated.
     """
     # Imported here so that --help and a mistyped key answer at once.
-    from pix2pix_lit.inference import Translator
-    from pix2pix_lit.inference.files import find_inputs, names_one_file
-    from pix2pix_lit.inference.prediction import Outcome, Prediction, Settings
-    from pix2pix_lit.inference.resume import remaining_tasks
     from pix2pix_lit.memory import keep_freed_memory
     from pix2pix_lit.runs.folder import checkpoint_in
+
+    settings = _settings_of(config)
+    keep_freed_memory()
+    checkpoint = checkpoint_in(config.ckpt)
+    translator = _load_translator(config, checkpoint)
+    work = _find_work(config, checkpoint, translator) if is_first_rank() else Work([], [], {})
+    outcome = _translate(config, checkpoint, translator, work, settings)
+    if is_first_rank():
+        _write_grids_and_gallery(config, checkpoint, translator, work.tasks)
+        _report(outcome, work, settings.output)
+
+
+def _settings_of(config: DictConfig) -> "Settings":
+    """Check the keys that are no keys of other classes."""
+    from pix2pix_lit.inference.files import names_one_file
+    from pix2pix_lit.inference.prediction import Settings
 
     for key in ("ckpt", "input", "output"):
         if config[key] in (None, ""):
@@ -102,7 +128,7 @@ def predict(config: DictConfig) -> None:
                     f"output={output} is the name of one file, but {key}={config[key]} writes folders beside the "
                     f"translations; expected a folder: choose another output, or leave {key} unset"
                 )
-    settings = Settings(
+    return Settings(
         output=output,
         half=config.half,
         batch_size=config.batch_size,
@@ -112,78 +138,102 @@ def predict(config: DictConfig) -> None:
         samples=config.samples,
         seed=config.seed,
     )
-    keep_freed_memory()
-    # Lightning moves networks to its devices; exported files stay where they were opened.
-    device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
-    checkpoint = checkpoint_in(config.ckpt)
+
+
+def _load_translator(config: DictConfig, checkpoint: Path) -> "Translator":
+    """Load the generator, and warn of tiles that will be visible."""
+    from pix2pix_lit.inference import Translator
+
     if is_first_rank() and checkpoint != Path(config.ckpt):
         log.info("Translating with %s", shown(checkpoint))
+    # Lightning moves networks to its devices; exported files stay where they were opened.
+    device = "cpu" if config.device == "auto" or config.devices != 1 else config.device
     translator = Translator.load(checkpoint, device, config.precision, config.norm_inference, config.trusted)
     if config.bit_depth is not None:
         translator = translator.with_bit_depth(config.bit_depth)
-    if config.tile is not None:
-        translator.overlap_of(config.tile, config.overlap)
-        metadata = translator.metadata
-        if is_first_rank() and metadata and metadata.norm_inference == "per_image":
-            is_batch_norm = metadata.generator.get("norm", "batch") == "batch"
-            log.warning(
-                "tile=%d: this network normalises with statistics of what it sees, which differ from tile to tile and "
-                "leave a visible pattern. %sA larger tile has less of it, tile=null none",
-                config.tile,
-                "norm_inference=running has none (after an export with recalibrate=true, where colours are off "
-                "otherwise). " * is_batch_norm,
-            )
-    tasks: list[Task] = []
-    remaining: list[Task] = []
-    left_out: dict[Path, str] = {}
-    if is_first_rank():
-        tasks, left_out = find_inputs(
-            config.input,
-            config.output,
-            config.suffix,
-            translator.target_type,
-            config.naming,
-            None if sys.stdin is None else sys.stdin.buffer,
+    if config.tile is None:
+        return translator
+    translator.overlap_of(config.tile, config.overlap)  # checks both
+    metadata = translator.metadata
+    if is_first_rank() and metadata and metadata.norm_inference == "per_image":
+        is_batch_norm = metadata.generator.get("norm", "batch") == "batch"
+        log.warning(
+            "tile=%d: this network normalises with statistics of its input, which differ from tile to tile and leave a "
+            "visible pattern. %sA larger tile has less of it, tile=null none",
+            config.tile,
+            "norm_inference=running has none (after an export with recalibrate=true, where colours are off "
+            "otherwise). " * is_batch_norm,
         )
-        _refuse_own_folders(config, tasks, output)
-        remaining = remaining_tasks(tasks, output, _made_by(config, checkpoint), config.existing)
-        if tasks and not remaining:
-            log.info("all %d are in %s already", len(tasks), shown(output))
-        elif len(remaining) < len(tasks):
-            log.info("%d of %d are in %s already", len(tasks) - len(remaining), len(tasks), shown(output))
-    # Processes that were started from outside wait for each other, whatever is left.
-    is_needed = not is_first_rank() or bool(remaining) or world_size_from_outside() > 1
+    return translator
+
+
+def _find_work(config: DictConfig, checkpoint: Path, translator: "Translator") -> Work:
+    """Find the inputs, and which of them this very command has translated before."""
+    from pix2pix_lit.inference.files import find_inputs
+    from pix2pix_lit.inference.resume import remaining_tasks
+
+    output = Path(config.output)
+    tasks, left_out = find_inputs(
+        config.input,
+        config.output,
+        config.suffix,
+        translator.target_type,
+        config.naming,
+        None if sys.stdin is None else sys.stdin.buffer,
+    )
+    _refuse_own_folders(config, tasks, output)
+    remaining = remaining_tasks(tasks, output, _made_by(config, checkpoint), config.existing)
+    done = len(tasks) - len(remaining)
+    if done:
+        log.info("%s are in %s already", f"all {done}" if not remaining else f"{done} of {len(tasks)}", shown(output))
+    return Work(tasks, remaining, left_out)
+
+
+def _translate(
+    config: DictConfig, checkpoint: Path, translator: "Translator", work: Work, settings: "Settings"
+) -> "Outcome":
+    """Translate what remains; say how much is done if a signal stops the command."""
+    from pix2pix_lit.inference.prediction import Outcome, Prediction
+    from pix2pix_lit.inference.resume import remaining_tasks
+
+    # Processes that were started from outside wait for each other, even if nothing remains.
+    if is_first_rank() and not work.remaining and world_size_from_outside() == 1:
+        return Outcome()
     try:
-        outcome = _run(Prediction(translator, remaining, settings), config) if is_needed else Outcome()
+        return _run(Prediction(translator, work.remaining, settings), config)
     except RunStopped as stop:
         if is_first_rank():
-            left = remaining_tasks(remaining, output, _made_by(config, checkpoint))
+            left = remaining_tasks(work.remaining, settings.output, _made_by(config, checkpoint))
             log.info(
-                "Stopped by %s: %d of %d are translated, in %s; the same command%s goes on with the others",
+                "Stopped by %s: %d of %d are translated, in %s; the same command%s translates the others",
                 stop.signal.name,
-                len(remaining) - len(left),
-                len(remaining),
-                shown(output),
+                len(work.remaining) - len(left),
+                len(work.remaining),
+                shown(settings.output),
                 " with existing=continue" if config.existing == "overwrite" else "",
             )
         raise
-    if not is_first_rank():
-        return
-    if config.grids or config.gallery:
-        _show(config, checkpoint, translator, [task for task in tasks if os.path.exists(task.target)])
+
+
+def _report(outcome: "Outcome", work: Work, output: Path) -> None:
+    """Log what was noticed and how many files are translated.
+
+    Raises:
+        UserError: naming the files that were left out.
+    """
     for remark, paths in outcome.remarks.items():
         log.warning("%d images %s: %s", len(paths), remark, first_few(paths, 3))
-    wanted = len(remaining) + len(left_out)
+    wanted = len(work.remaining) + len(work.left_out)
     if wanted:
         log.info("%d of %d images translated into %s", outcome.done, wanted, shown(output))
     messages = [failure.message for failure in outcome.failures]
-    messages += [f"{path}: {reason}" for path, reason in left_out.items()]
+    messages += [f"{path}: {reason}" for path, reason in work.left_out.items()]
     if messages:
         raise UserError(f"{len(messages)} of {wanted} files were left out:\n  " + "\n  ".join(messages))
 
 
 def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
-    """Let Lightning's predict loop do the work, on one device or in a process for each."""
+    """Run Lightning's predict loop, on one device or in a process for each."""
     import lightning as L
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -199,7 +249,7 @@ def _run(prediction: "Prediction", config: DictConfig) -> "Outcome":
         trainer = _trainer(config)
         start_ranks_as_single_jobs(trainer, "pix2pix_lit.predict")
         without_signal_handling(trainer)
-        with stop_later(), logging_redirect_tqdm():  # lines that come on the way stand above the bar
+        with stop_later(), logging_redirect_tqdm():  # messages appear above the bar
             trainer.predict(prediction, return_predictions=False)
         failed = False
     finally:
@@ -233,7 +283,7 @@ def _trainer(config: DictConfig) -> "L.Trainer":
 
 
 def _made_by(config: DictConfig, checkpoint: Path) -> dict[str, Any]:
-    """What translations depend on: all other keys, and which file the checkpoint is."""
+    """The values that decide what translations are: all other keys, and which file the checkpoint is."""
     import pix2pix_lit
 
     status = checkpoint.stat()
@@ -244,6 +294,7 @@ def _made_by(config: DictConfig, checkpoint: Path) -> dict[str, Any]:
 
 
 def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -> None:
+    """Refuse inputs whose translations would go into the folders of grids, gallery and samples."""
     own = {"grids": config.grids, "gallery": config.gallery, "samples": config.samples, "deviation": config.samples}
     for name, is_used in own.items():
         if is_used and any(task.target.is_relative_to(output / name) for task in tasks):
@@ -254,15 +305,19 @@ def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -
             )
 
 
-def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks: "list[Task]") -> None:
-    """Write grids and gallery of all that is there, of this command and of those that it goes on with."""
+def _write_grids_and_gallery(
+    config: DictConfig, checkpoint: Path, translator: "Translator", tasks: "list[Task]"
+) -> None:
+    """Write grids and gallery of all translations that exist, those of earlier commands included."""
+    if not config.grids and not config.gallery:
+        return
     from functools import partial
 
     from pix2pix_lit.images.grid import GridPages
     from pix2pix_lit.inference.background import read_ahead
-    from pix2pix_lit.inference.gallery.gallery import Gallery
-    from pix2pix_lit.inference.gallery.pictures import files_of, pictures_of
+    from pix2pix_lit.inference.gallery import Gallery, files_of, pictures_of
 
+    tasks = [task for task in tasks if os.path.exists(task.target)]
     output = Path(config.output)
     pages = GridPages(str(output / "grids")) if config.grids else None
     title = f"Translations by {_model_name(checkpoint, translator.metadata)}"
@@ -285,7 +340,7 @@ def _show(config: DictConfig, checkpoint: Path, translator: "Translator", tasks:
 
 
 def _model_name(checkpoint: Path, metadata: "GeneratorMetadata | None") -> str:
-    """What to call a model: the run it is from, if that is known, the file, and how long it was trained."""
+    """A title for a model: its run, if that is known, its file, and how long it was trained."""
     path = checkpoint.resolve()
     name = path.name
     if path.parent.name == "checkpoints":  # outputs/<name>/<time>/checkpoints/last.ckpt

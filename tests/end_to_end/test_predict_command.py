@@ -180,7 +180,7 @@ def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(
         assert not is_group_alive(process.pid)
     done = finished(tmp_path / "out")
     assert 0 < len(done) < 120
-    expected = f"Stopped by SIGINT: {len(done)} of 120 are translated, in out; the same command goes on with the others"
+    expected = f"Stopped by SIGINT: {len(done)} of 120 are translated, in out; the same command translates the others"
     assert printed.splitlines()[-1] == expected
     assert contents(tmp_path / "out").keys() == done  # nothing half-written
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}

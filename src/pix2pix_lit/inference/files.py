@@ -117,11 +117,8 @@ def find_inputs(
             ``{stem}`` or with a folder.
     """
     check_choice("suffix", suffix, (*WRITTEN_SUFFIXES, None))
-    if suffix is not None and suffix_for(suffix, target_type) != suffix:
-        raise UserError(
-            f"suffix is {suffix!r}, but such files cannot hold what this model paints ({target_type.describe()}) "
-            f"exactly; expected {suffix_for(suffix, target_type)}: set it, or leave suffix unset"
-        )
+    if suffix is not None:
+        _refuse_inexact("suffix", suffix, target_type)
     if naming is not None and ("{stem}" not in naming or Path(naming).name != naming):
         raise UserError(
             f"naming is {naming!r}; expected a file name with {{stem}} in it, which stands for the input's, and no "
@@ -169,12 +166,20 @@ def _only_task(input: str, output: str, sources: list[Path], other_name: str | N
         raise UserError(
             f"{task.source} is {kinds[0]}, but output={output}; expected a file ending in {'|'.join(kinds[1])}"
         )
-    if not is_video and (best := suffix_for(task.target.suffix, target_type)) != task.target.suffix:
-        raise UserError(
-            f"output={output}, but such files cannot hold what this model paints ({target_type.describe()}) exactly; "
-            f"expected {task.target.with_suffix(best)}"
-        )
+    if not is_video:
+        _refuse_inexact("output", output, target_type)
     return task
+
+
+def _refuse_inexact(key: str, name: str, target_type: ImageType) -> None:
+    """Refuse a file name, or a suffix alone, of a format that cannot hold a model's translations."""
+    stem, dot, ending = name.rpartition(".")
+    best = suffix_for(dot + ending, target_type)
+    if best != dot + ending:
+        raise UserError(
+            f"{key}={name}, but such files cannot hold this model's translations ({target_type.describe()}) exactly; "
+            f"expected {key}={stem}{best}"
+        )
 
 
 def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, FoundImages]:

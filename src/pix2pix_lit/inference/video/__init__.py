@@ -1,0 +1,1 @@
+"""Videos: read frame by frame, translated and written with their sound."""

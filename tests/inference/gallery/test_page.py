@@ -13,8 +13,8 @@ from PIL import Image
 
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.images.files import write_image
-from pix2pix_lit.inference.gallery import gallery
-from pix2pix_lit.inference.gallery.gallery import Gallery
+from pix2pix_lit.inference import gallery
+from pix2pix_lit.inference.gallery import Gallery
 
 NASTY_NAMES = [
     "a.png",
