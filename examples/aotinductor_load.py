@@ -1,6 +1,6 @@
 """Translate an RGB image with a file of format=aotinductor: python aotinductor_load.py model.aoti.pt2 in.png out.png
 
-WARNING: such a file is machine code, which can do all that you can. Load only files that you know who made of.
+WARNING: such a file is machine code, which can do all that you can. Load a file only if you know who made it.
 
 The file is of embed_preprocessing=true, and compiled for a CPU with the instructions of this one.
 """

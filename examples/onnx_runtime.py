@@ -17,9 +17,9 @@ Image.fromarray(generated[0]).save(target)
 #
 #     import json
 #
-#     told = json.loads(session.get_modelmeta().custom_metadata_map["pix2pix_lit"])
+#     metadata = json.loads(session.get_modelmeta().custom_metadata_map["pix2pix_lit"])
 #     height, width = image.shape[:2]
-#     missing = [max(-side % told["size_multiple"], told["smallest_side"] - side) for side in (height, width)]
+#     missing = [max(-side % metadata["size_multiple"], metadata["smallest_side"] - side) for side in (height, width)]
 #     padded = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 #     floats = padded.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
 #     (generated,) = session.run(["generated"], {"images": floats})

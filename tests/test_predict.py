@@ -89,7 +89,7 @@ def test_every_image_is_translated_under_its_own_name(tmp_path, checkpoint, capl
     assert "3 of 3 images translated" in caplog.text
 
 
-def test_a_half_is_translated_and_the_sheet_shows_the_other_as_target(tmp_path, checkpoint):
+def test_a_half_is_translated_and_the_grid_shows_the_other_as_target(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40)})
     predict(config_of(tmp_path, half="right", grids=True))
     assert files_below(tmp_path / "out") == ["a.png", "b.png", "grids/grid_0001.png"]
@@ -102,7 +102,7 @@ def test_a_half_is_translated_and_the_sheet_shows_the_other_as_target(tmp_path, 
     np.testing.assert_array_equal(read_image(tmp_path / "out/grids/grid_0001.png"), draw_grid(expected))
 
 
-def test_a_sheet_of_whole_images_has_no_target(tmp_path, checkpoint):
+def test_a_grid_of_single_images_has_no_target(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (30, 40)})
     predict(config_of(tmp_path, grids=True))
     expected = [Group("a.png", [{"input": images["a.png"], "generated": read_image(tmp_path / "out/a.png")}])]
@@ -127,15 +127,15 @@ def test_a_sixteen_bit_target_comes_out_as_a_sixteen_bit_file(tmp_path):
         assert file.mode == "I;16"
 
 
-def test_class_numbers_are_read_by_their_values_and_painted_by_theirs(tmp_path):
+def test_class_numbers_are_read_and_written_as_their_values(tmp_path):
     checkpoint = save_checkpoint(tmp_path, CLASSES, CLASSES)
     ids = np.random.default_rng(0).integers(0, 5, (9, 14, 1)).astype(np.uint8)
     write_image(tmp_path / "in/a.png", ids * 50)
     write_image(tmp_path / "in/b.png", ids * 50 + 1)
     with pytest.raises(UserError, match=r"1 of 2 files were left out:\n.*b\.png"):
         predict(config_of(tmp_path, grids=True))
-    painted = read_image(tmp_path / "out/a.png", CLASSES)
-    np.testing.assert_array_equal(painted, translate(checkpoint, ids))
+    generated = read_image(tmp_path / "out/a.png", CLASSES)
+    np.testing.assert_array_equal(generated, translate(checkpoint, ids))
 
 
 def test_an_ending_that_cannot_hold_the_translations_is_refused(tmp_path):
@@ -215,7 +215,7 @@ def test_a_closed_standard_input_is_named(tmp_path, checkpoint, monkeypatch):
         predict(config_of(tmp_path, input="-"))
 
 
-def test_an_interrupted_command_goes_on_and_does_no_image_twice(tmp_path, checkpoint, monkeypatch, caplog):
+def test_an_interrupted_command_resumes_and_translates_no_image_twice(tmp_path, checkpoint, monkeypatch, caplog):
     images = write_inputs(tmp_path, {f"{i}.png": (9, 14) for i in range(9)})
     written = []
 
@@ -258,19 +258,19 @@ def test_samples_come_with_their_mean_and_a_map_of_deviations(tmp_path, checkpoi
     assert files_below(tmp_path / "out") == sorted([*expected, "grids/grid_0001.png"])
     translator = Translator.load(checkpoint)
     for name, image in images.items():
-        draws = translator.draw(torch.from_numpy(image.copy()).permute(2, 0, 1), 3, 5)
+        found = translator.sample(torch.from_numpy(image.copy()).permute(2, 0, 1), 3, 5)
         mean = read_image(tmp_path / "out" / name)
-        np.testing.assert_array_equal(mean, draws.mean.permute(1, 2, 0).numpy())
+        np.testing.assert_array_equal(mean, found.mean.permute(1, 2, 0).numpy())
         for k in range(3):
             sample = read_image(tmp_path / f"out/samples/00{k}" / name)
-            np.testing.assert_array_equal(sample, draws.samples[k].permute(1, 2, 0).numpy())
+            np.testing.assert_array_equal(sample, found.samples[k].permute(1, 2, 0).numpy())
         deviation = read_image(tmp_path / "out/deviation" / name, ImageType(channels=1))[..., 0]
-        np.testing.assert_array_equal(deviation, (draws.deviation.numpy() * 2040).round().clip(0, 255))
+        np.testing.assert_array_equal(deviation, (found.deviation.numpy() * 2040).round().clip(0, 255))
     with pytest.raises(UserError, match="samples is 3 and tile is 64; expected one of the two"):
         predict(config_of(tmp_path, samples=3, tile=64))
 
 
-def test_large_images_are_painted_in_tiles(tmp_path, checkpoint):
+def test_large_images_are_translated_in_tiles(tmp_path, checkpoint):
     images = write_inputs(tmp_path, {"a.png": (100, 150), "b.png": (9, 14)})
     predict(config_of(tmp_path, tile=64, overlap=16, norm_inference="running"))
     translator = Translator.load(checkpoint, norm_inference="running")
@@ -280,7 +280,7 @@ def test_large_images_are_painted_in_tiles(tmp_path, checkpoint):
         predict(config_of(tmp_path, tile=60))
 
 
-def test_a_gallery_shows_all_that_is_there_also_after_going_on(tmp_path, checkpoint):
+def test_a_gallery_shows_all_translations_also_after_resuming(tmp_path, checkpoint):
     write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40)})
     predict(config_of(tmp_path, half="right"))
     write_inputs(tmp_path, {"a.png": (12, 40), "b.png": (12, 40), "c.png": (12, 40)})
@@ -311,7 +311,7 @@ def test_the_folder_of_a_run_stands_for_its_last_checkpoint_and_the_gallery_name
     assert [entry["name"] for entry in entries] == ["2.png", "10.png", "\\xe9/1.png"]
 
 
-def test_a_folder_that_is_no_run_is_told_what_could_be_meant(tmp_path, checkpoint):
+def test_a_folder_that_is_no_run_is_refused_with_suggestions(tmp_path, checkpoint):
     write_inputs(tmp_path, {"a.png": (9, 14)})
     (tmp_path / "outputs/x/1/checkpoints").mkdir(parents=True)
     with pytest.raises(UserError, match=r"outputs is a folder; expected a checkpoint, .* which has none"):
@@ -324,7 +324,7 @@ def test_a_folder_that_is_no_run_is_told_what_could_be_meant(tmp_path, checkpoin
         predict(config_of(tmp_path, ckpt=f"{tmp_path}/outputs/x"))
 
 
-def test_tiles_of_networks_with_statistics_of_their_own_are_told_with_what_helps(tmp_path, checkpoint, caplog):
+def test_tiles_of_networks_with_statistics_of_their_input_are_warned_of_with_what_helps(tmp_path, checkpoint, caplog):
     write_inputs(tmp_path, {"a.png": (9, 14)})
     predict(config_of(tmp_path, tile=64, norm_inference="running"))
     assert "visible pattern" not in caplog.text
@@ -402,7 +402,7 @@ def test_an_error_in_the_middle_leaves_no_open_bar_before_its_message(tmp_path, 
     assert capsys.readouterr().err.endswith("\n")
 
 
-def test_photos_given_to_a_model_of_labels_are_translated_and_told_once_for_all(tmp_path, caplog):
+def test_photos_given_to_a_model_of_labels_are_translated_and_reported_once(tmp_path, caplog):
     save_checkpoint(tmp_path, ImageType(kind="colors", palette="cityscapes"), RGB)
     for index, pair in enumerate(StreetsSource(size=64, val_length=4, split="val")[i] for i in range(4)):
         write_image(tmp_path / f"in/photo {index}.png", pair.a)
@@ -423,7 +423,7 @@ def test_own_folders_are_not_mixed_with_translations(tmp_path, checkpoint):
         predict(config_of(tmp_path, samples=2))
 
 
-def test_images_that_were_changed_to_fit_are_told(tmp_path, checkpoint, caplog):
+def test_images_that_were_converted_are_reported(tmp_path, checkpoint, caplog):
     rng = np.random.default_rng(0)
     write_image(tmp_path / "in/a.png", rng.integers(0, 256, (9, 14, 4), np.uint8))
     write_image(tmp_path / "in/b.png", rng.integers(0, 65536, (9, 14, 3), np.uint16))
@@ -453,7 +453,7 @@ def test_a_full_disk_ends_the_command_and_other_write_errors_do_not(tmp_path, ch
         predict(config_of(tmp_path, existing="overwrite"))
 
 
-def test_translations_keep_where_on_earth_resolution_and_profile_of_their_inputs(tmp_path, checkpoint, caplog):
+def test_translations_keep_geo_tags_resolution_and_profile_of_their_inputs(tmp_path, checkpoint, caplog):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     metadata = ImageMetadata(((33550, (0.5, 0.5, 0.0)), (33922, (0.0,) * 6)), (300.0, 300.0), profile)
     for name in ("a.tif", "b.tif", "c.jpg"):
@@ -532,7 +532,7 @@ def test_images_of_any_size_and_mode_come_out_with_their_name_and_size(tmp_path)
         ({"tile": "big"}, "tile is big; expected a side"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_before_anything_is_done(tmp_path, changes, message):
+def test_an_invalid_value_is_refused_before_anything_is_done(tmp_path, changes, message):
     write_inputs(tmp_path, {"a.png": (9, 14)})
     with pytest.raises(UserError, match=message):
         predict(config_of(tmp_path, **changes))

@@ -2,7 +2,7 @@
 //
 //     translate model.aoti.pt2 in.ppm out.ppm
 //
-// WARNING: such a file is machine code, which can do all that you can. Load only files that you know who made of.
+// WARNING: such a file is machine code, which can do all that you can. Load a file only if you know who made it.
 
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>

@@ -25,7 +25,7 @@ def flip(path, bit):
     path.write_bytes(content)
 
 
-def test_whole_files_pass_also_when_all_are_renamed(exported):
+def test_intact_files_pass_also_when_all_are_renamed(exported):
     verify_export(exported)
     for name in os.listdir(exported.parent):
         os.rename(exported.parent / name, exported.parent / name.replace("model", "other.v2"))
@@ -52,17 +52,17 @@ def test_a_missing_part_is_named(exported):
 
 
 def test_without_checksums_nothing_is_compared(exported):
-    told = exported.with_name("model.xml.json")
+    beside = exported.with_name("model.xml.json")
     flip(exported, 0)
     for text in ('{"format": "openvino"}', "[]", "null"):  # an older export, and the JSON of another program
-        told.write_text(text)
+        beside.write_text(text)
         verify_export(exported)
-    told.unlink()
+    beside.unlink()
     verify_export(exported)
 
 
 @pytest.mark.parametrize("text", ["{", '{"sha256": 3}', '{"sha256": {"/../x": ""}}', "[" * 100_000, "\xff"])
-def test_a_damaged_json_is_told(exported, text):
+def test_a_damaged_json_is_named(exported, text):
     exported.with_name("model.xml.json").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match="model.xml.json cannot be read"):
         verify_export(exported)

@@ -28,7 +28,7 @@ def checkpoint_of(spec, network, input=RGB, target=RGB):
 
 
 @pytest.mark.parametrize(("spec", "kind"), [(UNET, UNetGenerator), (RESNET, ResNetGenerator)])
-def test_the_path_is_all_it_takes_to_get_the_generator_back(tmp_path, spec, kind):
+def test_a_generator_is_loaded_from_its_path_alone(tmp_path, spec, kind):
     network = kind(**{key: value for key, value in spec.items() if key != "_target_"}).eval()
     torch.save(checkpoint_of(spec, network), tmp_path / "x.ckpt")
     loaded, _ = load_generator(tmp_path / "x.ckpt")
@@ -38,7 +38,7 @@ def test_the_path_is_all_it_takes_to_get_the_generator_back(tmp_path, spec, kind
     assert torch.equal(loaded(x), network(x))
 
 
-def test_what_its_images_are_comes_with_the_generator(tmp_path):
+def test_image_types_come_with_the_generator(tmp_path):
     input = ImageType(kind="ids", channels=1, classes=7, palette=[[1, 2, 3]], instance_edges=True)
     target = ImageType(channels=1, dtype="uint16", range=[0, 4000])
     network = UNetGenerator(in_channels=8, out_channels=1, width=4, depth=4, dropout_blocks=[0, 1])

@@ -1,4 +1,4 @@
-"""What a file that paints says of itself."""
+"""Metadata stored in every model file."""
 
 import json
 
@@ -19,18 +19,18 @@ def describe(**changes) -> GeneratorMetadata:
     return GeneratorMetadata(spec, LABELS, DEPTH, 256, 256, **changes)
 
 
-def test_json_holds_all_of_it():
+def test_json_holds_all_metadata():
     metadata = describe(precision="bf16", takes_images=True, training={"steps": 7}, license="MIT")
     assert GeneratorMetadata.from_json(metadata.to_json(), "x.onnx") == metadata
     assert metadata.version == pix2pix_lit.__version__
 
 
-def test_json_tells_strangers_what_they_need():
-    told = json.loads(describe().to_json())["derived"]
-    assert told["norm_inference"] == "running"
-    assert (told["network_input_channels"], told["network_output_channels"]) == (20, 1)
-    assert told["input_classes"][13] == {"color": [0, 0, 142], "name": "car"}
-    assert told["target_classes"] is None
+def test_json_tells_other_programs_what_they_need():
+    derived = json.loads(describe().to_json())["derived"]
+    assert derived["norm_inference"] == "running"
+    assert (derived["network_input_channels"], derived["network_output_channels"]) == (20, 1)
+    assert derived["input_classes"][13] == {"color": [0, 0, 142], "name": "car"}
+    assert derived["target_classes"] is None
 
 
 @pytest.mark.parametrize(("norm", "mode"), [("batch", "running"), ("instance", "per_image"), ("none", "none")])
@@ -56,7 +56,7 @@ def test_the_inference_mode_is_that_of_the_norm(norm, mode):
         {"derived": ...},
     ],
 )
-def test_what_is_no_description_is_refused_in_words(changes):
+def test_invalid_metadata_is_refused_with_a_message(changes):
     values = json.loads(describe().to_json())
     for key, value in changes.items():
         if value is ...:
@@ -68,7 +68,7 @@ def test_what_is_no_description_is_refused_in_words(changes):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"told"'])
-def test_text_that_is_no_object_is_refused_in_words(text):
+def test_text_that_is_no_object_is_refused_with_a_message(text):
     with pytest.raises(UserError, match="x.onnx describes itself"):
         GeneratorMetadata.from_json(text, "x.onnx")
 
@@ -86,6 +86,6 @@ def test_every_named_palette_has_a_name_for_each_colour():
     assert all_of_them[81, 0, 81] == "ground"
 
 
-def test_colours_without_names_and_images_without_colours_are_told_as_they_are():
+def test_colours_without_names_and_images_without_colours_are_described():
     assert classes_of(ImageType(kind="colors", palette=[[1, 2, 3]])) == [{"color": [1, 2, 3]}]
     assert classes_of(RGB) is None

@@ -1,4 +1,4 @@
-"""Generators of the reference implementation become ours and go back, and paint the same."""
+"""Generators of the reference implementation become ours and convert back, with the same outputs."""
 
 import re
 
@@ -132,7 +132,7 @@ class Backend:
         return self.conv(f"model.{17 + blocks}", reflect(x, 3)).tanh()
 
 
-def painted(kind, state, x):
+def generated(kind, state, x):
     netG, _, dropout = kind.partition(" ")  # noqa: N806
     backend = Backend(state)
     return backend.unet(x) if netG.startswith("unet") else backend.resnet(x, SIZES[netG], bool(dropout))
@@ -146,12 +146,12 @@ def built(converted):
     return network.eval()
 
 
-def assert_paints_the_same(kind, state, converted):
+def assert_generates_the_same(kind, state, converted):
     torch.manual_seed(1)
     side = {"unet_256": 256, "unet_128": 128}.get(kind, 32)
     x = torch.rand(1, converted.in_channels, side, side) * 2 - 1
     with torch.no_grad():
-        output, expected = built(converted)(x), painted(kind, state, x)
+        output, expected = built(converted)(x), generated(kind, state, x)
     assert 0.1 < expected.std() < 0.9
     torch.testing.assert_close(output, expected, atol=1e-5, rtol=0)
 
@@ -165,11 +165,11 @@ def assert_same_tensors(given, expected):
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 @pytest.mark.parametrize("kind", [*KINDS, "resnet_6blocks"])
-def test_a_generator_paints_what_it_did_and_goes_back_bit_for_bit(kind, norm):
+def test_a_generator_generates_what_it_did_and_converts_back_bit_for_bit(kind, norm):
     state = written(kind, norm)
     assert is_reference(state)
     converted = from_reference(state, "latest_net_G.pth")
-    assert_paints_the_same(kind, state, converted)
+    assert_generates_the_same(kind, state, converted)
     assert_same_tensors(to_reference(converted.spec, converted.weights), state)
 
 
@@ -180,7 +180,7 @@ def test_channels_and_width_are_those_of_the_file(kind, channels):
     converted = from_reference(state, "latest_net_G.pth")
     assert (converted.in_channels, converted.out_channels) == channels
     assert converted.spec["width"] == 6
-    assert_paints_the_same(kind, state, converted)
+    assert_generates_the_same(kind, state, converted)
 
 
 @pytest.mark.parametrize("norm", ["batch", "instance"])
@@ -248,7 +248,7 @@ def test_batch_norm_of_files_before_pytorch_counted_batches_starts_counting_at_z
     state = written("unet_128", "batch")
     old = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
     converted = from_reference(old, "x.pth")
-    assert_paints_the_same("unet_128", old, converted)
+    assert_generates_the_same("unet_128", old, converted)
     assert converted.weights["decoder.0.norm.num_batches_tracked"].item() == 0
 
 
@@ -283,7 +283,7 @@ def ours(kind, **settings):
         {"norm": "batch", "dropout": 0.0, "norm_inference": "running", "activation_checkpointing": True},
     ],
 )
-def test_ours_goes_to_the_reference_and_comes_back_bit_for_bit(kind, settings):
+def test_our_generator_converts_to_the_reference_and_back_bit_for_bit(kind, settings):
     spec, network = ours(kind, **settings)
     state = network.state_dict()
     converted = from_reference(to_reference(spec, state), "x.pth")
@@ -302,7 +302,7 @@ def test_instance_norm_without_biases_gets_the_zeros_that_the_reference_expects(
     assert torch.equal(added, torch.zeros(len(added)))
     x = torch.rand(1, 2, 128, 128)
     with torch.no_grad():
-        torch.testing.assert_close(painted(name, state, x), network(x), atol=1e-5, rtol=0)
+        torch.testing.assert_close(generated(name, state, x), network(x), atol=1e-5, rtol=0)
 
 
 def without(state, *names):

@@ -1,4 +1,4 @@
-"""A checkpoint with something else in a field than was written there is told in words, whatever field it is."""
+"""A checkpoint with another value in a field than was written there is refused with a message, whatever the field."""
 
 import copy
 
@@ -61,7 +61,7 @@ FIELDS = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: ".".join(map(str, field)))
-def test_a_field_of_another_form_never_ends_in_a_trace(training, compose_train, tmp_path, field):
+def test_a_field_of_another_form_ends_in_a_message(training, compose_train, tmp_path, field):
     for number, value in enumerate(FIELDS[field]):
         content = copy.deepcopy(training)
         holder = content
@@ -80,7 +80,7 @@ def test_a_field_of_another_form_never_ends_in_a_trace(training, compose_train, 
         assert message_for_user(caught.value), value
 
 
-def test_a_whole_one_is_resumed(training, compose_train, tmp_path):
+def test_an_intact_checkpoint_is_resumed(training, compose_train, tmp_path):
     torch.save(training, tmp_path / "x.ckpt")
     assert train(compose_train(*QUIET, f"ckpt_path={tmp_path}/x.ckpt", "trainer.max_epochs=2")) > 0
 

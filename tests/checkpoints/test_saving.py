@@ -16,7 +16,7 @@ from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO, check_room
 from pix2pix_lit.errors import UserError
 
 
-def test_failed_write_leaves_the_old_checkpoint_and_no_rest(tmp_path):
+def test_a_failed_write_leaves_the_old_checkpoint_and_no_temporary_file(tmp_path):
     path = tmp_path / "last.ckpt"
     io = AtomicCheckpointIO()
     io.save_checkpoint({"step": 1}, path)
@@ -26,19 +26,19 @@ def test_failed_write_leaves_the_old_checkpoint_and_no_rest(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_going_on_from_weights_alone_is_refused(tmp_path):
+def test_resuming_from_weights_alone_is_refused(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "weights.ckpt")
-    with pytest.raises(UserError, match=r"no training to go on with \(it lacks loops, optimizer_states, "):
+    with pytest.raises(UserError, match=r"no training to resume \(it lacks loops, optimizer_states, "):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "weights.ckpt")
 
 
-def test_rests_of_a_killed_write_are_removed_by_the_next(tmp_path, left_by_a_killed_process):
+def test_temporary_files_of_a_killed_write_are_removed_by_the_next(tmp_path, left_by_a_killed_process):
     left_by_a_killed_process(tmp_path)
     AtomicCheckpointIO().save_checkpoint({"step": 1}, tmp_path / "last.ckpt")
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_a_run_killed_between_its_two_files_goes_on_with_two(tmp_path):
+def test_a_run_killed_between_its_two_files_resumes_with_both(tmp_path):
     training = {"pytorch-lightning_version": "2", "state_dict": {}, "optimizer_states": [], "loops": {}}
     torch.save(training | {"global_step": 5}, tmp_path / "last.ckpt")
     os.link(tmp_path / "last.ckpt", tmp_path / "previous.ckpt")
@@ -76,7 +76,7 @@ def test_it_is_kept_on_a_file_system_without_hard_links_too(tmp_path, monkeypatc
     assert [read_checkpoint(tmp_path / f"{name}.ckpt")["global_step"] for name in ("previous", "last")] == [0, 1]
 
 
-def test_a_last_checkpoint_that_was_not_gone_on_from_does_not_replace_the_one_before_it(tmp_path):
+def test_a_last_checkpoint_that_was_not_resumed_does_not_replace_the_one_before_it(tmp_path):
     training = {"pytorch-lightning_version": "2", "state_dict": {}, "optimizer_states": [], "loops": {}}
     torch.save(training | {"global_step": 5}, tmp_path / "previous.ckpt")
     (tmp_path / "last.ckpt").write_bytes(b"broken")
@@ -103,7 +103,7 @@ except Exception as error:
 """
 
 
-def test_a_disk_without_room_is_told_and_leaves_the_checkpoint_before(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_the_earlier_checkpoint(tmp_path):
     printed = subprocess.run(
         [sys.executable, "-c", WITH_A_LIMIT, str(tmp_path)], capture_output=True, text=True, timeout=120
     ).stdout
@@ -116,7 +116,7 @@ def test_a_disk_without_room_is_told_and_leaves_the_checkpoint_before(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_and_a_used_up_quota_are_understood_when_flushed(tmp_path, monkeypatch, number):
+def test_a_full_disk_and_a_used_up_quota_are_recognised_when_flushed(tmp_path, monkeypatch, number):
     def refuse(_):
         raise OSError(number, os.strerror(number))
 
@@ -136,7 +136,7 @@ def room(monkeypatch, mib):
     monkeypatch.setattr(checkpoint_io.shutil, "disk_usage", lambda _: usage._replace(free=int(mib * 2**20)))
 
 
-def test_room_for_four_checkpoints_is_asked_for_and_for_one_when_three_are_there(tmp_path, monkeypatch):
+def test_room_for_four_checkpoints_is_required_and_for_one_when_three_exist(tmp_path, monkeypatch):
     folder = tmp_path / "checkpoints"
     room(monkeypatch, 4 * SIZE)
     check_room(folder, MODEL)
@@ -150,7 +150,7 @@ def test_room_for_four_checkpoints_is_asked_for_and_for_one_when_three_are_there
     assert files(folder) == ["best.ckpt", "last.ckpt", "previous.ckpt"]
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file" / "checkpoints", "/proc/checkpoints"):
         with pytest.raises(UserError, match="checkpoints cannot be written to .*hydra.run.dir=FOLDER"):

@@ -134,7 +134,9 @@ class Watcher(threading.Thread):
                     self.broken.append(f"{path}: {error}")
 
 
-def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_path, checkpoint, started, run_together):
+def test_killed_several_times_it_writes_every_image_once_and_none_incompletely(
+    tmp_path, checkpoint, started, run_together
+):
     write_inputs(tmp_path / "in", 40, [(600, 800), (300, 400)])
     settings = ["predict", f"ckpt={checkpoint}", "input=in", "batch_size=2"]
     watcher = Watcher(tmp_path / "out")
@@ -166,7 +168,7 @@ def test_killed_again_and_again_it_makes_every_image_once_and_none_by_half(tmp_p
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(
+def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_be_resumed(
     tmp_path, checkpoint, devices, started, run_together
 ):
     write_inputs(tmp_path / "in", 120, [(600, 800)])
@@ -195,7 +197,7 @@ def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_go_on(
         assert len(finished(tmp_path / "out")) == len(done) + 3
 
 
-def test_two_processes_lose_and_double_nothing_of_a_folder_or_a_list(tmp_path, checkpoint, started):
+def test_two_processes_translate_every_file_of_a_folder_or_a_list_once(tmp_path, checkpoint, started):
     write_inputs(tmp_path / "in", 23, [(40, 56), (33, 47), (64, 8)])
     (tmp_path / "in" / "broken.png").write_bytes(b"no image")
     settings = ["predict", f"ckpt={checkpoint}", "device=cpu", "batch_size=3", "num_workers=2", "gallery=true"]
@@ -256,7 +258,7 @@ def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkp
     assert "../clip.mp4" in (tmp_path / "out/gallery/index.html").read_text()
 
 
-def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, checkpoint, run_together):
+def test_exported_files_translate_like_their_checkpoints(tmp_path, checkpoint, run_together):
     write_inputs(tmp_path / "in", 1, [(40, 56)])
     spec = {"_target_": "pix2pix_lit.networks.UNetGenerator", "width": 4, "depth": 5}
     torch.save(to_reference(spec, UNetGenerator(width=4, depth=5).state_dict()), tmp_path / "latest_net_G.pth")
@@ -281,7 +283,7 @@ def test_exported_files_are_predicted_with_as_what_they_are_from(tmp_path, check
         np.testing.assert_array_equal(read_image(tmp_path / f"{target}.out/0/000.png"), expected)
 
 
-def test_what_a_user_mistypes_is_answered_in_a_line(tmp_path, checkpoint, run_together):
+def test_a_mistyped_value_is_answered_in_one_line(tmp_path, checkpoint, run_together):
     write_inputs(tmp_path / "in", 1, [(40, 56)])
     cases = [
         (

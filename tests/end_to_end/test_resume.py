@@ -80,7 +80,7 @@ def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_resumes(run,
 
     process, whole = run("stopped", *overrides), run("whole", *overrides)
     printed, _ = process.communicate(timeout=120)
-    assert f"Going on from {tmp_path}/stopped/checkpoints/last.ckpt" in printed
+    assert f"Resuming from {tmp_path}/stopped/checkpoints/last.ckpt" in printed
     assert f"step {result['steps']}" in printed
     whole.communicate(timeout=120)
     resumed, expected = (read_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("stopped", "whole"))
@@ -103,7 +103,7 @@ def test_ckpt_path_last_resumes_the_newest_run_and_reports_a_complete_one(tmp_pa
     (folder / "checkpoints" / "last.ckpt").write_bytes(content)
     printed = run_python(tmp_path, *command, "trainer.max_epochs=3", "ckpt_path=last")
     assert "last.ckpt cannot be read" in printed
-    assert f"Going on from {folder}/checkpoints/previous.ckpt: epoch 1, step 4" in printed
+    assert f"Resuming from {folder}/checkpoints/previous.ckpt: epoch 1, step 4" in printed
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == 12
 
     printed = run_python(tmp_path, *command[:-2], "name=other", "ckpt_path=last", succeeds=False)

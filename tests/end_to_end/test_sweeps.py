@@ -112,7 +112,7 @@ def test_a_study_of_two_processes_survives_the_death_of_one(start, tmp_path):
 
     assert [trial.state for trial in trials(study, "shared")] == [TrialState.COMPLETE] * 8
     assert sorted(path.name for path in study.iterdir() if path.name.isdecimal()) == [str(n) for n in range(8)]
-    assert "Going on from" in (study / left / "train.log").read_text()
+    assert "Resuming from" in (study / left / "train.log").read_text()
     rows = table(study)
     assert [row["status"] for row in rows] == ["finished"] * 8
     values = [float(row["val/l1"]) for row in rows]

@@ -48,7 +48,7 @@ def test_statistics_are_those_of_all_pixels_of_all_images():
     assert all(torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
 
 
-def test_of_one_image_running_statistics_paint_what_its_own_do():
+def test_running_statistics_of_one_image_generate_what_its_own_do():
     network, metadata = make()
     [image] = images(1)
     recalibrate(network, metadata, [image])

@@ -37,7 +37,7 @@ def test_any_failure_of_a_runtime_names_the_file(error):
 
 
 @pytest.mark.parametrize("message", ["Failed to allocate memory for requested buffer", "CUDA out of memory"])
-def test_too_little_memory_is_no_fault_of_the_file(message):
+def test_too_little_memory_is_not_blamed_on_the_file(message):
     with pytest.raises(MemoryError, match=message):
         runtime(raising(ForeignError(message)))(FLOATS)
 
@@ -48,7 +48,7 @@ def test_a_result_of_another_shape_or_dtype_is_refused(result):
         runtime(lambda x: result)(FLOATS)
 
 
-def test_results_as_the_file_says_are_given_on():
+def test_results_that_fit_the_metadata_are_returned():
     assert runtime(lambda x: x[:, :1])(FLOATS).shape == (2, 1, 8, 16)
     generated = runtime(lambda x: x[..., :1].to(torch.uint16), takes_images=True)(PIXELS)
     assert (generated.shape, generated.dtype) == ((2, 8, 16, 1), torch.uint16)

@@ -199,7 +199,7 @@ def test_what_a_graph_was_exported_with_cannot_be_changed_when_it_is_loaded(expo
     with pytest.raises(UserError, match="tile is for networks"):
         translator(noise(RGB, 8, 8), tile=64)
     with pytest.raises(UserError, match="samples need dropout"):
-        translator.draw(torch.zeros(3, 8, 8, dtype=torch.uint8), 2)
+        translator.sample(torch.zeros(3, 8, 8, dtype=torch.uint8), 2)
 
 
 def test_a_format_is_a_module_of_its_name_whose_import_brings_no_runtime():

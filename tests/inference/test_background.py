@@ -18,7 +18,7 @@ def test_results_come_in_order_and_each_once(threads):
     assert list(read_ahead(late, [], threads)) == []
 
 
-def test_no_more_is_read_than_was_asked_for():
+def test_no_more_is_read_ahead_than_asked_for():
     begun = []
     results = read_ahead(begun.append, range(100), threads=2, ahead=3)
     next(results)
@@ -27,7 +27,7 @@ def test_no_more_is_read_than_was_asked_for():
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_an_error_of_the_function_comes_where_its_result_would(threads):
+def test_an_error_is_raised_where_its_result_would_come(threads):
     def fail(number: int) -> int:
         if number == 3:
             raise ValueError("three")
@@ -49,7 +49,7 @@ def test_everything_submitted_is_done_when_the_writer_is_closed(threads):
     assert sorted(done) == list(range(20))
 
 
-def test_who_submits_waits_when_too_much_is_waiting():
+def test_submit_blocks_when_too_many_calls_wait():
     gate = threading.Event()
     writer = BackgroundWriter(1, most_waiting=2)
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_who_submits_waits_when_too_much_is_waiting():
 
 
 @pytest.mark.parametrize("threads", [0, 1])
-def test_an_error_of_what_was_submitted_is_raised(threads):
+def test_an_error_of_a_submitted_function_is_raised(threads):
     writer = BackgroundWriter(threads, most_waiting=1)
 
     def fail() -> None:

@@ -324,7 +324,7 @@ def test_lists_are_read_in_the_encodings_that_programs_write(tmp_path, encoding)
 
 
 @pytest.mark.parametrize("line", ["a\0.png", "n" * 300 + ".png"])
-def test_lines_that_are_no_names_of_files_are_told(tmp_path, line):
+def test_lines_that_are_no_file_names_are_refused(tmp_path, line):
     touch(tmp_path, "x.png")
     (tmp_path / "list.txt").write_text(f"{tmp_path}/x.png\n{tmp_path}/{line}\n")
     if "\0" in line:

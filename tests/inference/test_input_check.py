@@ -54,18 +54,18 @@ def test_photos_pass_in_any_form_where_photos_are_translated():
         assert remarks(check, PHOTOS + dark + wide + small + black) == {None}
 
 
-def test_photos_given_for_labels_are_told_with_the_half_that_is_there():
+def test_photos_given_as_labels_are_reported_with_the_half_that_may_help():
     assert remarks(InputCheck(LABELS, RGB, {}, None), PHOTOS) == {OFF}
     assert remarks(InputCheck(LABELS, RGB, {}, "left"), PHOTOS) == {f"{OFF}, which half=right may be"}
 
 
-def test_labels_given_for_photos_are_told_if_they_are_those_that_are_generated():
+def test_labels_given_as_photos_are_reported_if_the_model_generates_such_labels():
     assert remarks(InputCheck(RGB, LABELS, {}, None), MAPS) == {REVERSE}
     assert remarks(InputCheck(RGB, LABELS, {}, "right"), MAPS) == {f"{REVERSE}, which half=left may be"}
     assert remarks(InputCheck(RGB, RGB, {}, None), MAPS) == {None}  # nobody knows what those looked like
 
 
-def test_files_of_two_halves_are_told_with_the_half_that_is_the_input():
+def test_files_of_two_halves_are_reported_with_the_half_that_is_the_input():
     text = "look like a photo and its labels side by side: half={} translates the right one"
     for files, labels, photos in ((beside(PHOTOS, MAPS), "right", "left"), (beside(MAPS, PHOTOS), "left", "right")):
         jpegs = [as_jpeg(file, 85) for file in files]
@@ -73,7 +73,7 @@ def test_files_of_two_halves_are_told_with_the_half_that_is_the_input():
         assert remarks(InputCheck(RGB, LABELS, {}, None), files + jpegs) == {text.format(photos)}
 
 
-def test_files_of_two_photos_are_told_by_their_edges_if_training_was_on_such_files():
+def test_files_of_two_photos_are_recognised_by_their_edges_if_training_was_on_such_files():
     negatives = [255 - photo for photo in PHOTOS]
     files = beside(PHOTOS, negatives)
     text = "look like two images side by side: half=left or half=right translates one of them"
@@ -93,6 +93,6 @@ def test_files_of_two_photos_are_told_by_their_edges_if_training_was_on_such_fil
         ImageType(kind="colors", instance_edges=True),
     ],
 )
-def test_nothing_is_said_of_inputs_that_nothing_is_known_of(image_type):
+def test_inputs_without_known_properties_are_not_remarked_on(image_type):
     image = np.random.default_rng(0).integers(0, 5, (32, 64, image_type.planes)).astype(image_type.dtype)
     assert InputCheck(image_type, LABELS, ALIGNED, None)(image) is None

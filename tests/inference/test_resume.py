@@ -1,4 +1,4 @@
-"""Going on with translations that were interrupted."""
+"""Resuming translations that were interrupted."""
 
 import os
 from pathlib import Path
@@ -30,7 +30,7 @@ def names_of(tasks: list[Task]) -> list[str]:
     return [task.source.name for task in tasks]
 
 
-def test_the_same_command_leaves_out_what_it_has_made(tmp_path, tasks):
+def test_the_same_command_leaves_out_its_earlier_translations(tmp_path, tasks):
     assert remaining_tasks(tasks, tmp_path / "out", SETTINGS) == tasks
     make(tasks[1])
     assert names_of(remaining_tasks(tasks, tmp_path / "out", SETTINGS)) == ["a.png", "c.png"]
@@ -39,14 +39,14 @@ def test_the_same_command_leaves_out_what_it_has_made(tmp_path, tasks):
     assert remaining_tasks(tasks, tmp_path / "out", SETTINGS) == []
 
 
-def test_files_that_were_there_before_the_command_are_made_anew(tmp_path, tasks):
+def test_files_older_than_the_command_are_translated_again(tmp_path, tasks):
     make(tasks[0])
     os.utime(tasks[0].target, ns=(0, 0))
     assert remaining_tasks(tasks, tmp_path / "out", SETTINGS) == tasks
     assert remaining_tasks(tasks, tmp_path / "out", SETTINGS) == tasks
 
 
-def test_another_command_makes_all_anew_and_can_be_gone_on_with_itself(tmp_path, tasks):
+def test_another_command_translates_everything_again_and_can_be_resumed_itself(tmp_path, tasks):
     remaining_tasks(tasks, tmp_path / "out", SETTINGS)
     for task in tasks:
         make(task)
@@ -67,7 +67,7 @@ def test_a_source_that_has_changed_is_translated_again(tmp_path, tasks):
     assert names_of(remaining_tasks(tasks, tmp_path / "out", SETTINGS)) == ["b.png"]
 
 
-def test_skip_leaves_whatever_is_there_and_overwrite_leaves_nothing(tmp_path, tasks):
+def test_skip_keeps_existing_files_and_overwrite_keeps_none(tmp_path, tasks):
     make(tasks[0])
     os.utime(tasks[0].target, ns=(0, 0))
     assert names_of(remaining_tasks(tasks, tmp_path / "out", SETTINGS, "skip")) == ["b.png", "c.png"]
@@ -75,7 +75,7 @@ def test_skip_leaves_whatever_is_there_and_overwrite_leaves_nothing(tmp_path, ta
     assert remaining_tasks(tasks, tmp_path / "out", SETTINGS, "overwrite") == tasks
 
 
-def test_a_damaged_record_is_as_none(tmp_path, tasks):
+def test_a_damaged_record_counts_as_none(tmp_path, tasks):
     remaining_tasks(tasks, tmp_path / "out", SETTINGS)
     make(tasks[0])
     (tmp_path / "out" / RECORD).write_text("{")

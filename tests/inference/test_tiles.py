@@ -29,16 +29,18 @@ SIZES = [(64, 64), (64, 65), (65, 64), (97, 200), (200, 97), (128, 96), (1, 300)
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("overlap", [0, 1, 3, 8, 32])
-def test_tiles_of_what_sees_one_pixel_make_up_the_whole(size, overlap):
+def test_tiles_of_a_network_that_sees_one_pixel_make_up_the_whole_image(size, overlap):
     image = noise(1, 3, *size)
     seen = []
 
-    def paint(piece: torch.Tensor) -> torch.Tensor:
+    def generate(piece: torch.Tensor) -> torch.Tensor:
         seen.append(piece.shape[-2:])
         return piece.float()
 
-    painted = translate_in_tiles(paint, lambda floats: floats.round().to(torch.uint8), image, tile=64, overlap=overlap)
-    assert torch.equal(painted, image)
+    translated = translate_in_tiles(
+        generate, lambda floats: floats.round().to(torch.uint8), image, tile=64, overlap=overlap
+    )
+    assert torch.equal(translated, image)
     assert all(max(shape) <= 64 for shape in seen)
 
 
@@ -63,7 +65,7 @@ def test_seams_of_a_residual_network_are_invisible():
 
 
 def test_a_shift_against_the_networks_grid_is_seen_by_this_measure():
-    # The check above can fail: tiles that begin between the grid's points paint something else.
+    # The check above can fail: tiles that begin between the grid's points generate something else.
     generator = loud(UNetGenerator(width=8, depth=2, norm_inference="running", dropout_blocks=()))
     translator = Translator(generator)
     image = noise(1, 3, 150, 211)
@@ -79,7 +81,7 @@ def test_statistics_of_tiles_make_tiles_differ():
     assert (translator(image).int() - translator(image, tile=128, overlap=64).int()).abs().max() > 1
 
 
-def test_an_image_no_larger_than_a_tile_is_painted_whole():
+def test_an_image_no_larger_than_a_tile_is_translated_in_one_piece():
     generator = loud(UNetGenerator(width=4, depth=3, dropout_blocks=()))
     translator = Translator(generator)
     image = noise(2, 3, 60, 64)
@@ -89,7 +91,7 @@ def test_an_image_no_larger_than_a_tile_is_painted_whole():
 def test_memory_for_floats_is_that_of_one_row_of_tiles():
     largest = 0
 
-    def paint(piece: torch.Tensor) -> torch.Tensor:
+    def generate(piece: torch.Tensor) -> torch.Tensor:
         return piece.float()
 
     def finish(floats: torch.Tensor) -> torch.Tensor:
@@ -97,7 +99,7 @@ def test_memory_for_floats_is_that_of_one_row_of_tiles():
         largest = max(largest, floats.shape[-2])
         return floats.to(torch.uint8)
 
-    translate_in_tiles(paint, finish, noise(1, 3, 1000, 100), tile=64, overlap=16)
+    translate_in_tiles(generate, finish, noise(1, 3, 1000, 100), tile=64, overlap=16)
     assert largest <= 64
 
 

@@ -1,4 +1,4 @@
-"""From an image to its translation."""
+"""Translation of images in any form."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 class Echo(nn.Module):
-    """Gives back what it gets, and notes it."""
+    """Returns its input, and records it."""
 
     def __init__(self, size_multiple: int) -> None:
         super().__init__()
@@ -143,15 +143,15 @@ def test_the_modes_of_the_generators_parts_come_back():
     assert [module.training for module in generator.modules()] == before
 
 
-def test_images_of_another_type_are_seen_and_painted_as_what_they_are():
+def test_images_of_other_types_are_read_and_generated_as_their_type():
     labels, depth = ImageType(kind="ids", channels=1, classes=3), ImageType(channels=1, dtype="uint16", range=[0, 4000])
     generator = UNetGenerator(in_channels=3, out_channels=1, width=4, depth=3, dropout_blocks=())
     ids = noise(2, 1, 9, 14) % 3
-    painted = Translator(generator, labels, depth)(ids)
-    assert (painted.shape, painted.dtype) == ((2, 1, 9, 14), torch.uint16)
-    assert 0 < painted.to(torch.int32).max() <= 4000
+    generated = Translator(generator, labels, depth)(ids)
+    assert (generated.shape, generated.dtype) == ((2, 1, 9, 14), torch.uint16)
+    assert 0 < generated.to(torch.int32).max() <= 4000
     generator = UNetGenerator(in_channels=1, out_channels=3, width=4, depth=3, dropout_blocks=())
-    classes = Translator(generator, depth, labels)(painted)
+    classes = Translator(generator, depth, labels)(generated)
     assert (classes.shape, classes.dtype) == ((2, 1, 9, 14), torch.uint8)
     assert set(classes.unique().tolist()) <= {0, 1, 2}
 
@@ -207,20 +207,20 @@ def test_arrays_tensors_and_images_of_pillow_give_the_same_pixels_each_in_its_ow
     assert torch.equal(
         translator(torch.from_numpy(image).permute(2, 0, 1)), torch.from_numpy(expected).permute(2, 0, 1)
     )
-    painted = translator(Image.fromarray(image))
-    assert (painted.mode, painted.size) == ("RGB", (30, 21))
-    np.testing.assert_array_equal(np.asarray(painted), expected)
+    generated = translator(Image.fromarray(image))
+    assert (generated.mode, generated.size) == ("RGB", (30, 21))
+    np.testing.assert_array_equal(np.asarray(generated), expected)
     assert np.abs(translator(image[None].repeat(2, 0)).astype(int) - expected).max() <= 1
 
 
 def test_a_list_may_mix_forms_and_sizes():
     translator = Translator(make("unet"))
     image = arrays(21, 30, 3)
-    painted = translator([image, Image.fromarray(image[:9]), torch.from_numpy(image[:, :8].copy()).permute(2, 0, 1)])
-    assert [type(item) for item in painted] == [np.ndarray, Image.Image, torch.Tensor]
-    np.testing.assert_array_equal(painted[0], translator(image))
-    assert painted[1].size == (30, 9)
-    assert painted[2].shape == (3, 21, 8)
+    generated = translator([image, Image.fromarray(image[:9]), torch.from_numpy(image[:, :8].copy()).permute(2, 0, 1)])
+    assert [type(item) for item in generated] == [np.ndarray, Image.Image, torch.Tensor]
+    np.testing.assert_array_equal(generated[0], translator(image))
+    assert generated[1].size == (30, 9)
+    assert generated[2].shape == (3, 21, 8)
 
 
 def test_views_that_are_not_contiguous_or_writable_are_taken_as_they_look():
@@ -236,24 +236,24 @@ def test_gray_images_need_no_channel():
     generator = UNetGenerator(in_channels=1, out_channels=1, width=4, depth=3, dropout_blocks=())
     translator = Translator(generator, DEPTH, ImageType(channels=1))
     depth = (arrays(9, 14).astype(np.uint16)) * 15
-    painted = translator(depth)
-    assert (painted.shape, painted.dtype) == ((9, 14, 1), np.uint8)
-    np.testing.assert_array_equal(painted, translator(depth[..., None]))
+    generated = translator(depth)
+    assert (generated.shape, generated.dtype) == ((9, 14, 1), np.uint8)
+    np.testing.assert_array_equal(generated, translator(depth[..., None]))
     assert translator(Image.fromarray(depth)).mode == "L"
 
 
 def test_pillow_gets_class_values_and_sixteen_bits():
     classes = Translator(UNetGenerator(3, 3, width=4, depth=3, dropout_blocks=()), RGB, IDS)
-    painted = classes(Image.fromarray(arrays(9, 14, 3)))
-    assert set(np.unique(np.asarray(painted))) <= {0, 50, 100}
+    generated = classes(Image.fromarray(arrays(9, 14, 3)))
+    assert set(np.unique(np.asarray(generated))) <= {0, 50, 100}
     depth = Translator(UNetGenerator(3, 1, width=4, depth=3, dropout_blocks=()), RGB, DEPTH)
     assert np.asarray(depth(Image.fromarray(arrays(9, 14, 3)))).dtype == np.uint16
     five = Translator(UNetGenerator(3, 5, width=4, depth=3, dropout_blocks=()), RGB, ImageType(channels=5))
-    with pytest.raises(UserError, match="paints 5 channels of uint8, for which Pillow has no mode"):
+    with pytest.raises(UserError, match="generates 5 channels of uint8, for which Pillow has no mode"):
         five(Image.fromarray(arrays(9, 14, 3)))
 
 
-def test_instance_numbers_become_boundaries_as_in_training():
+def test_instance_numbers_become_instance_edges_as_in_training():
     labels = ImageType(kind="ids", channels=1, classes=3, instance_edges=True)
     translator = Translator(UNetGenerator(4, 3, width=4, depth=3, dropout_blocks=()), labels, RGB)
     stored = np.stack([arrays(9, 14) % 3, arrays(9, 14)], -1).astype(np.uint16)
@@ -272,46 +272,46 @@ def test_instance_numbers_become_boundaries_as_in_training():
         ("photo.png", "of type str; expected a NumPy array, a torch tensor"),
     ],
 )
-def test_what_the_network_does_not_take_is_refused(images, message):
+def test_inputs_that_the_network_does_not_take_are_refused(images, message):
     with pytest.raises(UserError, match=message):
         Translator(make("unet"))(images)
 
 
-def test_samples_differ_by_their_dropout_alone_and_are_drawn_from_the_seed():
+def test_samples_differ_in_their_dropout_alone_and_depend_on_the_seed():
     translator = Translator(make("unet"))
     image = noise(3, 21, 30)
-    draws = translator.draw(image, samples=6, seed=3)
-    assert draws.samples.shape == (6, 3, 21, 30)
-    assert len({sample.numpy().tobytes() for sample in draws.samples}) == 6
-    again = translator.draw(image, samples=3, seed=3)
-    assert torch.equal(again.samples, draws.samples[:3])
-    assert not torch.equal(translator.draw(image, samples=3, seed=4).samples, again.samples)
+    found = translator.sample(image, samples=6, seed=3)
+    assert found.samples.shape == (6, 3, 21, 30)
+    assert len({sample.numpy().tobytes() for sample in found.samples}) == 6
+    again = translator.sample(image, samples=3, seed=3)
+    assert torch.equal(again.samples, found.samples[:3])
+    assert not torch.equal(translator.sample(image, samples=3, seed=4).samples, again.samples)
     # The state of chance outside is as it was, and so is inference without noise.
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    translator.draw(image, samples=1)
+    translator.sample(image, samples=1)
     assert torch.equal(torch.rand(1), expected)
     assert torch.equal(translator(image), translator(image))
 
 
 def test_mean_and_deviation_are_those_of_the_samples():
     translator = Translator(make("unet"))
-    draws = translator.draw(noise(3, 21, 30), samples=8)
-    samples = draws.samples.double()
-    assert (draws.mean.double() - samples.mean(0)).abs().max() <= 1  # gray levels: samples are rounded
+    found = translator.sample(noise(3, 21, 30), samples=8)
+    samples = found.samples.double()
+    assert (found.mean.double() - samples.mean(0)).abs().max() <= 1  # gray levels: samples are rounded
     expected = samples.std(0, correction=0).mean(0) / 127.5
-    assert draws.deviation.shape == (21, 30)
-    assert draws.deviation.mean() > 0.01
-    torch.testing.assert_close(draws.deviation.double(), expected, rtol=0, atol=1 / 127)
+    assert found.deviation.shape == (21, 30)
+    assert found.deviation.mean() > 0.01
+    torch.testing.assert_close(found.deviation.double(), expected, rtol=0, atol=1 / 127)
 
 
 def test_without_dropout_there_are_no_samples():
     generator = UNetGenerator(width=4, depth=3, dropout=0.0, dropout_blocks=())
     with pytest.raises(UserError, match="the generator has no dropout, so all samples would be equal"):
-        Translator(generator).draw(noise(3, 8, 8), samples=2)
+        Translator(generator).sample(noise(3, 8, 8), samples=2)
     with pytest.raises(UserError, match="samples is 0; expected a whole number, 1 or more"):
-        Translator(make("unet")).draw(noise(3, 8, 8), samples=0)
+        Translator(make("unet")).sample(noise(3, 8, 8), samples=0)
 
 
 def test_more_bits_are_finer_steps_of_the_same_picture():
@@ -329,12 +329,12 @@ def test_more_bits_are_finer_steps_of_the_same_picture():
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0), ("bf16", 12), ("fp16", 2)])
-def test_a_precision_paints_nearly_the_same(tmp_path, precision, tolerance):
+def test_another_precision_generates_nearly_the_same(tmp_path, precision, tolerance):
     save(make("unet", "batch", "running"), tmp_path / "x.ckpt")
     image = arrays(21, 30, 3)
-    painted = Translator.load(tmp_path / "x.ckpt", precision=precision)(image)
+    generated = Translator.load(tmp_path / "x.ckpt", precision=precision)(image)
     expected = Translator.load(tmp_path / "x.ckpt")(image)
-    difference = np.abs(painted.astype(int) - expected).max()
+    difference = np.abs(generated.astype(int) - expected).max()
     assert difference <= tolerance
     assert (difference > 0) == (precision != "fp32")
 
@@ -351,7 +351,7 @@ def test_another_inference_mode_than_the_stored_one_can_be_asked_for(tmp_path):
         Translator.load(tmp_path / "y.ckpt", norm_inference="running")
 
 
-def test_what_cannot_be_loaded_as_asked_is_refused(tmp_path):
+def test_an_unknown_precision_device_or_mode_is_refused(tmp_path):
     save(make("unet", "batch", "running"), tmp_path / "x.ckpt")
     with pytest.raises(UserError, match="precision is 'int8'; expected one of fp32, fp16, bf16"):
         Translator.load(tmp_path / "x.ckpt", precision="int8")

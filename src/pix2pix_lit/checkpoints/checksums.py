@@ -1,4 +1,4 @@
-"""Checksums of exported files, in the JSON that is beside them."""
+"""Checksums of exported files, in the JSON beside them."""
 
 import errno
 import hashlib
@@ -27,28 +27,28 @@ def json_beside(path: Path) -> Path:
 def verify_export(path: Path) -> None:
     """Compare an exported file, and those that belong to it, with the checksums in the JSON beside it.
 
-    A file without a JSON, or with one that has no checksums, is taken as it is.
+    A file without a JSON, or with one that has no checksums, is accepted.
 
     Args:
-        path: the file that is about to be opened.
+        path: the file to verify.
 
     Raises:
         UserError: naming the file that differs, and if the JSON is damaged.
     """
-    told = json_beside(path)
-    if not told.is_file():
+    beside = json_beside(path)
+    if not beside.is_file():
         return
     try:
-        if told.stat().st_size > _LARGEST_JSON:
+        if beside.stat().st_size > _LARGEST_JSON:
             return  # not ours
-        content = json.loads(told.read_text(encoding="utf-8"))
+        content = json.loads(beside.read_text(encoding="utf-8"))
         checksums = content.get(SHA256, {}) if isinstance(content, dict) else {}
         if not isinstance(checksums, dict):
             raise ValueError(f"{SHA256} is no table")
         files = {path.with_suffix(suffix): checksum for suffix, checksum in checksums.items()}
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{shown(told)} cannot be read ({type(error).__name__}: {error}); expected what was written with "
+            f"{shown(beside)} cannot be read ({type(error).__name__}: {error}); expected what was written with "
             f"{shown(path.name)}, whose checksum it holds: get another copy of both"
         ) from error
     for file, checksum in files.items():
@@ -57,17 +57,17 @@ def verify_export(path: Path) -> None:
         except OSError as error:
             raise UserError(
                 f"{shown(file)} cannot be read ({error.strerror}), but belongs to {shown(path.name)}, as "
-                f"{shown(told.name)} says; expected all files of the export in one folder"
+                f"{shown(beside.name)} says; expected all files of the export in one folder"
             ) from error
         if found != checksum:
             raise UserError(
-                f"{shown(file)} is damaged, or another one than {shown(told.name)} was written for: their checksums "
-                f"differ; expected the files of one export: get another copy, or export it anew"
+                f"{shown(file)} is damaged, or another file than {shown(beside.name)} was written for: their checksums "
+                f"differ; expected the files of one export: get another copy, or export it again"
             )
 
 
 def _sha256(path: Path) -> str:
-    if not path.is_file():  # to open a FIFO would wait for who writes to it
+    if not path.is_file():  # opening a FIFO would wait for a writer
         raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A checkpoint -> a ready generator; a file from a stranger runs no code."""
+"""Reads checkpoints and builds their generators; a file from a stranger runs no code."""
 
 import os
 import zipfile
@@ -30,7 +30,7 @@ _UNKNOWN = "unknown"
 """Version of pix2pix-lit that wrote a file that does not say."""
 
 LARGEST_MULTIPLE = 2**16
-"""Of the sides of images, that a network of a checkpoint may want."""
+"""Of ``size_multiple`` and ``smallest_side`` of a network in a checkpoint."""
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_regular_file(path: Path) -> None:
-    """Refuse what is no file with content.
+    """Refuse paths that are no regular file.
 
     Raises:
         UserError: if it is missing, a folder, a device or a FIFO, which is not opened.
@@ -123,7 +123,7 @@ def read_generator(path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
         keys = first_few([*checkpoint], 12)
         raise UserError(
             f"{path} does not say which generator it holds and for which images (its keys: {keys}); expected a "
-            f"checkpoint written by this version of pix2pix-lit (train anew if an older one wrote it), or a generator "
+            f"checkpoint written by this version of pix2pix-lit (train again if an older one wrote it), or a generator "
             f"file of the reference implementation"
         )
     spec, input, target = cast(list[dict[str, Any]], specs)
@@ -148,7 +148,7 @@ def read_generator(path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
     try:
         types = ImageType(**input), ImageType(**target)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path} does not fit what it says of its images: {error}") from error
+        raise UserError(f"{path} does not fit its own description of its images: {error}") from error
     return GeneratorMetadata(spec, *types, training=training, license=license, version=version), weights
 
 
@@ -223,7 +223,7 @@ def build_generator(
 
 
 def check_numbers(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: object) -> None:
-    """Refuse weights that are no numbers to calculate with.
+    """Refuse weights that cannot be computed with.
 
     Args:
         weights: of a file.

@@ -1,4 +1,4 @@
-"""What a file that paints says of itself, whatever its format: all that is needed to use it rightly."""
+"""Metadata stored in every model file, whatever its format: all that is needed to use it correctly."""
 
 import json
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ class GeneratorMetadata:
 
     Args:
         generator: ``_target_`` and arguments of the network, ``norm_inference`` (its inference mode) among them.
-        input: what it translates.
-        target: what it paints.
-        size_multiple: what divides the height and width of the images that the network takes.
-        smallest_side: the least height and width that it takes.
-        precision: of the arithmetic that the file is made for.
+        input: type of its inputs.
+        target: type of its translations.
+        size_multiple: of the height and width of the network's inputs; of no meaning before the network is built.
+        smallest_side: least height and width of the network's inputs; likewise.
+        precision: of the arithmetic that the file is for.
         takes_images: whether the file takes and gives images as (N, H, W, planes) arrays of their own dtype and any
             size, instead of floats (N, channels, H, W) in [-1, 1] whose sides are multiples.
-        training: what is known of the training, such as ``steps``, ``epochs`` and ``data``.
-        license: under which the weights may be used; None if nobody said.
+        training: facts about the training, such as ``steps``, ``epochs`` and ``data``.
+        license: under which the weights may be used; None if unknown.
         version: of pix2pix-lit that wrote the file.
     """
 
@@ -53,7 +53,7 @@ class GeneratorMetadata:
         return str(self.generator.get("norm_inference", "per_image")) if norm == "batch" else _MODES_OF_NORMS[norm]
 
     def to_json(self) -> str:
-        """All of it, with what else helps who reads it, as JSON text that ``from_json`` takes."""
+        """JSON text that ``from_json`` reads; other readers also find facts under ``derived``."""
         values = asdict(self) | {"input": self.input.as_dict(), "target": self.target.as_dict()}
         derived = {
             "norm_inference": self.norm_inference,
@@ -70,7 +70,7 @@ class GeneratorMetadata:
         """The metadata in a file; ``path`` is for messages.
 
         Raises:
-            UserError: if it is none.
+            UserError: if the text is no metadata.
         """
         try:
             values = with_current_keys(json.loads(text))
@@ -92,11 +92,11 @@ class GeneratorMetadata:
             raise UserError(
                 f"{path} describes itself in a way that this version of pix2pix-lit does not know "
                 f"({type(error).__name__}: {error}); expected a file of version {pix2pix_lit.__version__}: export it "
-                f"anew from its checkpoint"
+                f"again from its checkpoint"
             ) from error
 
     def changed(self, **changes: Any) -> "GeneratorMetadata":
-        """The same but for these values."""
+        """A copy with these values changed."""
         return replace(self, **changes)
 
 

@@ -28,7 +28,7 @@ class ReferenceGenerator(NamedTuple):
     """A generator of the reference implementation as one of ours."""
 
     spec: dict[str, Any]
-    """``_target_`` and arguments of our class, but for the channels."""
+    """``_target_`` and arguments of our class, without the channels."""
     in_channels: int
     out_channels: int
     weights: dict[str, Tensor]
@@ -57,8 +57,8 @@ def from_reference(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Re
         path: of the file, for messages.
 
     Raises:
-        UserError: if it is anything but a U-Net or a ResNet generator with batch or instance norm, whole and with
-            nothing besides. Statistics that old files have of instance norm are dropped, as they are by the
+        UserError: if it is anything but a U-Net or a ResNet generator with batch or instance norm, complete and with
+            no other tensors. Statistics that old files have of instance norm are dropped, as they are by the
             reference implementation.
     """
     if not is_reference(state):
@@ -150,7 +150,7 @@ def to_reference(spec: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict
 
 
 class _Network(NamedTuple):
-    """All that names and shapes depend on."""
+    """The properties that decide names and shapes."""
 
     target: str
     width: int
@@ -275,9 +275,9 @@ def _recognised(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> 
     if "model.0.weight" in tensors:
         refusal = "weights of a discriminator; expected those of a generator: take latest_net_G.pth"
     elif any(".conv_block.0." in name for name in tensors):
-        refusal = "a ResNet that pads with zeros; expected one that pads by reflection, as ours do: train one anew"
+        refusal = "a ResNet that pads with zeros; expected one that pads by reflection, as ours do: train one"
     elif not has_batch_norm and sum(name.endswith(".bias") for name in tensors) <= 1:
-        refusal = "a generator without norms; expected one with batch or instance norm: train one anew"
+        refusal = "a generator without norms; expected one with batch or instance norm: train one"
     elif is_unet and len(levels) < 5:
         refusal = f"a U-Net of {len(levels)} levels; expected 5 or more: take latest_net_G.pth as it was written"
     if refusal:
@@ -295,7 +295,7 @@ def _recognised(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> 
 
 
 def faults_of(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
-    """What keeps tensors from having the expected names and shapes, in words; empty if nothing does."""
+    """How tensors differ from the expected names and shapes, in words; empty if they do not."""
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]
     if missing or unknown:

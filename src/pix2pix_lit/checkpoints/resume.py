@@ -24,18 +24,18 @@ log = logging.getLogger(__name__)
 _HIGHEST_COUNT = 2**53
 
 _LIKE_PARAMETERS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg")
-"""What the optimizers of torch keep in the shape of each parameter."""
+"""Optimizer states of torch that have the shape of their parameter."""
 
 
 class StoredTraining(NamedTuple):
-    """A training that can be resumed."""
+    """The checkpoint of a training that can be resumed."""
 
     path: Path
     checkpoint: dict[str, Any]
 
 
 def read_training(path: Path) -> StoredTraining:
-    """Read a checkpoint, and see whether all in it is of the kind that Lightning and the module expect.
+    """Read a checkpoint, and check that its contents have the form that Lightning and the module expect.
 
     Raises:
         UserError: as ``read_checkpoint``; if there is no training in the file; and naming what has another form.
@@ -44,7 +44,7 @@ def read_training(path: Path) -> StoredTraining:
     missing = {"pytorch-lightning_version", "state_dict", "optimizer_states", "loops"} - checkpoint.keys()
     if missing:
         raise UserError(
-            f"{path} holds no training to go on with (it lacks {', '.join(sorted(missing))}); expected a "
+            f"{path} holds no training to resume (it lacks {', '.join(sorted(missing))}); expected a "
             f"checkpoint written by pix2pix-lit while training, such as last.ckpt"
         )
     for key, value in checkpoint.items():
@@ -60,8 +60,8 @@ def read_training(path: Path) -> StoredTraining:
 def training_to_resume(folder: Path, ckpt_path: str | None) -> StoredTraining | None:
     """The training that a run in ``folder`` resumes, read and verified; None for a run from the start.
 
-    A run that was under way in the folder goes on, whatever other run ``ckpt_path`` has it start from at first. All
-    processes find the same, since none writes a checkpoint before all have started.
+    A run in the folder that was interrupted is resumed, even if ``ckpt_path`` names another run that it started from.
+    All processes find the same checkpoint, since none writes one before all have started.
 
     Args:
         folder: of the run.
@@ -79,24 +79,24 @@ def training_to_resume(folder: Path, ckpt_path: str | None) -> StoredTraining | 
         if not found or asked.absolute().parent == checkpoints.absolute():
             found = [asked]
     if ckpt_path == "last" and not found:
-        raise UserError(f"ckpt_path=last, but {folder} has no checkpoints/last.ckpt; expected one to go on from")
+        raise UserError(f"ckpt_path=last, but {folder} has no checkpoints/last.ckpt; expected one to resume from")
     for path in found:
         try:
             stored = read_training(path)
         except UserError as error:
             if path == found[-1]:
                 raise
-            log.warning("%s. Going on from the checkpoint before it", error)
+            log.warning("%s. Resuming from the checkpoint before it", error)
             continue
         epoch, step = (stored.checkpoint.get(key, "?") for key in ("epoch", "global_step"))
-        log.info("Going on from %s: epoch %s, step %s", path, epoch, step)
+        log.info("Resuming from %s: epoch %s, step %s", path, epoch, step)
         return stored
     return None
 
 
 @contextmanager
 def restoring(trainer: "L.Trainer", path: Path | None) -> Iterator[None]:
-    """Within: what does not fit while Lightning restores from ``path`` is told in words.
+    """Within: errors while Lightning restores from ``path`` become a ``UserError``.
 
     Raises:
         UserError: instead of any error of a library until all is restored.
@@ -110,14 +110,14 @@ def restoring(trainer: "L.Trainer", path: Path | None) -> Iterator[None]:
             raise
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"{path} does not fit the training that is to go on from it ({type(error).__name__}: {reason}); expected "
+            f"{path} does not fit the training that is to resume from it ({type(error).__name__}: {reason}); expected "
             f"the overrides that its run had, and an intact checkpoint: to start a new run from its weights, use "
             f"warm_start instead of ckpt_path"
         ) from error
 
 
 def check_optimizer(optimizer: torch.optim.Optimizer, path: object) -> None:
-    """See whether a restored optimizer can make a step.
+    """Check that a restored optimizer can make a step.
 
     Raises:
         UserError: if a setting is of another kind than the optimizer's own, or what it keeps does not fit a parameter.
@@ -237,4 +237,4 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "MixedPrecision": ("the numbers of the gradient scaler", _is_table_of(_is_number)),
     "data": ("plain values", _is_plain),
 }
-"""What the keys of a checkpoint hold that are looked at, in words and as a function that tells."""
+"""Expected contents of the keys of a checkpoint that are checked: in words, and as a test."""

@@ -18,18 +18,18 @@ from pix2pix_lit.files.atomic_write import atomic_write, is_disk_full, temporary
 log = logging.getLogger(__name__)
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-"""The file that a run goes on from, and the one that was so before it."""
+"""The file that a run resumes from, and the one before it."""
 
 _MIB = 2**20
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """A checkpoint appears under its name only when it is whole and on the disk.
+    """Atomic checkpoints: written to a temporary file, flushed to the disk, then renamed.
 
     Lightning's own goes through the system's temporary folder, which leaves torn files after a kill whenever that
-    is another file system. Reading is as in ``resume.read_training``. What was ``last.ckpt`` before stays
-    as ``previous.ckpt``, for the case that the disk damages one of them. Only what this run wrote is ever removed,
-    whatever the state of a callback says, which a checkpoint of somebody else may have brought.
+    is another file system. Reading is as in ``resume.read_training``. The earlier ``last.ckpt`` is kept as
+    ``previous.ckpt``, in case the disk damages one of them. Only files that this run wrote are ever removed: the state
+    of a callback, which may come from a stranger's checkpoint, cannot name others.
 
     Args:
         folder: the run's own folder of checkpoints.
@@ -86,7 +86,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return stored.checkpoint
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Remove a file that this process wrote, or a checkpoint in the run's folder but for those to resume from."""
+        """Remove a file that this process wrote, or a checkpoint in the run's folder except those to resume from."""
         path = Path(path).absolute()
         is_own = path in self._whole or (
             self._folder is not None

@@ -18,15 +18,15 @@ def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
 
     A tensor of the generator that differs in its numbers of channels alone gets the channels that both have; what is
     left over keeps its initial values, as do tensors that the checkpoint lacks or has in another shape. Optimizers,
-    schedules and counts start anew. Where the checkpoint has a moving average of the generator, that is taken.
+    schedules and counts start from the beginning. A moving average of the generator in the checkpoint is preferred.
 
     Args:
         model: the LightningModule to start.
         path: a checkpoint written by training, or the folder of a run.
 
     Raises:
-        UserError: if the file cannot be read (see ``checkpoint.read_checkpoint``) has no weights for ``model``, or
-            has some that are no finite numbers.
+        UserError: if the file cannot be read (see ``loading.read_checkpoint``), has no weights for ``model``, or
+            has some that are not finite.
     """
     path = checkpoint_in(path)
     stored = read_checkpoint(path).get("state_dict")

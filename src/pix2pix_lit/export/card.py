@@ -13,7 +13,7 @@ def model_card(name: str, format: str, metadata: GeneratorMetadata, report: dict
     Args:
         name: of the exported file.
         format: of the file.
-        metadata: what it says of itself.
+        metadata: of the file.
         report: what was measured, as in the file's ``.json``.
     """
     generator = {key: value for key, value in metadata.generator.items() if key != "_target_"}
@@ -22,14 +22,14 @@ def model_card(name: str, format: str, metadata: GeneratorMetadata, report: dict
     sections = [
         f"# {name}\n\nA pix2pix generator (Isola et al. 2017), exported by pix2pix-lit {metadata.version} as "
         f"{format}, {metadata.precision}.",
-        f"## What it takes and gives\n\n{_contract(metadata)}",
-        f"- input: {_told(metadata.input)}\n- target: {_told(metadata.target)}",
+        f"## Input and output\n\n{_contract(metadata)}",
+        f"- input: {_described(metadata.input)}\n- target: {_described(metadata.target)}",
         f"## What it is\n\n{kind} with {', '.join(f'{key}={value}' for key, value in generator.items())}.\n\n"
         f"Inference mode: `norm_inference={metadata.norm_inference}`, without dropout.",
-        f"## Where it is from\n\n- training: {training}\n- license: {metadata.license or 'not stated'}",
+        f"## Training and license\n\n- training: {training}\n- license: {metadata.license or 'not stated'}",
         f"## How it was checked\n\nAgainst the generator in PyTorch, fp32, in the same mode "
         f"({report['environment']}).\n\n| | |\n|---|---|\n{as_table(report)}",
-        "## Limits\n\nIt paints what its training pairs had. Inputs of another kind, from another camera or painted in "
+        "## Limits\n\nIt has learned from its training pairs alone. Inputs of another kind, from another camera or in "
         "other colours are translated without a warning, and details that the input does not determine are invented.",
     ]
     return "\n\n".join(sections) + "\n"
@@ -39,22 +39,22 @@ def _contract(metadata: GeneratorMetadata) -> str:
     if metadata.takes_images:
         return (
             f"`images`: (N, height, width, {metadata.input.planes}) {metadata.input.dtype}, any height and width "
-            f"-> `painted`: (N, height, width, {metadata.target.channels}) {metadata.target.dtype}. Scaling, "
+            f"-> `generated`: (N, height, width, {metadata.target.channels}) {metadata.target.dtype}. Scaling, "
             f"padding by reflection and rounding are inside."
         )
     multiple, smallest = metadata.size_multiple, metadata.smallest_side
     return (
-        f"`images`: (N, {metadata.input.network_channels}, height, width) float32 from -1 to 1 -> `painted`: (N, "
+        f"`images`: (N, {metadata.input.network_channels}, height, width) float32 from -1 to 1 -> `generated`: (N, "
         f"{metadata.target.network_channels}, height, width) float32 from -1 to 1. Height and width must be "
-        f"multiples of {multiple}, {smallest} at least: continue other images to the right and below by reflection, "
-        f"and cut back."
+        f"multiples of {multiple}, and {smallest} at least: pad other images on the right and below by reflection, "
+        f"and crop the result."
     )
 
 
-def _told(image_type: ImageType) -> str:
+def _described(image_type: ImageType) -> str:
     low, high = image_type.limits
     if image_type.classes is not None:
-        scale = "one channel a class, 1 for that of the pixel and -1 for all others"
+        scale = "one channel a class, 1 for the class of the pixel and -1 for all others"
     else:
         scale = f"{low:g} is -1 and {high:g} is 1"
     classes = classes_of(image_type) or []

@@ -1,4 +1,4 @@
-"""Whether an exported file paints what its generator paints, and how fast."""
+"""Compares an exported file with its generator: how much their outputs differ, and how fast they are."""
 
 import math
 import time
@@ -71,7 +71,7 @@ class Speed:
 def compare(
     eager: Translator, exported: Translator, images: list[np.ndarray], perceptual: Perceptual | None = None
 ) -> Parity:
-    """Paint the same images by both.
+    """Translate the same images with both.
 
     Args:
         eager: the generator in float32.
@@ -83,10 +83,10 @@ def compare(
     psnr, ssim = [], []
     for image in images:
         pixels = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
-        floats = eager.paint(pixels).float()
+        floats = eager.generate(pixels).float()
         expected, found = eager.target_type.from_network(floats).cpu(), exported(pixels)
         if not exported.backend.takes_images:
-            difference = (exported.paint(pixels).float().cpu() - floats.cpu()).abs().nan_to_num(math.inf)
+            difference = (exported.generate(pixels).float().cpu() - floats.cpu()).abs().nan_to_num(math.inf)
             largest, total, count = (
                 max(largest, float(difference.max())),
                 total + float(difference.double().sum()),
@@ -111,7 +111,7 @@ def compare(
 
 
 def check(parity: Parity, precision: Precision, least_ssim: float, most_lpips: float | None) -> None:
-    """Refuse a file that does not paint what its generator paints.
+    """Refuse a file whose outputs differ from those of its generator.
 
     Raises:
         UserError: for fp32, if a float differs by more than ``TOLERANCE`` or a pixel by more than one gray level; for
@@ -130,19 +130,19 @@ def check(parity: Parity, precision: Precision, least_ssim: float, most_lpips: f
         raise UserError(
             f"the pictures of the {precision} file have SSIM {parity.ssim:.4f}{lpips} to those of the generator in "
             f"fp32; expected at least {least_ssim}: it was removed. Give more images to calibrate with, take another "
-            f"precision, or set min_ssim or max_lpips to what you can bear"
+            f"precision, or set min_ssim or max_lpips to what you accept"
         )
 
 
 def measure_speed(eager: Translator, exported: Translator, image: np.ndarray, batch_size: int, rounds: int) -> Speed:
-    """Time both on the same image, in turns, after one call each that does not count.
+    """Time both on the same image, in turns, after one call of each that is not timed.
 
     Args:
         eager: the generator in float32.
         exported: the file in its runtime.
         image: (H, W, planes).
         batch_size: images a batch.
-        rounds: turns that medians are of.
+        rounds: turns, over which medians are taken.
     """
     one = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
     batch = one.repeat(batch_size, 1, 1, 1)
@@ -169,17 +169,17 @@ def as_table(report: dict[str, Any]) -> str:
     """The report of an export as a table in Markdown."""
     parity, speed = report["parity"], report["speed"]
 
-    def told(value: float | None, digits: str) -> str:
+    def formatted(value: float | None, digits: str) -> str:
         return "-" if value is None else format(value, digits)
 
     rows = {
         "images compared": f"{parity['images']} ({report['inputs']})",
-        "largest difference of floats in [-1, 1]": told(parity["max_difference"], ".2e"),
-        "mean difference": told(parity["mean_difference"], ".2e"),
-        "largest difference of pixels, gray levels": told(parity["max_levels"], "g"),
+        "largest difference of floats in [-1, 1]": formatted(parity["max_difference"], ".2e"),
+        "mean difference": formatted(parity["mean_difference"], ".2e"),
+        "largest difference of pixels, gray levels": formatted(parity["max_levels"], "g"),
         "PSNR between pictures, worst": "equal" if parity["psnr"] is None else f"{parity['psnr']:.1f} dB",
-        "SSIM between pictures": told(parity["ssim"], ".5f"),
-        "LPIPS between pictures": told(parity["lpips"], ".5f"),
+        "SSIM between pictures": formatted(parity["ssim"], ".5f"),
+        "LPIPS between pictures": formatted(parity["lpips"], ".5f"),
         "file": f"{report['file_mib']:.1f} MiB",
     }
     if speed is not None:

@@ -15,12 +15,12 @@ from pix2pix_lit.images.padding import padded_floats
 def recalibrate(network: nn.Module, metadata: GeneratorMetadata, images: list[np.ndarray]) -> None:
     """Set the running means and variances of ``network`` to those over all of ``images``.
 
-    Training keeps moving averages, of activations of weights that have changed since. Here, as in Wu & Johnson 2021
+    Training keeps moving averages of activations, whose weights have changed since. Here, as in Wu & Johnson 2021
     ("Rethinking 'Batch' in BatchNorm", section 3), the mean and variance of every channel are those of all images
     together, while the layers normalise as they did in training at batch size 1: with each image's own statistics.
 
     Args:
-        network: in eval mode; its parameters are left alone.
+        network: in eval mode; its parameters do not change.
         metadata: of ``network``.
         images: (H, W, planes) inputs, such as those of the training set.
 

@@ -71,7 +71,7 @@ class TorchBackend:
 
     @torch.inference_mode()
     def sample(self, x: Tensor, seed: int) -> Tensor:
-        """As a call, but with the network's noise drawn from ``seed``.
+        """The output with the network's noise, which depends on ``seed``.
 
         Raises:
             UserError: for a network without noise.

@@ -1,7 +1,7 @@
-"""Threads for what is done while the network paints: reading ahead, and writing behind.
+"""Threads that read ahead and write behind while the network runs.
 
-Decoders and encoders let other threads run while they work, so that threads do what processes would, and large images
-need not be sent from one to another.
+Decoders and encoders release Python's lock while they work, so threads are as fast as processes, and large images need
+not be sent from one to another.
 """
 
 from collections import deque
@@ -17,13 +17,13 @@ Result = TypeVar("Result")
 def read_ahead(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int = 1
 ) -> Iterator[Result]:
-    """``map(function, items)``, in order, but worked out in the background.
+    """``map(function, items)``, in order, computed in the background.
 
     Args:
-        function: what is called; what it raises is raised here.
-        items: what it is called with.
-        threads: how many work; 0 works everything out when it is asked for.
-        ahead: results that wait to be asked for, beside one for every thread.
+        function: to call; its exceptions are raised here.
+        items: its arguments.
+        threads: number of threads; 0 computes each result when it is asked for.
+        ahead: results computed before they are asked for, beside one for every thread.
     """
     if threads == 0:
         yield from map(function, items)
@@ -40,11 +40,11 @@ def read_ahead(
 
 
 class BackgroundWriter:
-    """Calls functions in the background, in no certain order, and keeps what calls them from running far ahead.
+    """Calls functions in the background, in no certain order, and blocks its caller when too many calls wait.
 
     Args:
-        threads: how many work; 0 calls every function at once.
-        most_waiting: calls that may wait; one more waits for the oldest.
+        threads: number of threads; 0 calls every function at once.
+        most_waiting: calls that may wait; the next one blocks until the oldest is done.
     """
 
     def __init__(self, threads: int, most_waiting: int) -> None:
@@ -53,7 +53,7 @@ class BackgroundWriter:
         self._waiting: deque[Future[None]] = deque()
 
     def submit(self, function: Callable[[], None]) -> None:
-        """Have ``function`` called; raises what an earlier one has raised."""
+        """Call ``function`` in the background; raises what an earlier function raised."""
         if self._pool is None:
             function()
             return
@@ -62,7 +62,7 @@ class BackgroundWriter:
         self._waiting.append(self._pool.submit(function))
 
     def close(self) -> None:
-        """Wait for all that was submitted; raises what the first of them has raised, when all others are done."""
+        """Wait for all functions; then raises what the first failed one raised."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
         while self._waiting:

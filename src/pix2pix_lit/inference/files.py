@@ -62,8 +62,8 @@ class ImageBatch:
     Attributes:
         tasks: one for each image.
         images: (N, H, W, planes) of the type that was asked for.
-        other_halves: the same of what stood beside the images in their files; None if they were whole files.
-        remarks: what is to be told of each image: how it was made one of that type, and how it is unlike others.
+        other_halves: the same of what stood beside the images in their files; None if each image is a file of its own.
+        remarks: on each image: how it was converted to that type, and how it differs from the inputs of training.
         metadata: what the file of each image says beside its pixels.
     """
 
@@ -318,7 +318,7 @@ class Loaded(NamedTuple):
         task: whose source it is.
         image: (H, W, planes).
         other_half: (H, W, planes) of what stood beside it, or None.
-        remarks: what is to be told of it, as it follows on "3 images".
+        remarks: on the image, each to follow "3 images".
         metadata: what its file says beside the pixels.
     """
 

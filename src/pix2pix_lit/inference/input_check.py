@@ -1,4 +1,4 @@
-"""Does an image look like what the network was trained to translate? Only what is told at the end depends on it."""
+"""Whether an image looks like the inputs that the network was trained on; only messages depend on it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ _SIDE = 256  # pixels of the longer side that are looked at
 
 
 class InputCheck:
-    """Says what makes an image look like other than the input that a network was trained for.
+    """Says in what an image differs from the inputs that a network was trained on.
 
     Silent when in doubt: an image is remarked on only if it is far from all that is usual for such inputs.
 
@@ -47,7 +47,7 @@ class InputCheck:
         self._half = half
 
     def __call__(self, image: np.ndarray) -> str | None:
-        """What is to be told of (H, W, planes) of the input's type, as it follows on "3 images"; None if nothing."""
+        """A remark on an image (H, W, planes) of the input's type, to follow "3 images"; None if there is none."""
         if self._palette is not None:
             return self._by_colors(_thinned(image[..., :3]), self._palette)
         if self._is_of_pairs and image.shape[1] == 2 * image.shape[0]:

@@ -1,4 +1,4 @@
-"""The loop of predict.py: batches of images and videos in, files out, on one device or several."""
+"""The loop of predict.py: from batches of images and videos to files, on one device or several."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ class Settings:
         half: which half of side-by-side files is translated; None for whole files.
         batch_size: images translated at once, if they are of one size.
         num_workers: threads that read files, and as many that write them.
-        tile: side of the tiles that larger images are painted in; None paints whole images.
+        tile: side in pixels of the tiles that larger images are translated in; None for no tiles.
         overlap: pixels that tiles share; None for the default.
         samples: translations of each image with dropout on; 0 for the one without.
         seed: of their dropout.
@@ -83,7 +83,7 @@ class Outcome:
     Attributes:
         done: number of files translated.
         failures: the files that were left out.
-        remarks: what is to be told about files that were translated, as it follows on "3 images" -> those files.
+        remarks: what was noticed about translated files, as text that follows "3 images" -> those files.
     """
 
     done: int = 0
@@ -98,8 +98,8 @@ class Outcome:
 class Prediction(L.LightningModule):
     """Translates files in Lightning's predict loop, which deals the devices.
 
-    While the network paints, the next files are read and the last ones written. Every process does every n-th of the
-    tasks, which the first one decides upon.
+    While the network runs, the next files are read and the last ones written. Each of n processes translates every n-th
+    task of the first process.
 
     Args:
         translator: loaded for the CPU; its network moves to the device that Lightning chooses.
@@ -167,17 +167,17 @@ class Prediction(L.LightningModule):
             for remark in remarks:
                 self.outcome.remark(remark, task.source)
         carried = [self._carried(task, found) for task, found in zip(batch.tasks, batch.metadata, strict=True)]
-        told = {"image": images, "name": [task.source for task in batch.tasks]}
-        with explain_out_of_memory(told, "lower batch_size, set tile=1024 or less, or precision=bf16"):
+        described = {"image": images, "name": [task.source for task in batch.tasks]}
+        with explain_out_of_memory(described, "lower batch_size, set tile=1024 or less, or precision=bf16"):
             if settings.samples:
                 for task, image, metadata in zip(batch.tasks, images, carried, strict=True):
                     try:
                         with stop_now():
-                            draws = self.translator.draw(image, settings.samples, settings.seed)
+                            samples = self.translator.sample(image, settings.samples, settings.seed)
                     except NotFiniteError as error:
                         self._fail(task, f"{task.source}: {error}")
                         continue
-                    self._write(task, partial(self._write_draws, task, draws, metadata))
+                    self._write(task, partial(self._write_samples, task, samples, metadata))
                 return
             try:
                 with stop_now():
@@ -226,13 +226,13 @@ class Prediction(L.LightningModule):
         pixels = self.translator.target_type.as_in_files(translation.permute(1, 2, 0).numpy())
         write_image(path, pixels, metadata)
 
-    def _write_draws(self, task: Task, draws: Samples, metadata: ImageMetadata) -> None:
+    def _write_samples(self, task: Task, samples: Samples, metadata: ImageMetadata) -> None:
         name = task.target.relative_to(self.settings.output)
-        for k, sample in enumerate(draws.samples):
+        for k, sample in enumerate(samples.samples):
             self._write_image(self.settings.output / "samples" / f"{k:03d}" / name, sample, metadata)
-        deviation = deviation_map(draws.deviation.numpy())
+        deviation = deviation_map(samples.deviation.numpy())
         write_image(deviation_path(task, self.settings.output), deviation, metadata.without_profile())
-        self._write_image(task.target, draws.mean, metadata)  # last, so that where it is the others are
+        self._write_image(task.target, samples.mean, metadata)  # last: where it exists, the others do
 
     def _translate_video(self, task: Task) -> None:
         input_type, target_type = self.translator.input_type, self.translator.target_type
@@ -240,8 +240,8 @@ class Prediction(L.LightningModule):
         def translate(frames: np.ndarray) -> np.ndarray:
             refuse_dead_ranks(self.trainer)
             with stop_now():
-                painted = self.translator(frames, self.settings.tile, self.settings.overlap)
-            return np.stack([target_type.picture(frame) for frame in painted])
+                translations = self.translator(frames, self.settings.tile, self.settings.overlap)
+            return np.stack([target_type.picture(frame) for frame in translations])
 
         try:
             if (input_type.planes, input_type.dtype, input_type.classes) != (3, "uint8", None):

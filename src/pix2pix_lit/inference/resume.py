@@ -1,4 +1,4 @@
-"""Going on with translations that were interrupted: which files are there already, from the same command."""
+"""Resuming an interrupted command: which of its translations exist already."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pix2pix_lit.inference.files import Task
 Existing = Literal["continue", "skip", "overwrite"]
 
 RECORD = ".predict.json"
-"""The file in the output folder that says what its translations were made by, and from when on."""
+"""The file in the output folder that records the command of its translations; its age says since when."""
 
 
 def remaining_tasks(

@@ -1,4 +1,4 @@
-"""Painting an image piece by piece, so that memory for the arithmetic does not grow with the image."""
+"""Translation in tiles: memory for the arithmetic does not grow with the image."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pix2pix_lit.errors import UserError
 
 
 def default_overlap(tile: int, size_multiple: int) -> int:
-    """An eighth of a tile, rounded up so that every tile begins where the grid of the network does; half at most."""
+    """An eighth of a tile, rounded up to a multiple of the network's ``size_multiple``; half a tile at most."""
     return min(-(-tile // (8 * size_multiple)) * size_multiple, tile // 2)
 
 
@@ -31,22 +31,22 @@ def check_tile(tile: int, overlap: int | None, size_multiple: int) -> None:
 
 @torch.inference_mode()
 def translate_in_tiles(
-    paint: Callable[[Tensor], Tensor],
+    generate: Callable[[Tensor], Tensor],
     finish: Callable[[Tensor], Tensor],
     image: Tensor,
     tile: int,
     overlap: int,
 ) -> Tensor:
-    """Paint one image tile by tile, row by row, and blend what two tiles both painted.
+    """Translate one image tile by tile, row by row, and blend tiles where they overlap.
 
     Every tile begins at a multiple of ``tile - overlap``, and the last of a row ends where the image does, to be padded
-    by ``paint`` just as the whole image would be. Where two tiles overlap, the outer three eighths of each count for
+    by ``generate`` just as the whole image would be. Where two tiles overlap, the outer three eighths of each count for
     nothing, since they have seen least of what is around, and over the quarter between one fades into the other. So a
-    network that sees no farther than three eighths of ``overlap`` paints the same as of the whole image, if tiles begin
-    where its grid does: at multiples of its ``size_multiple``.
+    network whose receptive field reaches no farther than three eighths of ``overlap`` generates the same as for the
+    image in one piece, if tiles begin where its grid does: at multiples of its ``size_multiple``.
 
     Args:
-        paint: (1, planes, h, w) pixels, h and w at most ``tile`` -> (1, C, h, w) floats.
+        generate: (1, planes, h, w) pixels, h and w at most ``tile`` -> (1, C, h, w) floats.
         finish: (1, C, h, W) floats -> (1, channels, h, W) pixels on the CPU.
         image: (1, planes, H, W) pixels.
         tile: side of a tile in pixels; see ``check_tile``.
@@ -58,11 +58,11 @@ def translate_in_tiles(
     """
     height, width = image.shape[-2:]
     result: Tensor | None = None
-    carried: Tensor | None = None  # what the row of tiles above has painted of the rows that both share
+    carried: Tensor | None = None  # the row of tiles above, in the image rows that both share
     for top, bottom in _spans(height, tile, overlap):
         row: Tensor | None = None
         for left, right in _spans(width, tile, overlap):
-            piece = paint(image[..., top:bottom, left:right]).float()
+            piece = generate(image[..., top:bottom, left:right]).float()
             piece *= _weights(top, bottom, height, overlap, piece.device)[:, None]
             piece *= _weights(left, right, width, overlap, piece.device)
             if row is None:

@@ -1,4 +1,4 @@
-"""The one path from an image to its translation."""
+"""The one path from an image to its translation, whatever runs the generator."""
 
 import copy
 import os
@@ -25,13 +25,13 @@ from pix2pix_lit.runs.folder import checkpoint_in
 
 
 class Samples(NamedTuple):
-    """Several translations of one image, drawn with the noise of training.
+    """Several translations of one image, with the dropout of training.
 
     Attributes:
         mean: (channels, H, W) of the target's dtype: of the samples, before they are rounded.
         samples: (K, channels, H, W) of the target's dtype.
-        deviation: (H, W) float32: standard deviation of the samples at a pixel, mean over the channels that the network
-            paints, where 1 is half of the range between -1 and 1.
+        deviation: (H, W) float32: standard deviation of the samples at a pixel, mean over the network's
+            output channels, where 1 is half of the range between -1 and 1.
     """
 
     mean: Tensor
@@ -48,9 +48,9 @@ class Translator:
     Args:
         backend: a network with ``size_multiple`` and ``smallest_side``, left in the mode and on the device that it
             has; or an exported file in its runtime.
-        input_type: what it translates.
-        target_type: what it paints.
-        metadata: what its file says of itself, if it is from one.
+        input_type: of its inputs.
+        target_type: of its translations.
+        metadata: of its file, if it is from one.
     """
 
     def __init__(
@@ -85,18 +85,18 @@ class Translator:
             norm_inference: ``per_image`` or ``running`` instead of what the file says; an exported file has its own
                 built in.
             trusted: whether you know who made the file. Files of torch.export, AOTInductor and TorchScript can run
-                code when they are opened, so that others are refused.
+                code when they are opened, and are refused otherwise.
 
         Raises:
-            UserError: if the file cannot be read or is none of these (see ``checkpoint.load_generator`` and
-                ``runtimes.open_exported``), and for what it or the device cannot do.
+            UserError: if the file cannot be read or is none of these (see ``formats.Format.open``), and for what
+                it or the device cannot do.
         """
         device, path = _checked(device), checkpoint_in(path)
         backend, metadata = format_of(path).open(path, device, precision, norm_inference, trusted)
         return cls(backend, metadata.input, metadata.target, metadata)
 
     def with_bit_depth(self, bits: int) -> "Translator":
-        """The same translator, painting images of 8 or 16 bits or 32-bit floats.
+        """The same translator, with translations of 8 or 16 bits or of 32-bit floats.
 
         Raises:
             UserError: for labels, for other ``bits``, and for an exported file that gives finished pixels.
@@ -121,9 +121,9 @@ class Translator:
                 - a torch tensor (planes, H, W) or (N, planes, H, W), on any device
                 - an image of Pillow, converted as ``conversion.convert`` says
                 - a list of these, which may differ in size
-            tile: side in pixels of the tiles that larger images are painted in; None paints whole images. Networks that
-                normalise with statistics of what they see (``norm_inference=per_image``, instance norm) have
-                statistics of a tile then, and paint each somewhat differently.
+            tile: side in pixels of the tiles that larger images are translated in; None for no tiles. Networks that
+                normalise with statistics of their input (``norm_inference=per_image``, instance norm) then use those
+                of each tile, which makes tiles differ somewhat.
             overlap: pixels that neighbouring tiles share; None for about an eighth of a tile.
 
         Returns:
@@ -158,7 +158,7 @@ class Translator:
         else:
             assert overlap is not None
             translations = torch.cat(
-                [translate_in_tiles(self.paint, self._finish, image, tile, overlap) for image in batch.split(1)]
+                [translate_in_tiles(self.generate, self._finish, image, tile, overlap) for image in batch.split(1)]
             )
         return translations if images.dim() == 4 else translations[0]
 
@@ -166,11 +166,11 @@ class Translator:
         """The pixels that neighbouring tiles share: what is asked for, or the default.
 
         Raises:
-            UserError: for a ``tile`` or ``overlap`` that does not fit, and for a file that takes whole images.
+            UserError: for a ``tile`` or ``overlap`` that does not fit, and for a file with its preprocessing inside.
         """
         if self.backend.takes_images:
             raise UserError(
-                "tile is for networks; this file takes whole images: export it with embed_preprocessing=false"
+                "tile is for networks; this file takes images of any size: export it with embed_preprocessing=false"
             )
         multiple = self.backend.size_multiple
         if overlap is None and type(tile) is int:
@@ -179,8 +179,8 @@ class Translator:
         assert overlap is not None
         return overlap
 
-    def paint(self, images: Tensor) -> Tensor:
-        """What the network paints, before it is made pixels of.
+    def generate(self, images: Tensor) -> Tensor:
+        """The output of the network, not converted to pixels.
 
         Args:
             images: (N, planes, H, W) of ``input_type``, of any height and width, on any device.
@@ -191,7 +191,7 @@ class Translator:
         height, width = images.shape[-2:]
         return self.backend(self._padded(images))[..., :height, :width]
 
-    def draw(self, image: Tensor, samples: int, seed: int = 0) -> Samples:
+    def sample(self, image: Tensor, samples: int, seed: int = 0) -> Samples:
         """Translate one image several times with dropout on: "noise only in the form of dropout, applied ... at both
         training and test time" (Isola et al. 2017, section 3.2).
 
@@ -203,7 +203,7 @@ class Translator:
             seed: of the noise.
 
         Raises:
-            UserError: for an exported file, whose dropout is gone, a generator without any, and ``samples`` below 1.
+            UserError: for an exported file, which has no dropout, a generator without any, and ``samples`` below 1.
         """
         check_integer("samples", samples, 1)
         if not isinstance(self.backend, TorchBackend):
@@ -232,7 +232,7 @@ class Translator:
                     "the file's output has NaN or infinity; expected finite numbers: look at the image"
                 )
             return finished
-        return self._finish(self.paint(images))
+        return self._finish(self.generate(images))
 
     def _finish(self, floats: Tensor) -> Tensor:
         return self.target_type.from_network(floats).cpu()
@@ -270,8 +270,8 @@ class Translator:
         if dtype in (np.uint16, np.float32) and channels == 1:
             return Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
         raise UserError(
-            f"this model paints {channels} channels of {dtype}, for which Pillow has no mode; expected a NumPy array "
-            f"or a torch tensor: pass numpy.asarray(image)"
+            f"this model generates {channels} channels of {dtype}, for which Pillow has no mode; expected a NumPy "
+            f"array or a torch tensor: pass numpy.asarray(image)"
         )
 
     def _check_dtype(self, dtype: str) -> None:

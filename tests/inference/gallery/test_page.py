@@ -261,7 +261,7 @@ def test_failing_to_write_the_page_keeps_the_older_one_and_leaves_nothing(tmp_pa
     assert not [name for name in files_in(tmp_path) if name.endswith(".tmp")]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written .*expected a folder"):
         Gallery(tmp_path / "file" / "gallery", "x").add("a.png", {"input": noise(4, 4)}, {})
