@@ -154,8 +154,16 @@ def calibration_inputs(job: Job) -> Iterator[np.ndarray]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Within: exporters print, log and warn of nothing."""
-    disabled = logging.root.manager.disable
+    """Within: exporters print, log and warn of nothing. Afterwards: logging is as it was.
+
+    OpenVINO's converter sets the root logger's level to ERROR, adds a filter and replaces the list of handlers, and
+    undoes that only if the conversion succeeds. NNCF makes its own class that of all new loggers when it is imported,
+    and adds a handler for the ``sys.stdout`` of that moment: if that is a file of pytest's, every later message fails
+    with "I/O operation on closed file", also in the workers of pytest-xdist. So NNCF has to be imported in here.
+    """
+    root = logging.getLogger()
+    handlers, filters, level = root.handlers[:], root.filters[:], root.level
+    disabled, logger_class = root.manager.disable, logging.getLoggerClass()
     logging.disable(logging.WARNING)
     try:
         with (
@@ -167,3 +175,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
+        logging.setLoggerClass(logger_class)
+        root.handlers[:], root.filters[:] = handlers, filters
+        root.setLevel(level)
