@@ -21,7 +21,7 @@ from pix2pix_lit.networks.layers.norm import InferenceStatistics
 GENERATORS: dict[str, type[UNetGenerator | ResNetGenerator]] = {
     f"pix2pix_lit.networks.{network.__name__}": network for network in (UNetGenerator, ResNetGenerator)
 }
-"""The only classes that are built from what a checkpoint says, by the ``_target_`` that they have in configs."""
+"""The only classes that are built from a checkpoint, by their ``_target_`` in configs."""
 
 
 _SETTINGS = frozenset({"hyper_parameters", "data"})
@@ -87,7 +87,7 @@ def _reason(error: Exception) -> str:
 
 
 def checkpoint_of(network: nn.Module, metadata: GeneratorMetadata) -> dict[str, Any]:
-    """What ``torch.save`` makes a checkpoint of that ``load_generator`` and ``warm_start`` read."""
+    """The contents of a checkpoint that ``read_generator`` and ``warm_start`` read."""
     spec, input, target = metadata.generator, metadata.input, metadata.target
     return {
         "hyper_parameters": {"generator": dict(spec), "input": input.as_dict(), "target": target.as_dict()},
@@ -254,5 +254,5 @@ def _kind(dtype: torch.dtype) -> str:
 
 
 def _is_finite(values: Tensor) -> bool:
-    # The sum is quick to look at, but may overflow where no value does.
+    # The sum is quick to check, but may overflow where no value does.
     return bool(values.sum().isfinite()) or bool(values.isfinite().all())

@@ -39,7 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def __init__(self, folder: Path | None = None, stored: StoredTraining | None = None) -> None:
         self._folder = None if folder is None else folder.absolute()
         self._stored = stored
-        self._whole: dict[Path, int] = {}  # files that this process wrote or read, and the steps that they are from
+        self._intact: dict[Path, int] = {}  # files that this process wrote or read, and the steps that they are from
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
@@ -57,13 +57,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     torch_file.save(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
-                if path.name == LAST and path in self._whole:
+                if path.name == LAST and path in self._intact:
                     _keep(path, path.with_name(PREVIOUS))
         except BaseException as error:
             if is_disk_full(error):
                 raise self._no_room(path, sum(tensor.nbytes for tensor in _tensors(checkpoint))) from error
             raise
-        self._whole[path] = checkpoint.get("global_step", 0)
+        self._intact[path] = checkpoint.get("global_step", 0)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the rename itself
@@ -73,7 +73,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Tensors and plain values only, on the CPU, whatever is asked for.
+        """Read tensors and plain values only, to the CPU, whatever the arguments ask for.
 
         Raises:
             UserError: as ``resume.read_training``.
@@ -82,13 +82,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         stored, self._stored = self._stored, None
         if stored is None or stored.path.absolute() != path.absolute():
             stored = read_training(path)
-        self._whole[path.absolute()] = stored.checkpoint.get("global_step", 0)
+        self._intact[path.absolute()] = stored.checkpoint.get("global_step", 0)
         return stored.checkpoint
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Remove a file that this process wrote, or a checkpoint in the run's folder except those to resume from."""
         path = Path(path).absolute()
-        is_own = path in self._whole or (
+        is_own = path in self._intact or (
             self._folder is not None
             and path.parent.resolve() == self._folder.resolve()
             and path.suffix == ".ckpt"
@@ -101,7 +101,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def _no_room(self, path: Path, size: int) -> UserError:
         last = path.with_name(LAST)
-        kept = f"{last} from step {self._whole[last]} is intact" if last in self._whole else "nothing was saved yet"
+        kept = f"{last} from step {self._intact[last]} is intact" if last in self._intact else "nothing was saved yet"
         return UserError(
             f"{path} could not be written: the disk is full, or the limit for this user or process is reached "
             f"({shutil.disk_usage(path.parent).free / _MIB:.0f} MiB are free); expected room for "
@@ -111,7 +111,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def check_room(folder: Path, model: nn.Module) -> None:
-    """Refuse to train for checkpoints that cannot be written.
+    """Refuse to start a training whose checkpoints cannot be written.
 
     Args:
         folder: the folder of the checkpoints; made if it is missing.

@@ -1,6 +1,6 @@
-"""Files of ``torch.save``: written with a checksum of every byte, read without running anything that is in them.
+"""Files of ``torch.save``: written with a checksum of every byte, read without running code in them.
 
-``torch.load`` believes the file in more places than a stranger's deserves: even with ``weights_only=True`` it calls
+``torch.load`` trusts a stranger's file too much: even with ``weights_only=True`` it calls
 whatever is on its list of allowed functions with arguments from the file, allocates what the file asks for, and reads
 the zip archive with a parser that looks at no checksum. Here Python's own unpickler (docs.python.org, "Restricting
 Globals") makes plain values and descriptions of tensors, and ``zipfile`` is the only parser of the archive.
@@ -28,18 +28,18 @@ _COMMENT = len(_MARK) + 64
 """Bytes of the zip archive's comment: the mark, and SHA-256 in hexadecimal of the archive as it is without comment."""
 
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""What files of PyTorch before 1.6 start with (``torch/serialization.py``)."""
+"""The start of files of PyTorch before 1.6 (``torch/serialization.py``)."""
 
 _MOST_OPERATIONS = 2_000_000
 """Of a pickle, each of which can make an object; a checkpoint of the largest networks has some 50,000."""
 _MOST_VALUES = 2**24
-"""Values and characters once everything is written out, which the same list in many places makes many."""
+"""Values and characters after expansion: a list that is referred to many times counts each time."""
 _DEEPEST = 64
 _MOST_DIMENSIONS = 8
 
 
 class NotPlainError(ValueError):
-    """The file holds something else than tensors and plain values."""
+    """The file holds other objects than tensors and plain values."""
 
 
 class _Storage(NamedTuple):
@@ -56,7 +56,7 @@ class _StoredTensor(NamedTuple):
 
 
 def _stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _StoredTensor:
-    return _StoredTensor(storage, offset, size, stride)  # not looked at before everything is there
+    return _StoredTensor(storage, offset, size, stride)  # checked when all of the file is read
 
 
 def _stored_parameter(data: Any, *_: Any) -> Any:
@@ -85,14 +85,14 @@ _GLOBALS: dict[tuple[str, str], Any] = {
         "ComplexDouble": torch.complex128,
     }.items()
 }
-"""All that a file can name."""
+"""The only globals that a file may name."""
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse what is no regular file without opening it: to open a FIFO would wait for somebody who writes to it.
+    """Refuse what is no regular file without opening it: opening a FIFO would wait for a writer.
 
     Raises:
-        FileNotFoundError: if there is nothing.
+        FileNotFoundError: if nothing exists there.
         IsADirectoryError: for a folder.
         ValueError: for a device, a FIFO or a socket.
     """
@@ -161,7 +161,7 @@ def _load_zip(file: BinaryIO, size: int) -> Any:
             raise ValueError("two entries have one name")
         if archive.comment and not has_checksum:
             raise ValueError("the mark of its checksum is damaged")
-        # torch.save stores as it is. Together no more than the file, entries cannot be one and the same bytes.
+        # torch.save does not compress. If entries are together no larger than the file, none share their bytes.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
             raise ValueError("an entry is compressed, as torch never has them")
         if sum(entry.file_size for entry in entries.values()) > size:
@@ -276,12 +276,12 @@ def _run_unpickler(content: bytes) -> Any:
         return _Unpickler(io.BytesIO(content), encoding="utf-8").load()
     except NotPlainError:
         raise
-    except Exception as error:  # whatever a list of operations that makes no sense leads to
+    except Exception as error:  # any error that a senseless list of operations may cause
         raise ValueError(f"its pickle is damaged: {type(error).__name__} {error}"[:200]) from error
 
 
 def _check_operations(pickled: Any) -> None:
-    """Look at all operations of a pickle before any of them runs.
+    """Check all operations of a pickle before any of them runs.
 
     Protocol 2 is what torch.save writes. The unpickler makes room for as many values as the highest number that one
     is kept under, so that these are as few as the operations.
@@ -378,7 +378,7 @@ class _Builder:
             raise ValueError(f"a tensor of shape {list(size)} claims more than is stored")
         if storage.key not in self.contents:
             content = np.frombuffer(self.bytes_of(storage), np.uint8)
-            self.contents[storage.key] = torch.empty(len(content), dtype=torch.uint8)  # aligned as torch likes it
+            self.contents[storage.key] = torch.empty(len(content), dtype=torch.uint8)  # aligned as torch expects
             self.contents[storage.key].numpy()[:] = content
         stored = self.contents[storage.key]
         if len(stored) != storage.length * storage.dtype.itemsize:

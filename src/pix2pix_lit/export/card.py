@@ -24,10 +24,10 @@ def model_card(name: str, format: str, metadata: GeneratorMetadata, report: dict
         f"{format}, {metadata.precision}.",
         f"## Input and output\n\n{_contract(metadata)}",
         f"- input: {_described(metadata.input)}\n- target: {_described(metadata.target)}",
-        f"## What it is\n\n{kind} with {', '.join(f'{key}={value}' for key, value in generator.items())}.\n\n"
+        f"## Network\n\n{kind} with {', '.join(f'{key}={value}' for key, value in generator.items())}.\n\n"
         f"Inference mode: `norm_inference={metadata.norm_inference}`, without dropout.",
         f"## Training and license\n\n- training: {training}\n- license: {metadata.license or 'not stated'}",
-        f"## How it was checked\n\nAgainst the generator in PyTorch, fp32, in the same mode "
+        f"## Checks\n\nAgainst the generator in PyTorch, fp32, in the same mode "
         f"({report['environment']}).\n\n| | |\n|---|---|\n{as_table(report)}",
         "## Limits\n\nIt has learned from its training pairs alone. Inputs of another kind, from another camera or in "
         "other colours are translated without a warning, and details that the input does not determine are invented.",

@@ -43,12 +43,11 @@ class Task(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What is to be translated.
+    """The files to translate.
 
     Attributes:
         tasks: a task for each file.
-        left_out: what was asked for and cannot be read -> why: formats that are not read, links to nothing, folders
-            that may not be looked into.
+        left_out: inputs that cannot be read -> why: formats that are not read, broken links, forbidden folders.
     """
 
     tasks: list[Task]
@@ -64,7 +63,7 @@ class ImageBatch:
         images: (N, H, W, planes) of the type that was asked for.
         other_halves: the same of what stood beside the images in their files; None if each image is a file of its own.
         remarks: on each image: how it was converted to that type, and how it differs from the inputs of training.
-        metadata: what the file of each image says beside its pixels.
+        metadata: of each image's file, such as resolution and colour profile.
     """
 
     tasks: list[Task]
@@ -106,7 +105,7 @@ def find_inputs(
         target_type: what translations are.
         naming: what translations are called, with ``{stem}`` for the name of the input without its ending, and
             ``{ending}`` for that ending without its dot; None is ``{stem}``.
-        standard_input: what ``-`` reads; None if it is closed.
+        standard_input: read for ``-``; None if it is closed.
 
     Returns:
         The tasks, in the order of their names with 2 before 10; those of a list in its order.
@@ -147,7 +146,7 @@ def find_inputs(
 
 
 def names_one_file(output: str | os.PathLike[str]) -> bool:
-    """Whether ``output`` is no folder but the file that a single translation goes to, such as ``result.png``."""
+    """Whether ``output`` names the file of a single translation, such as ``result.png``, instead of a folder."""
     return Path(output).suffix.lower() in _ACCEPTED and not Path(output).is_dir()
 
 
@@ -183,7 +182,7 @@ def _refuse_inexact(key: str, name: str, target_type: ImageType) -> None:
 
 
 def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, FoundImages]:
-    """The files that are meant, and the folder below which their paths are kept."""
+    """The files that ``input`` names, and the folder below which their paths are kept."""
     path = Path(input)
     if input == "-":
         if standard_input is None:
@@ -207,7 +206,7 @@ def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, Fo
     if not glob.has_magic(input):
         raise UserError(f"input={input} does not exist; expected an image file, a folder of images or a pattern")
     base = next(folder for folder in path.parents if folder.is_dir())
-    # Path.glob would take in hidden files.
+    # Path.glob would include hidden files.
     found = glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)
     matches = {base / name for name in found}  # "**" may give one name twice
     images = _sorted_out(sorted((match for match in matches if not match.is_dir()), key=_natural_order))
@@ -218,12 +217,12 @@ def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, Fo
 
 
 def _natural_order(path: Path) -> tuple[list[str | int], ...]:
-    """By which files are sorted as people number them: 1, 2, 10."""
+    """A sort key that orders numbers in names by value: 1, 2, 10."""
     return tuple([int(part) if part.isdecimal() else part for part in _NUMBER.split(name)] for name in path.parts)
 
 
 def _sorted_out(paths: Iterable[Path]) -> FoundImages:
-    """Files that a pattern matches: those that are no images, such as texts, are not meant by it."""
+    """The images among files that a pattern matches; other files, such as texts, are ignored."""
     reasons = {path: reason_to_leave_out(path, _ACCEPTED) for path in paths}
     return FoundImages(
         [path for path, reason in reasons.items() if reason is None and path.suffix.lower() in _ACCEPTED],
@@ -232,7 +231,7 @@ def _sorted_out(paths: Iterable[Path]) -> FoundImages:
 
 
 def _listed(lines: Iterable[str], name: str) -> tuple[Path, FoundImages]:
-    """The files of a list; those that do not exist are found out when they are read, and stop no others."""
+    """The files of a list; missing ones are reported when they are read, and do not stop the others."""
     sources: dict[Path, None] = {}  # in order, each once
     left_out: dict[Path, str] = {}
     for line in lines:
@@ -275,7 +274,7 @@ def read_batches(
     input_type: ImageType = RGB,
     check: InputCheck | None = None,
 ) -> Iterator[ImageBatch | Failure]:
-    """Read the files of ``tasks`` in the background and group them by their size, as they come.
+    """Read the files of ``tasks`` in the background and group them by their size.
 
     Args:
         tasks: what to read; every one is in exactly one batch or is a failure.
@@ -283,7 +282,7 @@ def read_batches(
         num_workers: threads that read and decode; 0 reads when a batch is asked for.
         half: files are A|B pairs side by side, of which only this half is the image.
         input_type: what the images are made; see ``conversion.convert``.
-        check: looks at each image.
+        check: makes remarks on images.
 
     Raises:
         UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
@@ -312,14 +311,14 @@ def _grouped(reader: "Iterable[Loaded | Failure]", batch_size: int) -> Iterator[
 
 
 class Loaded(NamedTuple):
-    """An image as it was read.
+    """An image that was read.
 
     Attributes:
         task: whose source it is.
         image: (H, W, planes).
         other_half: (H, W, planes) of what stood beside it, or None.
         remarks: on the image, each to follow "3 images".
-        metadata: what its file says beside the pixels.
+        metadata: of its file, such as resolution and colour profile.
     """
 
     task: Task
@@ -353,7 +352,7 @@ def _stack(group: list[Loaded]) -> ImageBatch:
 
 
 def _split(path: Path, image: np.ndarray, half: Half) -> tuple[np.ndarray, np.ndarray]:
-    """The wanted half of a side-by-side image, and the other one."""
+    """The requested half of a side-by-side image, and the other one."""
     height, width = image.shape[:2]
     if width % 2:
         raise UserError(f"{path} is {width}x{height} pixels (width x height); half={half} needs an even width")

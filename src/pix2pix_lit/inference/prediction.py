@@ -34,16 +34,16 @@ from pix2pix_lit.runs.stopping import raise_if_asked, stop_now
 log = logging.getLogger(__name__)
 
 _WHITE = 0.125
-"""The deviation, of values in [-1, 1], that is white in a map."""
+"""Deviation of values in [-1, 1] from which on a map is white."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How ``Prediction`` works.
+    """Settings of ``Prediction``.
 
     Args:
         output: the folder of the translations.
-        half: which half of side-by-side files is translated; None for whole files.
+        half: the half of side-by-side files to translate; None for files with one image.
         batch_size: images translated at once, if they are of one size.
         num_workers: threads that read files, and as many that write them.
         tile: side in pixels of the tiles that larger images are translated in; None for no tiles.
@@ -78,7 +78,7 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """What became of the tasks.
+    """The result of the tasks.
 
     Attributes:
         done: number of files translated.
@@ -96,7 +96,7 @@ class Outcome:
 
 
 class Prediction(L.LightningModule):
-    """Translates files in Lightning's predict loop, which deals the devices.
+    """Translates files in Lightning's predict loop, which chooses the devices.
 
     While the network runs, the next files are read and the last ones written. Each of n processes translates every n-th
     task of the first process.
@@ -132,7 +132,7 @@ class Prediction(L.LightningModule):
         return batch
 
     def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
-        """Translate what came, and have it written; stop if a signal came or another process failed."""
+        """Translate a batch and write it; stop after a signal or if another process failed."""
         raise_if_asked()
         refuse_dead_ranks(self.trainer)
         if isinstance(batch, Failure):
@@ -143,10 +143,10 @@ class Prediction(L.LightningModule):
             self._translate_images(batch)
 
     def on_predict_end(self) -> None:
-        """Wait for the last files, and let all processes know what became of all tasks."""
+        """Wait for the last files, and gather the outcome of all processes."""
         self.writer.close()
         self.outcome.done = self._count - len(self.outcome.failures)
-        outcomes = hearing_others(self.trainer, lambda: gathered(self.outcome))  # some may have hours to go
+        outcomes = hearing_others(self.trainer, lambda: gathered(self.outcome))  # some may need hours more
         self.outcome = Outcome(
             sum(outcome.done for outcome in outcomes),
             sorted(chain(*(outcome.failures for outcome in outcomes)), key=lambda failure: failure.message),
@@ -155,7 +155,7 @@ class Prediction(L.LightningModule):
             self.outcome.remarks[remark] = sorted(chain(*(outcome.remarks.get(remark, []) for outcome in outcomes)))
 
     def close(self) -> None:
-        """Have what waits written, and leave the line of the progress; after an error, too, which it does not hide."""
+        """Finish writing and close the progress bar; after an error too, which it does not hide."""
         with suppress(Exception):
             self.writer.close()
         self.progress.close()
@@ -182,7 +182,7 @@ class Prediction(L.LightningModule):
             try:
                 with stop_now():
                     translations: Iterable[Tensor | None] = self.translator(images, settings.tile, settings.overlap)
-            except NotFiniteError:  # which need not be of all of them
+            except NotFiniteError:  # not necessarily of all of them
                 translations = [self._alone(task, image) for task, image in zip(batch.tasks, images, strict=True)]
         for task, translation, metadata in zip(batch.tasks, translations, carried, strict=True):
             if translation is not None:
@@ -198,7 +198,7 @@ class Prediction(L.LightningModule):
             return None
 
     def _carried(self, task: Task, found: ImageMetadata) -> ImageMetadata:
-        """What of a file's metadata its translation gets."""
+        """The metadata of a file that its translation gets."""
         input_type, target_type = self.translator.input_type, self.translator.target_type
         is_labels = input_type.is_labels or target_type.is_labels
         carried = found.of_translation(self.settings.half, is_labels, target_type.channels, target_type.file_dtype)
@@ -263,7 +263,7 @@ class Prediction(L.LightningModule):
 
 
 class _Stream:
-    """What the predict loop goes through; Lightning asks for its iterator once."""
+    """The items of the predict loop; Lightning asks for its iterator once."""
 
     def __init__(self, tasks: list[Task], translator: Translator, settings: Settings) -> None:
         self.tasks, self.translator, self.settings = tasks, translator, settings

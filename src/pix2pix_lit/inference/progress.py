@@ -1,18 +1,18 @@
-"""One bar over everything that a command translates."""
+"""One progress bar over all images and videos of a command."""
 
 import sys
 
 from tqdm import tqdm
 
-_SECONDS_IN_FILES = 30  # between two lines where nobody watches, as when it goes to a file
+_SECONDS_IN_FILES = 30  # between two lines if the output is no terminal
 
 
 class Progress:
     """Counts images on the standard error output; of a video, every frame is one.
 
     Args:
-        files: images and videos to come.
-        is_shown: whether there is a bar at all; others count in silence.
+        files: number of images and videos.
+        is_shown: whether to show the bar.
     """
 
     def __init__(self, files: int, is_shown: bool) -> None:
@@ -26,7 +26,7 @@ class Progress:
         self._bar.update()
 
     def frames_done(self, count: int, expected: int) -> None:
-        """Count some frames of the one video under way, which is thought to have ``expected`` in all."""
+        """Count some frames of the one video under way, which is expected to have ``expected`` in all."""
         self._frames += count
         added = max(expected, self._frames) - 1  # one stood for the file from the start, and is counted at the end
         shown = min(self._frames, added)
@@ -44,6 +44,6 @@ class Progress:
         self._frames = self._shown = self._added = 0
 
     def close(self) -> None:
-        """Leave the bar as it is, and let other text begin on a line of its own."""
+        """Leave the bar as it is and start a new line."""
         self._bar.close()
         sys.stderr.flush()

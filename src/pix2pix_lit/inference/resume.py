@@ -20,12 +20,12 @@ RECORD = ".predict.json"
 def remaining_tasks(
     tasks: list[Task], output: Path, made_by: Mapping[str, Any], existing: Existing = "continue"
 ) -> list[Task]:
-    """Those of ``tasks`` that are still to be done.
+    """The tasks that are not translated yet.
 
     Args:
         tasks: all of a command.
         output: the folder that translations go to; made, with a record of what they are made by. If it is the file of
-            the only task, that is done again each time.
+            the only task, that is translated again each time.
         made_by: plain values that translations depend on.
         existing: ``continue`` leaves out translations that are newer than their source and were made since the first
             command of the same ``made_by``; ``skip`` leaves out all that are there; ``overwrite`` leaves out none.
@@ -36,7 +36,7 @@ def remaining_tasks(
     if existing not in ("continue", "skip", "overwrite"):
         raise UserError(f"existing is {existing!r}; expected continue, skip or overwrite")
     record = output / RECORD
-    if [task.target for task in tasks] == [output]:  # a file alone, beside which nothing is kept
+    if [task.target for task in tasks] == [output]:  # a single file, beside which no record is kept
         return [] if existing == "skip" and output.exists() else tasks
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A page to look through thousands of translations, one by one or all at once."""
+"""The HTML page of a gallery, for thousands of translations."""
 
 import hashlib
 import io
@@ -35,8 +35,8 @@ class Gallery:
     are named for their content, so that until then the older page keeps its own.
 
     Args:
-        folder: where the page goes; made as needed.
-        title: what stands above it.
+        folder: of the page; created if missing.
+        title: heading of the page.
     """
 
     def __init__(self, folder: Path, title: str) -> None:
@@ -81,7 +81,7 @@ class Gallery:
         _write(self.folder / "index.html", printable(self._page()).encode())
         for path in (self.folder / _FOLDER).glob("*"):
             if path.name not in self._thumbnails and _THUMBNAIL.fullmatch(path.name):
-                with suppress(OSError):  # what stays does no harm
+                with suppress(OSError):  # leftover files do no harm
                     path.unlink()
 
     def _write_thumbnail(self, picture: np.ndarray) -> str:
@@ -138,9 +138,9 @@ class Gallery:
 
 
 def _is_what_browsers_show(path: Path, picture: np.ndarray) -> bool:
-    """Whether browsers show this file as ``picture``, going by its head.
+    """Whether browsers show this file as ``picture``, going by its header.
 
-    They show no TIFF, class numbers as almost black, and a file of two halves as a whole.
+    They do not show TIFF, show class numbers as almost black, and show both halves of a side-by-side file.
     """
     try:
         with Image.open(path) as file:
@@ -148,7 +148,7 @@ def _is_what_browsers_show(path: Path, picture: np.ndarray) -> bool:
                 return False
             is_grey = file.mode == "L" and bool((picture == picture[..., :1]).all())
             return is_grey or file.mode in ("RGB", "P")
-    except (OSError, Image.DecompressionBombError):  # not there yet, or nothing that Pillow knows
+    except (OSError, Image.DecompressionBombError):  # missing, or no format of Pillow
         return False
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what was translated, read back from its files, for grids and the gallery."""
+"""Pictures for grids and the gallery, read back from inputs and translations."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +55,6 @@ def files_of(task: Task, deviations: Path | None = None) -> dict[str, Path]:
 
 
 def _picture_of_other_half(image: np.ndarray, translator: Translator) -> np.ndarray:
-    # What stands beside the input in a file has its depth, and so is shown as it.
+    # The other half has the dtype of the input, as both are in one file.
     same = image.shape[-1] == translator.target_type.planes and image.dtype == translator.target_type.dtype
     return (translator.target_type if same else translator.input_type).picture(image)
