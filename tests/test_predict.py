@@ -69,7 +69,7 @@ def test_an_ending_that_cannot_hold_the_translations_is_refused(tmp_path):
 
 @pytest.mark.parametrize("key", ["ckpt", "input", "output"])
 def test_a_key_that_is_not_set_is_named(tmp_path, key):
-    with pytest.raises(UserError, match=rf"^{key} is not set; expected: python predict\.py"):
+    with pytest.raises(UserError, match=rf"^{key} is not set; expected: pix2pix-lit predict"):
         predict(config_of(tmp_path, **{key: None}))
 
 

@@ -79,6 +79,7 @@ def test_an_earlier_file_stays_when_an_export_fails(tmp_path, run, monkeypatch):
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "embedded"), [("onnx", True), ("openvino", False)])
 def test_int8_is_calibrated_on_images_and_measured_on_others(tmp_path, run, format, embedded):
     checkpoint = save_checkpoint(tmp_path / "x.ckpt", UNET | {"width": 16, "norm_inference": "running"})

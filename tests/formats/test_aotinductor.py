@@ -12,6 +12,7 @@ from pix2pix_lit.inference import Translator
 from ..exporting import COMPILED, levels_apart, noise
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("CC", "g++") == "", reason="no compiler")
 def test_a_compiled_package_equals_its_generator(exported):
     checkpoint, path = exported("aotinductor", COMPILED, embed_preprocessing=True)

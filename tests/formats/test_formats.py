@@ -120,6 +120,7 @@ def test_a_file_has_the_inference_mode_that_is_asked_for(exported, format):
     assert levels_apart(translator(images), per_image, RGB) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "precision"),
     [
@@ -182,11 +183,12 @@ def test_a_format_whose_packages_are_missing_says_what_to_install(monkeypatch):
 
 
 def test_a_graph_is_no_source_of_weights(exported):
-    _, path = exported("onnx", embed_preprocessing=True)
+    _, path = exported("onnx", norm_inference="running")
     with pytest.raises(UserError, match="is a file of onnx, which holds a graph and no network; expected a checkpoint"):
         load_generator(path)
 
 
+@pytest.mark.slow
 def test_what_a_graph_was_exported_with_cannot_be_changed_when_it_is_loaded(exported):
     _, path = exported("onnx", embed_preprocessing=True)
     with pytest.raises(UserError, match="precision is bf16, but .*model.onnx was exported with precision=fp32"):

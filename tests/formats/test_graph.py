@@ -11,6 +11,7 @@ from pix2pix_lit.inference import Translator
 from ..exporting import CLASSES, DEPTH, HEIGHT, PARTS, RESNET, UNET, levels_apart, noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "spec", "input", "target"),
     [
