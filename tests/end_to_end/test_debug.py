@@ -8,6 +8,8 @@ from pix2pix_lit.callbacks import SampleGrid
 from pix2pix_lit.runs.result import read_result
 from pix2pix_lit.train import train
 
+SHORT = ("trainer.max_epochs=2", "trainer.check_val_every_n_epoch=2")
+
 
 def test_fast_trains_and_validates_one_batch_and_writes_all_files(compose_train, tmp_path):
     train(compose_train("debug=fast"))
@@ -25,12 +27,12 @@ def test_overfitting_validates_and_samples_the_pairs_it_trains_on(compose_train,
         monkeypatch.setattr(
             SampleGrid, hook, lambda self, *arguments, to=names: to.update(arguments[3]["name"]), raising=False
         )
-    config = compose_train("debug=overfit", f"trainer.overfit_batches={batches}", "trainer.max_epochs=20")
+    config = compose_train("debug=overfit", f"trainer.overfit_batches={batches}", *SHORT)
     assert config.data.flip is False
     train(config)
     assert len(seen["on_train_batch_end"]) == 2 * batches
     assert seen["on_validation_batch_end"] == seen["on_train_batch_end"]
-    assert read_result(tmp_path / "run").steps == 20 * batches
+    assert read_result(tmp_path / "run").steps == 2 * batches
 
 
 def test_a_profile_names_the_convolutions(run_python, tiny_overrides, tmp_path):
