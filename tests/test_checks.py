@@ -153,7 +153,10 @@ def test_the_types_of_a_commands_own_keys_are_those_of_its_config(name):
 )
 def test_a_wrong_value_is_named_with_what_was_expected(override, message):
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
-        check_config(compose("train", override), train.Keys)
+        config = compose("train", override)
+    before = config.copy()
+    check_config(config, train.Keys)
+    assert config == before
 
 
 @pytest.mark.parametrize(
@@ -168,4 +171,7 @@ def test_a_wrong_value_is_named_with_what_was_expected(override, message):
 )  # fmt: skip
 def test_what_is_allowed_passes(override):
     override = "model.compile=default" if override == "compile=null" else override
-    check_config(compose("train", override), train.Keys)
+    config = compose("train", override)
+    before = config.copy()
+    check_config(config, train.Keys)
+    assert config == before

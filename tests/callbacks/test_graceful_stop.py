@@ -80,53 +80,6 @@ def test_a_run_stopped_in_any_step_goes_on_as_the_uninterrupted_one(fit, tmp_pat
             assert stopped.validations == []  # it was not waited for
 
 
-def test_regular_checkpoints_go_on_as_the_uninterrupted_run(fit, tmp_path):
-    class Copy(L.Callback):
-        """Keeps every version of last.ckpt, by the number of validations before."""
-
-        def on_train_batch_start(self, trainer, pl_module, *_):
-            self.copies = getattr(self, "copies", {})
-            last = tmp_path / "last.ckpt"
-            if last.exists():
-                checkpoint = read_checkpoint(last)
-                self.copies[checkpoint["global_step"]] = last.read_bytes()
-
-    for options in ({}, {"val_check_interval": 2}, {"max_steps": 10, "val_check_interval": 2}):
-        copy = Copy()
-        whole, _, _ = fit(callbacks(tmp_path, copy, every_n_steps=1), **options)
-        steps = len(whole.batches)
-        assert sorted(copy.copies) == list(range(1, steps))
-        for step, content in copy.copies.items():
-            (tmp_path / "copy.ckpt").write_bytes(content)
-            resumed, _, logged = fit(callbacks(tmp_path / str(step)), tmp_path / "copy.ckpt", **options)
-            assert resumed.batches == whole.batches[step:]
-            assert resumed.validations == [entry for entry in whole.validations if entry[0] > step]
-            assert logged == list(range(step, steps))
-        (tmp_path / "last.ckpt").unlink()
-
-
-class KillIn(L.Callback):
-    """Leaves a copy of last.ckpt as it is when the n-th validation begins."""
-
-    def __init__(self, n, last):
-        self.n, self.last, self.count = n, last, 0
-
-    def on_validation_start(self, trainer, pl_module):
-        self.count += not trainer.sanity_checking
-        if self.count == self.n and not (self.last.parent / "copy.ckpt").exists():
-            (self.last.parent / "copy.ckpt").write_bytes(self.last.read_bytes())
-
-
-@pytest.mark.parametrize("n", [2, 3])
-@pytest.mark.parametrize("options", [{}, {"max_steps": 10}])
-def test_a_run_killed_in_a_validation_has_it_again(fit, tmp_path, n, options):
-    whole, _, _ = fit(callbacks(tmp_path, KillIn(n, tmp_path / "last.ckpt"), every_n_steps=1), **options)
-    resumed, _, _ = fit(callbacks(tmp_path / "new"), tmp_path / "copy.ckpt", **options)
-    assert resumed.validations == whole.validations[n - 1 :]
-    at = whole.validations[n - 1][0]
-    assert resumed.batches == whole.batches[at - 1 :]  # saved after a validation, not before it as well
-
-
 @pytest.mark.parametrize("limits", [(6, 10), (4, 10), (8, 9)])
 @pytest.mark.parametrize("kind", [{}, {"limit_val_batches": 0}, {"val_check_interval": 2}])
 def test_a_run_that_max_steps_ended_goes_on_with_more_of_them(fit, tmp_path, limits, kind):
@@ -201,5 +154,3 @@ def test_under_slurm_the_job_is_queued_again_after_the_checkpoint(fit, tmp_path,
 def test_no_number_of_steps_below_one_is_taken():
     with pytest.raises(UserError, match="callbacks.stop.every_n_steps is 0; expected a whole number, 1 or more"):
         GracefulStop("last.ckpt", every_n_steps=0)
-    with pytest.raises(UserError, match="callbacks.last.every_n_steps is -1"):
-        LastCheckpoint("last.ckpt", every_n_steps=-1)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
+from pix2pix_lit.callbacks import SampleGrid
+from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image
 from pix2pix_lit.train import train
 
@@ -35,3 +38,14 @@ def test_a_picture_has_room_for_names_captions_and_a_heading(compose_train, tmp_
     assert (picture[:28] < 140).all(-1).any()  # the heading
     white = (picture == 255).all(-1).all(1)
     assert np.diff(np.flatnonzero(white)).max() > 1
+
+
+def test_a_sample_grid_of_a_broken_model_is_left_out_and_told(compose_train, tmp_path, caplog, monkeypatch):
+    def break_model(self, trainer, pl_module):
+        pl_module.generator.decoder[-1].conv.bias.data.fill_(torch.nan)
+
+    monkeypatch.setattr(SampleGrid, "on_sanity_check_start", break_model)
+    monkeypatch.setattr(SampleGrid, "on_train_start", lambda self, trainer, pl_module: self._draw(trainer, pl_module))
+    with pytest.raises(UserError, match="in step 1, on|hold NaN"):
+        train(compose_train("trainer.max_steps=2"))
+    assert "No sample grid of step 0: the network's output has NaN or infinity" in caplog.text

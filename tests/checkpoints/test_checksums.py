@@ -30,6 +30,9 @@ def test_intact_files_pass_also_when_all_are_renamed(exported):
     for name in os.listdir(exported.parent):
         os.rename(exported.parent / name, exported.parent / name.replace("model", "other.v2"))
     verify_export(exported.with_name("other.v2.xml"))
+    flip(exported.with_name("other.v2.bin"), 0)
+    with pytest.raises(UserError, match="other.v2.bin is damaged"):  # they were compared
+        verify_export(exported.with_name("other.v2.xml"))
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin"])
@@ -54,6 +57,8 @@ def test_a_missing_part_is_named(exported):
 def test_without_checksums_nothing_is_compared(exported):
     beside = exported.with_name("model.xml.json")
     flip(exported, 0)
+    with pytest.raises(UserError, match="model.xml is damaged"):
+        verify_export(exported)
     for text in ('{"format": "openvino"}', "[]", "null"):  # an older export, and the JSON of another program
         beside.write_text(text)
         verify_export(exported)

@@ -49,6 +49,7 @@ def test_a_view_that_is_not_contiguous_is_written_right(tmp_path):
 
 def test_folders_above_a_written_image_are_made(tmp_path):
     write_image(tmp_path / "a/b/x.png", noise(2, 2))
+    assert (tmp_path / "a/b/x.png").is_file()
 
 
 def test_a_written_image_replaces_the_one_before(tmp_path):

@@ -123,3 +123,5 @@ def test_commas_are_no_concern_without_a_sweep_in_quotes_in_patterns_and_in_path
     others = ["data.source.a_pattern=(.{1,2})", "data.root='d1','d3'", "seed=1,2"]
     _refuse_unquoted_choices(["-m", "data.root=d1,d2", *others])
     _refuse_unquoted_choices(["data.root=d1,d3"])
+    with pytest.raises(UserError, match="data.root=d1,d3 means one value"):
+        _refuse_unquoted_choices(["-m", "data.root=d1,d3"])

@@ -181,9 +181,11 @@ def test_a_folder_holds_one_run_at_a_time(tmp_path, monkeypatch):
 def test_other_processes_of_a_run_share_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("pix2pix_lit.runs.folder.LOCK_SECONDS", 0.2)
     with sole_run_in(tmp_path):
+        with pytest.raises(UserError, match="another process is training"), sole_run_in(tmp_path):
+            pass
         monkeypatch.setenv("LOCAL_RANK", "1")
         with sole_run_in(tmp_path):
-            pass
+            assert (tmp_path / ".lock").exists()
 
 
 @pytest.mark.parametrize(
