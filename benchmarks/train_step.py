@@ -246,7 +246,7 @@ def bare_step(
     from pix2pix_lit.networks.layers.norm import statistics_of_parts
 
     generator, discriminator = model.generator, model.discriminator
-    adversarial, reconstruction = model.adversarial, model.reconstruction
+    adversarial, reconstruction = model.losses.adversarial, model.losses.reconstruction
     autocast = torch.autocast(settings.device, torch.bfloat16, enabled=settings.precision == "bf16")
 
     def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -260,13 +260,13 @@ def bare_step(
             fake = generator(input)
             with statistics_of_parts(discriminator, 2):
                 images = torch.cat([fake.detach().to(target.dtype), target])
-                judged_fake, judged_real = split_outputs(discriminator(torch.cat([input, input]), images))
-            loss = (adversarial.on_fake(judged_fake) + adversarial.on_real(judged_real)) / 2
+                fake_output, target_output = split_outputs(discriminator(torch.cat([input, input]), images))
+            loss = (adversarial.on_fake(fake_output, input) + adversarial.on_real(target_output, input)) / 2
         descend(optimizers[1], loss)
         discriminator.requires_grad_(False)
         with autocast:
-            deceit = adversarial.for_generator(discriminator(input, fake))
-            loss = adversarial.weight * deceit + reconstruction.weight * reconstruction(fake, target)
+            adversarial_term = adversarial.for_generator(discriminator(input, fake), input)
+            loss = adversarial.weight * adversarial_term + reconstruction.weight * reconstruction(fake, target)
         descend(optimizers[0], loss)
         discriminator.requires_grad_(True)
 

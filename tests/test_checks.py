@@ -31,7 +31,15 @@ COMMANDS = {
 }
 OPTIONS = [
     f"{group}={path.stem}"
-    for group in ("model", "model/generator", "model/discriminator", "model/adversarial", "trainer", "data")
+    for group in (
+        "model",
+        "model/generator",
+        "model/discriminator",
+        "model/adversarial",
+        "model/reconstruction",
+        "trainer",
+        "data",
+    )
     for path in sorted((FOLDER / group).glob("*.yaml"))
     if path.stem != "base" and not path.stem.startswith(("patch1", "patch2", "patch3", "patch5"))
 ]
@@ -147,6 +155,8 @@ def test_the_types_of_a_commands_own_keys_are_those_of_its_config(name):
         ("seed=1.5", "seed is 1.5; expected a whole number"),
         ("+trainer.max_epoch=3", "trainer.max_epoch.*did you mean trainer.max_epochs?"),
         ("+model.generator.depht=3", "did you mean model.generator.depth?"),
+        ("+model.lrr=1", "model.lrr: Pix2Pix has no such key"),
+        ("+model.adversarial.gradient_penalty=1", "model.adversarial.gradient_penalty: VanillaLoss has no such key"),
         ("+model.init.gian=3", "did you mean model.init.gain?"),
         ("+max_epochs=3", "nothing takes a key max_epochs: did you mean trainer.max_epochs?"),
     ],

@@ -171,13 +171,13 @@ def _check_node(key: str, node: Any) -> None:
 
 def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any]) -> None:
     parameters = inspect.signature(target).parameters
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        for name in values:
-            if name not in parameters:
-                raise UserError(
-                    f"{key}.{name}: {target.__name__} has no such key{did_you_mean(name, parameters, key + '.{}')}"
-                )
     hints = _hints(target.__init__ if inspect.isclass(target) else target)
+    others = [hints.get(name, Any) for name, it in parameters.items() if it.kind is it.VAR_KEYWORD]
+    for name, value in values.items():
+        if name not in parameters and not any(fits(value, hint) for hint in others):
+            raise UserError(
+                f"{key}.{name}: {target.__name__} has no such key{did_you_mean(name, parameters, key + '.{}')}"
+            )
     _check_values(f"{key}.", values, hints, -1 if target.__module__.startswith("lightning.") else 0)
     for name, value in values.items():
         for note in getattr(hints.get(name), "__metadata__", ()):

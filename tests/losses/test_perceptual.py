@@ -184,8 +184,8 @@ def test_files_that_cannot_be_read_or_do_not_fit_are_refused(folder, tmp_path):
     torch.save([torch.zeros(1)], whole)
     torch.save({f"net.{key}": value for key, value in torch.load(alexnet_file).items()}, moved)
     for path, message in [
-        (tmp_path / "missing.pth", "missing.pth, which is no file"),
-        (tmp_path, "which is no file"),
+        (tmp_path / "missing.pth", "missing.pth, which is not a file"),
+        (tmp_path, "which is not a file"),
         (torn, "torn.pth, which is damaged"),
         (code, "code.pth, which is damaged or holds more than tensors"),
         (whole, "list.pth, which holds a list"),

@@ -1,88 +1,27 @@
-"""Warm starts, frozen parameters, moving averages."""
+"""Frozen parameters, and the moving average of the generator's weights."""
 
 import copy
 
+import numpy as np
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from torch import nn
 
-from pix2pix_lit.checkpoints.warm_start import warm_start
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.networks import PatchGAN, UNetGenerator
 from pix2pix_lit.training.weights import freeze, update_moving_average
 
-
-class Model(nn.Module):
-    def __init__(self, in_channels=3, width=4, has_ema=False, layers=1):
-        super().__init__()
-        self.generator = UNetGenerator(in_channels=in_channels, width=width, depth=3, dropout_blocks=[])
-        self.discriminator = PatchGAN(in_channels=in_channels, width=width, layers=layers)
-        self.generator_ema = copy.deepcopy(self.generator) if has_ema else None
+from .watch import Watch
 
 
-@pytest.fixture
-def stored(tmp_path):
-    """A model with three input channels and an average of its own, and its checkpoint."""
-    torch.manual_seed(0)
-    model = Model(has_ema=True)
-    with torch.no_grad():
-        for parameter in model.generator_ema.parameters():
-            parameter += 1
-    torch.save({"state_dict": model.state_dict()}, tmp_path / "a.ckpt")
-    return model, tmp_path / "a.ckpt"
-
-
-@pytest.mark.parametrize("has_ema", [False, True])
-def test_a_model_of_the_same_kind_starts_from_all_weights_and_the_average(stored, has_ema):
-    theirs, path = stored
-    model = Model(has_ema=has_ema)
-    warm_start(model, path)
-    for name, value in model.discriminator.state_dict().items():
-        assert torch.equal(value, theirs.discriminator.state_dict()[name])
-    for network in (model.generator, model.generator_ema) if has_ema else (model.generator,):
-        for name, value in network.state_dict().items():
-            assert torch.equal(value, theirs.generator_ema.state_dict()[name])
-
-
-def test_without_an_average_the_generator_itself_is_taken(tmp_path):
-    theirs, model = Model(), Model(has_ema=True)
-    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "a.ckpt")
-    warm_start(model, tmp_path / "a.ckpt")
-    for network in (model.generator, model.generator_ema):
-        assert torch.equal(network.encoder[0].conv.weight, theirs.generator.encoder[0].conv.weight)
-
-
-@pytest.mark.parametrize("channels", [2, 5])
-def test_channels_that_both_have_are_taken_and_others_stay(stored, channels, caplog):
-    theirs, path = stored
-    model = Model(in_channels=channels)
-    before = copy.deepcopy(model)
-    caplog.set_level("INFO")
-    warm_start(model, path)
-    weight, stored_weight = model.generator.encoder[0].conv.weight, theirs.generator_ema.encoder[0].conv.weight
-    common = min(channels, 3)
-    assert torch.equal(weight[:, :common], stored_weight[:, :common])
-    assert torch.equal(weight[:, common:], before.generator.encoder[0].conv.weight[:, common:])
-    # The discriminator sees input and image side by side: its channels mean others.
-    first = model.discriminator.blocks[0][0].weight
-    assert torch.equal(first, before.discriminator.blocks[0][0].weight)
-    assert f"generator.encoder.0.conv.weight (4, 3, 4, 4) -> (4, {channels}, 4, 4)" in caplog.text
-    assert "at their initial values: discriminator.blocks.0.0.weight" in caplog.text
-
-
-def test_a_checkpoint_without_any_of_the_names_is_refused(tmp_path):
-    torch.save({"state_dict": {"net.weight": torch.zeros(1)}}, tmp_path / "a.ckpt")
-    with pytest.raises(UserError, match="no tensor of this model .it has net.weight."):
-        warm_start(Model(), tmp_path / "a.ckpt")
-    torch.save({"epoch": 1}, tmp_path / "a.ckpt")
-    with pytest.raises(UserError, match="holds no weights"):
-        warm_start(Model(), tmp_path / "a.ckpt")
-    with pytest.raises(UserError, match="does not exist"):
-        warm_start(Model(), tmp_path / "b.ckpt")
+def build():
+    generator = UNetGenerator(width=4, depth=3, dropout_blocks=[])
+    return nn.ModuleDict({"generator": generator, "discriminator": PatchGAN(width=4, layers=1)})
 
 
 def test_patterns_name_what_is_frozen():
-    model = Model()
+    model = build()
     freeze(model, ["generator.encoder.*", "discriminator.head.bias"])
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     assert frozen == {name for name, _ in model.named_parameters() if name.startswith("generator.encoder.")} | {
@@ -92,8 +31,8 @@ def test_patterns_name_what_is_frozen():
 
 
 def test_a_pattern_that_names_nothing_is_refused():
-    with pytest.raises(UserError, match="'encoder.*', which is no parameter's name.*generator.encoder.0"):
-        freeze(Model(), ["encoder.*"])
+    with pytest.raises(UserError, match="'encoder.*', which matches no parameter.*generator.encoder.0"):
+        freeze(build(), ["encoder.*"])
 
 
 def test_moving_average_follows_its_formula():
@@ -113,3 +52,44 @@ def test_moving_average_follows_its_formula():
     assert torch.equal(average.running_mean, network.running_mean)
     assert average.num_batches_tracked == network.num_batches_tracked
     assert not average.weight.requires_grad
+
+
+def test_the_moving_average_follows_the_generator_and_is_what_is_validated_and_loaded(fit, tmp_path):
+    from pix2pix_lit.formats import load_generator
+
+    watch = Watch()
+    model, trainer = fit("model.ema_decay=0.6", callbacks=[watch], max_steps=6)
+    name = "encoder.1.conv.weight"
+    expected = watch.before[0][f"generator.{name}"]
+    for step in range(6):
+        decay = min(0.6, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * watch.after[step][f"generator.{name}"]
+    torch.testing.assert_close(model.state_dict()[f"generator_ema.{name}"], expected, atol=1e-7, rtol=0)
+    assert not torch.equal(expected, model.state_dict()[f"generator.{name}"])
+
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    loaded, _ = load_generator(tmp_path / "a.ckpt")
+    assert torch.equal(loaded.state_dict()[name], model.state_dict()[f"generator_ema.{name}"])
+
+    # What was validated last is the average, in inference mode.
+    datamodule = trainer.datamodule
+    differences = []
+    with torch.no_grad():
+        for batch in datamodule.val_dataloader():
+            fake = loaded(model.input_type.to_network(batch["input"]))
+            differences.append((fake - model.target_type.to_network(batch["target"])).abs().mean().item())
+    assert trainer.callback_metrics["val/l1"].item() == pytest.approx(np.mean(differences), rel=1e-4)
+
+
+def test_frozen_parameters_stay_and_all_others_move(fit):
+    watch = Watch()
+    fit("model.freeze=['generator.encoder.*']", callbacks=[watch], max_steps=1)
+    for name, value in watch.before[0].items():
+        if name.endswith("weight"):
+            assert torch.equal(value, watch.after[0][name]) == name.startswith("generator.encoder."), name
+
+
+def test_freezing_all_of_a_network_is_refused(fit):
+    with pytest.raises(InstantiationException) as caught:
+        fit("model.freeze=['discriminator.*']")
+    assert "leaves nothing of the discriminator to learn" in str(caught.value.__cause__)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pix2pix_lit.checkpoints import torch_file
 from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.checkpoints.reference_weights import faults_of, from_reference, is_reference
-from pix2pix_lit.checkpoints.renamed_keys import with_current_keys
+from pix2pix_lit.checkpoints.renamed_keys import with_current_keys, with_current_losses
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
@@ -59,11 +59,14 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(checkpoint, dict):
         raise UserError(f"{path} holds a {type(checkpoint).__name__}; expected a checkpoint written by pix2pix-lit")
     try:
-        return checkpoint | {key: with_current_keys(checkpoint[key]) for key in _SETTINGS & checkpoint.keys()}
+        checkpoint |= {key: with_current_keys(checkpoint[key]) for key in _SETTINGS & checkpoint.keys()}
     except RecursionError as error:
         raise UserError(
             f"{path} holds settings that are nested too deep; expected a checkpoint written by pix2pix-lit"
         ) from error
+    if "hyper_parameters" in checkpoint:
+        checkpoint["hyper_parameters"] = with_current_losses(checkpoint["hyper_parameters"])
+    return checkpoint
 
 
 def check_regular_file(path: Path) -> None:

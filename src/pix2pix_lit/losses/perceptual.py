@@ -1,4 +1,4 @@
-"""The perceptual term: a fake against its target, as a network trained on ImageNet sees them."""
+"""Perceptual losses: the distance of a fake from its target in the features of an ImageNet classifier."""
 
 import pickle
 from pathlib import Path
@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG19_Weights, vgg19  # type: ignore[import-untyped]
 
-from pix2pix_lit.checks import check_choice, check_number
+from pix2pix_lit.checks import check_choice
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.torchmetrics import lpips_network
+from pix2pix_lit.losses.objective import Loss
 
 PerceptualKind = Literal["vgg19", "lpips"]
 
@@ -19,14 +20,14 @@ DOWNLOADS = {"vgg19": VGG19_Weights.IMAGENET1K_V1, "lpips": AlexNet_Weights.IMAG
 """Torchvision's weights of each kind's network."""
 
 SMALLEST_SIDE = {"vgg19": 16, "lpips": 31}
-"""Pixels below which a feature map has none left."""
+"""Smallest height and width, in pixels, that leave every feature map a pixel."""
 
 
-class PerceptualLoss(nn.Module):
-    """How far the features that a fixed network sees in a fake are from those of its target.
+class PerceptualLoss(Loss):
+    """Distance of a fake from its target in the features of a fixed network.
 
-    The network never learns, stays in eval mode, follows ``.to(device)``, and has no part in checkpoints: all that it
-    holds are buffers that are not persistent.
+    The network is never trained, stays in eval mode, follows ``.to(device)`` and is not stored in checkpoints: it holds
+    non-persistent buffers only.
 
     Args:
         weight: factor on the term; 0 leaves it out, and then no network is built.
@@ -40,12 +41,14 @@ class PerceptualLoss(nn.Module):
             download that fails.
     """
 
+    key = "perceptual"
+    needs = ("fake", "target")
+    channels = (1, 3)
+
     def __init__(self, weight: float = 0.0, kind: PerceptualKind = "vgg19", weights: str | None = None) -> None:
-        super().__init__()
-        check_choice("perceptual.kind", kind, PerceptualKind)
-        check_number("perceptual.weight", weight)
+        super().__init__(weight)
+        check_choice("model.perceptual.kind", kind, PerceptualKind)
         self.kind = kind
-        self.weight = weight
         self.distance: nn.Module | None = None
         if weight > 0:
             state, source = _download(kind) if weights is None else (_read(Path(weights).expanduser()), weights)
@@ -55,15 +58,15 @@ class PerceptualLoss(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> "PerceptualLoss":
-        """Stay in eval mode: LPIPS would drop features out."""
+        """Stay in eval mode: LPIPS has dropout."""
         return super().train(False)
 
-    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Mean distance of a batch, not yet weighted: a scalar.
+    def forward(self, fake: Tensor, target: Tensor) -> Tensor:
+        """Mean distance over a batch: a scalar, not weighted.
 
         Args:
-            fake: (N, C, H, W) float images in [-1, 1], C = 3, or 1 which is repeated.
-            real: their targets, of the same shape; taken as constants.
+            fake: (N, C, H, W) float images in [-1, 1], C = 3, or 1, which is repeated.
+            target: their targets, of the same shape; taken as constants.
 
         Raises:
             UserError: for another number of channels, or sides too small for the network.
@@ -81,8 +84,8 @@ class PerceptualLoss(nn.Module):
                 f"the images are {height}x{width} (height x width); model.perceptual.kind={self.kind} needs at least "
                 f"{SMALLEST_SIDE[self.kind]}x{SMALLEST_SIDE[self.kind]}: use larger images"
             )
-        fake, real = (image.float().expand(-1, 3, -1, -1) for image in (fake, real.detach()))
-        return self.distance(fake, real).mean()
+        fake, target = (image.float().expand(-1, 3, -1, -1) for image in (fake, target.detach()))
+        return self.distance(fake, target).mean()
 
 
 class _VGG19Distance(nn.Module):
@@ -96,7 +99,7 @@ class _VGG19Distance(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        with torch.device("meta"):  # neither time nor random draws for weights that are replaced
+        with torch.device("meta"):  # its weights are replaced: spend no time and no random numbers on them
             self.net = vgg19(init_weights=False).features[: max(self.layer_weights) + 1]
         # ImageNet's, which torchvision's networks were trained with, for images in [-1, 1] instead of [0, 1]
         mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
@@ -118,14 +121,14 @@ class _VGG19Distance(nn.Module):
 
 
 def _lpips() -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # a loss that is switched on shall not change the generator's first weights
+    with torch.random.fork_rng(devices=[]):  # a loss must not change the generator's initial weights
         return lpips_network()
 
 
 def _read(path: Path) -> dict[str, Any]:
     expected = "expected a state-dict file of torchvision's network, as torchvision downloads it"
     if not path.is_file():
-        raise UserError(f"model.perceptual.weights is {path}, which is no file; {expected}")
+        raise UserError(f"model.perceptual.weights is {path}, which is not a file; {expected}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:

@@ -9,15 +9,15 @@ from pix2pix_lit.errors import UserError
 
 
 class DiffAugment:
-    """Random changes to every pair that is judged, fakes and reals alike, that gradients flow through.
+    """Random changes to everything the discriminator sees, fakes and reals alike, that gradients flow through.
 
-    Every image of a batch gets draws of its own, from torch's default generator of its device.
+    Draws separately for every image of a batch, from torch's default generator of its device.
 
     Args:
-        policies: any of ``color`` (brightness, saturation and contrast of the judged image alone), ``translation``
-            (by up to 1/8 of each side; what comes in is 0) and ``cutout`` (a rectangle of half of each side becomes
-            0), applied in this order. The last two do the same to the input and the judged image, so that pairs stay
-            registered. None of them leaves everything as it is.
+        policies: any of ``color`` (brightness, saturation and contrast of the image, not of its input), ``translation``
+            (by up to 1/8 of each side, padded with 0) and ``cutout`` (a rectangle of half of each side becomes 0),
+            applied in this order. The last two change the input and the image alike, so pairs stay registered. An
+            empty list changes nothing.
 
     Raises:
         UserError: for an unknown policy.
@@ -30,7 +30,7 @@ class DiffAugment:
         self.policies = tuple(policies)
 
     def __call__(self, input: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Augment (N, C, H, W) and (N, C', H, W) float images in [-1, 1]; colours may leave that range."""
+        """Augment (N, C, H, W) and (N, C', H, W) float images in [-1, 1]; colours may exceed that range."""
         for policy in self.policies:
             input, image = POLICIES[policy](input, image)
         return input, image
@@ -47,7 +47,7 @@ def _color(input: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _translation(input: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    def origins(side: int) -> Tensor:  # (N, side): the row or column that each one of the result is taken from
+    def origins(side: int) -> Tensor:  # (N, side): the row or column that each row or column of the result comes from
         reach = round(side / 8)
         shift = torch.randint(-reach, reach + 1, (len(image), 1), device=image.device)
         return torch.arange(side, device=image.device) - shift
@@ -65,7 +65,9 @@ def _translation(input: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cutout(input: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    def within(side: int) -> Tensor:  # (N, side): whether the rectangle, which may stick out, covers a row or column
+    def within(
+        side: int,
+    ) -> Tensor:  # (N, side): whether the rectangle, which may cross the border, covers a row or column
         start = torch.randint(-(side // 4), side - side // 4 + 1, (len(image), 1), device=image.device)
         place = torch.arange(side, device=image.device)
         return (place >= start) & (place < start + side // 2)

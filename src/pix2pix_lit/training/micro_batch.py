@@ -1,4 +1,4 @@
-"""A batch as the networks see it, in parts."""
+"""Batches processed in parts, to save memory."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from pix2pix_lit.errors import UserError
 
 @dataclass
 class MicroBatch:
-    """The part of a batch that is worked through at once.
+    """A part of a batch that is processed at once.
 
     Attributes:
-        input: (N, C, H, W) float in [-1, 1], what the generator sees.
-        target: (N, C', H, W) float in [-1, 1], what it should paint.
+        input: (N, C, H, W) float in [-1, 1], what the generator is given.
+        target: (N, C', H, W) float in [-1, 1], what it should generate.
         share: of the batch's images, in (0, 1].
-        seed: of the dropout that its fake is drawn with, each time alike; None if the fake is drawn but once.
-        fake: (N, C', H, W) float in [-1, 1], once it was drawn.
+        seed: of the dropout in its fake, which is generated twice; None if it is generated once.
+        fake: (N, C', H, W) float in [-1, 1], once it is generated.
     """
 
     input: Tensor
@@ -28,10 +28,10 @@ class MicroBatch:
 
 
 def divide(input: Tensor, target: Tensor, parts: int) -> list[MicroBatch]:
-    """A batch in ``parts`` of as equal size as can be; their seeds come from torch's generator.
+    """Split a batch into ``parts`` of nearly equal size, with seeds from torch's generator.
 
     Raises:
-        UserError: if there are fewer images than parts.
+        UserError: for fewer images than parts.
     """
     if parts == 1:
         return [MicroBatch(input, target)]

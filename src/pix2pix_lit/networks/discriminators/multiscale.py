@@ -16,7 +16,7 @@ class MultiScalePatchGAN(nn.Module):
 
     Args:
         in_channels: channels of the input image.
-        target_channels: channels of the judged image.
+        target_channels: channels of the image to classify.
         conditional: as in ``PatchGAN``, and so are ``width``, ``layers``, ``norm``, ``spectral_norm`` and
             ``activation_checkpointing``.
         scales: number of networks.
@@ -47,14 +47,14 @@ class MultiScalePatchGAN(nn.Module):
             for _ in range(scales)
         ]
         self.discriminators = nn.ModuleList(discriminators)
-        # a halved odd side is rounded up
+        # an odd side is rounded up when it is halved
         self.smallest_side = (discriminators[0].smallest_side - 1) * 2 ** (scales - 1) + 1
 
     def forward(self, input: Tensor, image: Tensor) -> list[DiscriminatorOutput]:
-        """Judge a batch of images; the arguments of ``PatchGAN.forward``.
+        """Classify a batch of images; arguments as of ``PatchGAN.forward``.
 
         Returns:
-            A output of every scale, the full resolution first.
+            One output per scale, the full resolution first.
 
         Raises:
             UserError: if a side of the images is below ``smallest_side``.
@@ -63,15 +63,15 @@ class MultiScalePatchGAN(nn.Module):
         if min(height, width) < self.smallest_side:
             raise UserError(
                 f"the image is {height}x{width} (height x width); this discriminator of {len(self.discriminators)} "
-                f"scales judges images of at least {self.smallest_side}x{self.smallest_side}: use larger images, or "
+                f"scales takes images of at least {self.smallest_side}x{self.smallest_side}: use larger images, or "
                 f"set fewer model.discriminator.scales or model.discriminator.layers"
             )
-        judged = []
+        output = []
         for scale, discriminator in enumerate(self.discriminators):
             if scale:
                 input, image = _halved(input), _halved(image)
-            judged += discriminator(input, image)
-        return judged
+            output += discriminator(input, image)
+        return output
 
 
 def _halved(image: Tensor) -> Tensor:

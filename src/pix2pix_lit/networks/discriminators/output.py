@@ -1,4 +1,4 @@
-"""What a discriminator says of a batch of images."""
+"""What a discriminator returns for a batch of images."""
 
 from typing import NamedTuple
 
@@ -6,24 +6,25 @@ from torch import Tensor
 
 
 class DiscriminatorOutput(NamedTuple):
-    """A discriminator's view at one scale.
+    """A discriminator's output at one scale.
 
     Attributes:
-        logits: (N, 1, h, w) patch logits, positive for "real".
-        features: outputs of all blocks before the last convolution, (N, C, H', W') each, the first block's first.
+        logits: (N, 1, h, w) patch logits, positive for "real"; a discriminator that segments returns (N, classes + 1,
+            H, W).
+        features: output of every block before the last convolution, (N, C, H', W') each, in their order.
     """
 
     logits: Tensor
     features: list[Tensor]
 
 
-def split_outputs(judged: list[DiscriminatorOutput]) -> tuple[list[DiscriminatorOutput], list[DiscriminatorOutput]]:
-    """The outputs of the first and of the second half of a batch of even size, scale by scale; views, no copies."""
+def split_outputs(output: list[DiscriminatorOutput]) -> tuple[list[DiscriminatorOutput], list[DiscriminatorOutput]]:
+    """The outputs for the first and the second half of a batch of even size, per scale; views, no copies."""
 
     def half(index: int) -> list[DiscriminatorOutput]:
         return [
             DiscriminatorOutput(_halves(scale.logits)[index], [_halves(feature)[index] for feature in scale.features])
-            for scale in judged
+            for scale in output
         ]
 
     return half(0), half(1)

@@ -14,21 +14,23 @@ from pix2pix_lit.networks.layers.norm import Norm, make_norm
 
 
 class PatchGAN(nn.Module):
-    """Judges every patch of an image by itself: C64-C128-C256-C512 and a one-channel convolution for ``layers=3``.
+    """Classifies every patch of an image as real or fake.
+
+    C64-C128-C256-C512 and a one-channel convolution for ``layers=3``.
 
     Args:
         in_channels: channels of the input image.
-        target_channels: channels of the judged image.
-        conditional: whether the input is seen beside the judged image; if not, that image is judged alone (the
-            ablation "GAN" against "cGAN" of the paper's table 1).
+        target_channels: channels of the image to classify.
+        conditional: whether it sees the input beside the image; if not, the image alone (the ablation
+             "GAN" against "cGAN" of the paper's table 1).
         width: channels after the first convolution; they double per layer up to ``8 * width``.
         layers: stride-2 layers, 0 to 6, which set the receptive field: 1, 16, 34, 70, 142, 286 or 574 pixels.
-            0 is the PixelGAN, all of 1x1 convolutions.
+            0 is the PixelGAN, which has 1x1 convolutions only.
         norm: ``batch``, ``instance`` or ``none``; none on the first and the last convolution.
         spectral_norm: whether every convolution's weight is divided by its largest singular value (Miyato et al.
-            2018), by one power iteration a training pass.
-        activation_checkpointing: whether training computes the activations of every block again in the backward pass
-            instead of keeping them (Chen et al. 2016): less memory, more time, the same numbers.
+            2018), by one power iteration per training pass.
+        activation_checkpointing: recompute the activations of every block in the backward pass instead of storing
+            them (Chen et al. 2016): less memory, more time, the same numbers.
 
     Raises:
         UserError: for another number of ``layers`` or an unknown ``norm``.
@@ -50,9 +52,9 @@ class PatchGAN(nn.Module):
             raise UserError(f"layers is {layers}; a PatchGAN has 0 to 6 stride-2 layers")
         self.conditional = conditional
         self.activation_checkpointing = activation_checkpointing
-        self.smallest_side = 3 * 2**layers if layers else 1  # what the two stride-1 convolutions leave a logit of
+        self.smallest_side = 3 * 2**layers if layers else 1  # leaves one logit after the two stride-1 convolutions
 
-        # (kernel, stride, out channels) of each convolution but the last
+        # (kernel, stride, out channels) of each convolution except the last
         if layers == 0:
             plan = [(1, 1, width), (1, 1, 2 * width)]
         else:
@@ -86,10 +88,10 @@ class PatchGAN(nn.Module):
         return field
 
     def forward(self, input: Tensor, image: Tensor) -> list[DiscriminatorOutput]:
-        """Judge a batch of images.
+        """Classify a batch of images.
 
         Args:
-            input: (N, in_channels, H, W) float in [-1, 1], what the generator saw; ignored if unconditional.
+            input: (N, in_channels, H, W) float in [-1, 1], what the generator was given; ignored if unconditional.
             image: (N, target_channels, H, W) float in [-1, 1], the real target or the generator's fake.
 
         Returns:
@@ -101,7 +103,7 @@ class PatchGAN(nn.Module):
         height, width = image.shape[-2:]
         if min(height, width) < self.smallest_side:
             raise UserError(
-                f"the image is {height}x{width} (height x width); this PatchGAN judges images of at least "
+                f"the image is {height}x{width} (height x width); this PatchGAN takes images of at least "
                 f"{self.smallest_side}x{self.smallest_side}: use larger images or set fewer model.discriminator.layers"
             )
         x = torch.cat([input, image], dim=1) if self.conditional else image
@@ -115,7 +117,7 @@ class PatchGAN(nn.Module):
         if not self.activation_checkpointing:
             return block(x)
         conv, norm, activation = cast(tuple[nn.Conv2d, nn.Module, nn.Module], tuple(block.children()))
-        weight = conv.weight  # out here, since a spectral norm moves on with every look at it
+        weight = conv.weight  # outside of run: every access is one power iteration of a spectral norm
 
         def run(x: Tensor) -> Tensor:
             return activation(norm(F.conv2d(x, weight, conv.bias, conv.stride, conv.padding)))

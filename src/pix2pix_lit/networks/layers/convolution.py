@@ -1,19 +1,19 @@
-"""The 4x4 convolutions of stride 2 that halve and double maps, and how small maps pass through them on a CPU."""
+"""4x4 convolutions of stride 2, down and up, with a faster path for small maps on CPUs."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 MOST_POSITIONS = 256
-"""Up to here, weights are most of what a convolution reads, and one matrix product is faster (benchmarks/README.md)."""
+"""Output positions up to which reading weights dominates, and one matrix product is faster (benchmarks/README.md)."""
 
 
 class DownConvolution(nn.Conv2d):
-    """4x4, stride 2, padding 1: (N, C, H, W) -> (N, C', H/2, W/2), a ``Conv2d`` for all but speed.
+    """4x4, stride 2, padding 1: (N, C, H, W) -> (N, C', H/2, W/2), as ``Conv2d``, but faster on small maps.
 
     Args:
         in_channels: C.
         out_channels: C'.
-        bias: whether it adds one.
+        bias: whether to add one.
     """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool) -> None:
@@ -28,12 +28,13 @@ class DownConvolution(nn.Conv2d):
 
 
 class UpConvolution(nn.ConvTranspose2d):
-    """4x4, stride 2, padding 1: (N, C, H, W) -> (N, C', 2H, 2W), a ``ConvTranspose2d`` for all but speed.
+    """4x4, stride 2, padding 1: (N, C, H, W) -> (N, C', 2H, 2W), as
+    ``ConvTranspose2d``, but faster on small maps.
 
     Args:
         in_channels: C.
         out_channels: C'.
-        bias: whether it adds one.
+        bias: whether to add one.
     """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool) -> None:

@@ -17,7 +17,7 @@ def initialize(network: nn.Module, kind: Initialization = "normal", gain: float 
     Args:
         network: the module to initialise.
         kind: ``normal`` is N(0, gain) (Isola et al. 2017, section 6.2), ``xavier`` and ``orthogonal`` scale by
-            ``gain``, ``kaiming`` is for a ReLU fan-in and has no gain.
+            ``gain``, ``kaiming`` is He initialisation by fan-in for ReLU and has no gain.
         gain: standard deviation (``normal``) or factor. Norm scales are drawn from N(1, ``gain``) for every kind,
             as in the reference implementation.
 
@@ -46,7 +46,7 @@ def initialize(network: nn.Module, kind: Initialization = "normal", gain: float 
 
 
 def _learnt_weight(module: nn.Module) -> Tensor:
-    """The parameter itself where ``weight`` is computed from one, as by a spectral norm."""
+    """The parameter that ``weight`` is computed from, where a spectral norm does so."""
     if is_parametrized(module, "weight"):
         return module.parametrizations.weight.original  # type: ignore[union-attr, return-value]
     return module.weight  # type: ignore[return-value]
@@ -54,7 +54,7 @@ def _learnt_weight(module: nn.Module) -> Tensor:
 
 @torch.no_grad()
 def _settle(module: nn.Module) -> None:
-    """Let a spectral norm find the new weight's largest singular value: every look at ``weight`` is one iteration."""
+    """Converge a spectral norm to the new weight: every access to ``weight`` is one power iteration."""
     if is_parametrized(module, "weight"):
-        for _ in range(15):  # as many as torch.nn.utils.parametrizations.spectral_norm makes at its start
+        for _ in range(15):  # as torch.nn.utils.parametrizations.spectral_norm does initially
             _ = module.weight

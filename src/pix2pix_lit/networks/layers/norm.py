@@ -1,4 +1,4 @@
-"""Normalisation layers: whose statistics they take in training, and how they behave once it is over."""
+"""Normalisation layers: which images their statistics are of, in training and at inference."""
 
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -16,18 +16,18 @@ Norm = Literal["batch", "instance", "none"]
 InferenceStatistics = Literal["per_image", "running"]
 
 _LARGE = 32 * 32
-"""Pixels of a map from which on group_norm, a group for each channel, is faster (benchmarks/README.md)."""
+"""Pixels per map from which group_norm, one group per channel, is faster (benchmarks/README.md)."""
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm that, in eval mode, can keep using statistics of the images themselves.
+    """BatchNorm that can use the statistics of the image itself in eval mode.
 
     Isola et al. 2017, section 3.4: at test time "we apply batch normalization using the statistics of the test
-    batch", with batch size 1. Taken per image instead of per batch this is InstanceNorm with BatchNorm's learnt
-    scale and shift, so the result for an image does not depend on its neighbours in the batch.
+    batch", with batch size 1. Per image instead of per batch, this is InstanceNorm with BatchNorm's learnt scale and
+    shift, and the result for an image does not depend on the rest of its batch.
 
-    In training it is plain BatchNorm, until ``statistics_of_parts``, ``frozen_running_statistics`` or
-    ``synchronise_statistics`` says otherwise.
+    In training it is plain BatchNorm, unless changed by ``statistics_of_parts``, ``frozen_running_statistics`` or
+    ``synchronise_statistics``.
 
     Args:
         channels: number of channels C of the (N, C, H, W) input.
@@ -55,7 +55,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     def _normalise(self, input: Tensor) -> Tensor:
         if self.updates_running_statistics:
             return super().forward(input)
-        # Copies are updated and dropped. To give none would keep other tensors for the backward pass than the usual
+        # Updates copies, which are dropped. Passing None would save other tensors for the backward pass than the usual
         # call does, which torch.utils.checkpoint refuses.
         mean, variance = (None if kept is None else kept.clone() for kept in (self.running_mean, self.running_var))
         return F.batch_norm(input, mean, variance, self.weight, self.bias, training=True, eps=self.eps)
@@ -94,20 +94,21 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
 
 def _normalise_each_image(input: Tensor, scale: Tensor | None, shift: Tensor | None, epsilon: float) -> Tensor:
-    """Every channel of every image by its own mean and variance; large maps on CPUs the way that keeps channels last.
+    """Normalise every channel of every image by its own mean and variance.
 
-    ``instance_norm`` brings channels first, which takes several times as long as the norm itself.
+    Large maps on CPUs use ``group_norm``: ``instance_norm`` converts channels_last to contiguous memory, which takes
+    several times as long as the norm itself.
     """
     is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # for any size and device
     if not is_traced and input.device.type == "cpu" and input.shape[2] * input.shape[3] >= _LARGE:
-        # It takes variances as E[x^2] - E[x]^2, which cancels in float32 where the mean is large.
+        # It computes variances as E[x^2] - E[x]^2, which cancels in float32 where the mean is large.
         means = input.permute(0, 2, 3, 1).flatten(1, 2).mean(1)
         return F.group_norm(input - means[..., None, None], input.shape[1], scale, shift, epsilon)
     return F.instance_norm(input, weight=scale, bias=shift, eps=epsilon)
 
 
 class _Settings(AbstractContextManager[None]):
-    """How BatchNorm layers behave in training within; may be entered again and again."""
+    """Training behaviour of BatchNorm layers within the context; can be entered repeatedly."""
 
     def __init__(self, settings: list[tuple[BatchNorm2d, int, bool]]) -> None:
         self.settings = settings
@@ -129,29 +130,29 @@ class _Settings(AbstractContextManager[None]):
 
 
 def statistics_of_parts(network: nn.Module, parts: int) -> AbstractContextManager[None]:
-    """Within: BatchNorm in training mode treats a batch as ``parts`` equal batches passed one after the other.
+    """Within: BatchNorm in training mode treats a batch as ``parts`` equal batches, one after the other.
 
-    So can fakes and reals be judged in one pass and be normalised each by themselves, as in the reference
-    implementation. Outputs, gradients and running statistics are those of separate passes.
+    Fakes and reals then share one pass and are still normalised separately, as in the reference implementation.
+    Outputs, gradients and running statistics are those of separate passes.
 
     Args:
-        network: whose ``BatchNorm2d`` layers are meant.
-        parts: number of parts; must divide the batch size, or the pass raises a RuntimeError.
+        network: its ``BatchNorm2d`` layers are affected.
+        parts: must divide the batch size, or the pass raises a RuntimeError.
     """
     return _Settings([(layer, parts, layer.updates_running_statistics) for layer in _batch_norms(network)])
 
 
 def frozen_running_statistics(network: nn.Module) -> AbstractContextManager[None]:
-    """Within: training-mode passes leave the running statistics of the ``BatchNorm2d`` layers as they are."""
+    """Within: training-mode passes do not update the running statistics of ``BatchNorm2d`` layers."""
     return _Settings([(layer, layer.parts, False) for layer in _batch_norms(network)])
 
 
 def synchronise_statistics(network: nn.Module) -> None:
-    """From now on, ``BatchNorm2d`` layers in training mode take their statistics over all processes.
+    """Make ``BatchNorm2d`` layers take their training statistics over all processes, from now on.
 
-    With gradients of parameters averaged over processes, training then equals that of one process with the combined
-    batch. Every process must pass a batch of the same shape, at the same moment. Works on any device that
-    ``torch.distributed`` communicates for, CPUs too; changes nothing while there is one process.
+    If gradients of parameters are averaged over processes, training then equals that of one process with the combined
+    batch. All processes must pass batches of the same shape together. Works on every device that
+    ``torch.distributed`` supports, CPUs too; changes nothing for a single process.
     """
     for layer in _batch_norms(network):
         layer.is_synchronised = True
@@ -161,7 +162,7 @@ def make_norm(kind: Norm, channels: int, inference: InferenceStatistics = "per_i
     """The layer called ``kind`` for (N, ``channels``, H, W) inputs.
 
     ``batch`` learns a scale and a shift, ``instance`` learns none (as the reference implementation), ``none`` is
-    the identity. ``inference`` is what BatchNorm does in eval mode and means nothing to the others.
+    the identity. ``inference`` is BatchNorm's behaviour in eval mode; the others ignore it.
 
     Raises:
         UserError: for an unknown ``kind`` or ``inference``.
@@ -182,7 +183,7 @@ def _batch_norms(network: nn.Module) -> list[BatchNorm2d]:
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """Every process gets the sum; the gradient of a summand is the sum of what the processes make of it.
+    """Sum over processes, for all of them; the gradient of a summand is the sum of all processes' gradients.
 
     ``torch.distributed.nn.functional.all_reduce`` does the same, but is deprecated without a public successor.
     """

@@ -1,0 +1,30 @@
+"""A small training run."""
+
+import lightning as L
+import pytest
+from hydra.utils import instantiate
+
+from pix2pix_lit.callbacks import StepSeed
+
+
+@pytest.fixture
+def fit(compose_train):
+    """Train a small model as these overrides say; returns model and trainer."""
+
+    def fit_model(*overrides, callbacks=(), ckpt_path=None, **options):
+        config = compose_train(*overrides)
+        L.seed_everything(config.seed, verbose=False)
+        model = instantiate(config.model, _recursive_=False, _convert_="all")
+        trainer = L.Trainer(
+            **{"max_steps": 3, "enable_checkpointing": False, "accelerator": "cpu"} | options,
+            logger=False,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            callbacks=[StepSeed(seed=0), *callbacks],
+        )
+        trainer.fit(model, instantiate(config.data, _convert_="all"), ckpt_path=ckpt_path, weights_only=True)
+        return model, trainer
+
+    return fit_model

@@ -1,0 +1,48 @@
+"""Batches processed in parts."""
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from pix2pix_lit.errors import UserError
+
+from .watch import assert_equal_weights
+
+
+@pytest.mark.parametrize("norm", ["none", "instance"])
+@pytest.mark.parametrize("parts", [2, 4, 3])
+def test_micro_batches_add_up_to_the_whole_batch(fit, norm, parts):
+    overrides = [
+        f"model.generator.norm={norm}",
+        f"model.discriminator.norm={norm}",
+        "model.generator.dropout=0",
+        "data.batch_size=4",
+        "model.feature_matching.weight=10",
+    ]
+    whole, _ = fit(*overrides, precision="64-true")
+    divided, _ = fit(*overrides, f"model.micro_batches={parts}", precision="64-true")
+    assert_equal_weights(divided.state_dict(), whole.state_dict(), atol=1e-9)
+
+
+def test_micro_batches_draw_the_fake_that_the_discriminator_saw_again_and_count_its_statistics_once(fit):
+    class Keep(Callback):
+        def __init__(self):
+            self.fakes, self.counts = [], []
+
+        def on_train_start(self, trainer, pl_module):
+            pl_module.generator.register_forward_hook(lambda module, args, fake: self.fakes.append(fake.detach()))
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            self.counts.append(pl_module.generator.decoder[0].norm.num_batches_tracked.item())
+
+    keep = Keep()
+    fit("data.batch_size=4", "model.micro_batches=2", callbacks=[keep], max_steps=2, limit_val_batches=0)
+    for first, second, again_first, again_second in (keep.fakes[:4], keep.fakes[4:8]):
+        assert torch.equal(first, again_first)
+        assert torch.equal(second, again_second)
+    assert keep.counts == [2, 4]
+
+
+def test_more_micro_batches_than_images_are_refused(fit):
+    with pytest.raises(UserError, match="model.micro_batches=3 cannot divide a batch of 2"):
+        fit("model.micro_batches=3")
