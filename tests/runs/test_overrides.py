@@ -64,3 +64,15 @@ def test_what_hydra_takes_is_taken(words):
 def test_a_command_with_few_keys_names_them_all():
     with pytest.raises(UserError, match="there is no key checkpoint; expected one of ckpt, input, output, "):
         compose("predict", "checkpoint=x")
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "now"),
+    [
+        ("predict", "sheets=true", "grids"),
+        ("train", "model.discriminator.recompute=true", "model.discriminator.activation_checkpointing"),
+    ],
+)
+def test_a_key_that_was_renamed_is_answered_with_its_name_now(command, word, now):
+    with pytest.raises(UserError, match=rf"there is no key {word.partition('=')[0]}: did you mean {now}\?"):
+        compose(command, word)

@@ -27,6 +27,8 @@ OURS_INSTEAD = {
     "trainer.reload_dataloaders_every_n_epochs": "leave it out: pairs are read again in every epoch",
 }
 """What Lightning's Trainer knows but cannot do with two optimizers, and which keys do it here."""
+RENAMED = {"sheets": "grids", "boundaries": "instance_edges", "recompute": "activation_checkpointing"}
+"""Last part of a key in 0.1.0 -> its name now, which no similarity of the two would suggest."""
 WITHOUT_EFFECT = frozenset(
     {
         "data.root",
@@ -160,7 +162,10 @@ def _check_key(override: Override, known: Sequence[str], groups: Sequence[str]) 
     key = override.key_or_group
     if override.is_add() or override.is_force_add() or key in known or "/" in key:
         return
-    parent = key.rpartition(".")[0]
+    parent, dot, name = key.rpartition(".")
+    renamed = f"{parent}{dot}{RENAMED.get(name)}"
+    if renamed in known:
+        raise UserError(f"there is no key {key}: did you mean {renamed}?")
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
     # The settings that HParams shows are those of other keys.
     ours = [name for name in known if "hydra" not in name and not name.startswith("callbacks.hparams.")]
