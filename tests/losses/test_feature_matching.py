@@ -35,7 +35,7 @@ def test_features_in_half_precision_are_compared_in_float32():
     torch.testing.assert_close(value, (fake.float() - real.float()).abs().mean())
 
 
-def test_other_judges_are_a_defect():
+def test_outputs_of_different_numbers_of_scales_are_refused():
     one = output(torch.zeros(1, 1, 2, 2))
     with pytest.raises(ValueError, match="zip"):
         FeatureMatchingLoss(1)([one], [one, one])

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
         state = {key: torch.empty(shape) for key, shape in shapes.items()}
         for value in state.values():
             value.normal_(0, (2 / value[0].numel()) ** 0.5 if value.ndim == 4 else 0.1)  # keeps the signal's size
-        state["more"] = torch.zeros(1)  # whole files have more, which is not looked at
+        state["more"] = torch.zeros(1)  # real files have more, which is ignored
         torch.save(state, cache / name)
     return cache
 

@@ -17,7 +17,7 @@ def shown(pool, *numbers):
     input, fake = pool(*pairs(*numbers))
     assert input.shape == (len(numbers), 2, 3, 3)
     assert fake.shape == (len(numbers), 1, 3, 3)
-    assert torch.equal(input[:, :1], -fake)  # still the input that it was painted from
+    assert torch.equal(input[:, :1], -fake)  # still the input that it was generated from
     return input[:, 0, 0, 0].int().tolist()
 
 

@@ -83,12 +83,12 @@ METHODS = {
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_with_this_method_learns_and_resumes_exactly(fit, tmp_path, save_at, method):
     save, watch = save_at(3, tmp_path / "a.ckpt"), Watch()
-    whole, _ = fit(*METHODS[method], callbacks=[save, watch], max_steps=6, max_epochs=3)
+    uninterrupted, _ = fit(*METHODS[method], callbacks=[save, watch], max_steps=6, max_epochs=3)
     assert all(np.isfinite(list(losses.values())).all() for losses in watch.losses)
     assert watch.moved(1, "generator")
     assert watch.moved(0, "discriminator")
     resumed, _ = fit(*METHODS[method], ckpt_path=tmp_path / "a.ckpt", max_steps=6, max_epochs=3)
-    assert_equal_weights(resumed.state_dict(), whole.state_dict())
+    assert_equal_weights(resumed.state_dict(), uninterrupted.state_dict())
 
 
 def test_compiled_networks_keep_their_names_and_follow_the_same_maths(fit, monkeypatch):

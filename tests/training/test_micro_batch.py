@@ -11,7 +11,7 @@ from .watch import assert_equal_weights
 
 @pytest.mark.parametrize("norm", ["none", "instance"])
 @pytest.mark.parametrize("parts", [2, 4, 3])
-def test_micro_batches_add_up_to_the_whole_batch(fit, norm, parts):
+def test_micro_batches_add_up_to_the_full_batch(fit, norm, parts):
     overrides = [
         f"model.generator.norm={norm}",
         f"model.discriminator.norm={norm}",
@@ -19,12 +19,12 @@ def test_micro_batches_add_up_to_the_whole_batch(fit, norm, parts):
         "data.batch_size=4",
         "model.feature_matching.weight=10",
     ]
-    whole, _ = fit(*overrides, precision="64-true")
+    full, _ = fit(*overrides, precision="64-true")
     divided, _ = fit(*overrides, f"model.micro_batches={parts}", precision="64-true")
-    assert_equal_weights(divided.state_dict(), whole.state_dict(), atol=1e-9)
+    assert_equal_weights(divided.state_dict(), full.state_dict(), atol=1e-9)
 
 
-def test_micro_batches_draw_the_fake_that_the_discriminator_saw_again_and_count_its_statistics_once(fit):
+def test_micro_batches_regenerate_the_fake_that_the_discriminator_saw_and_update_statistics_once(fit):
     class Keep(Callback):
         def __init__(self):
             self.fakes, self.counts = [], []

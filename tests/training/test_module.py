@@ -276,22 +276,22 @@ def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_
         return model, fit(model, datamodule, callbacks, ckpt_path, max_epochs=2, num_sanity_val_steps=2)
 
     path = tmp_path / "last.ckpt"
-    whole, _ = run([save_at(step, path)])
+    uninterrupted, _ = run([save_at(step, path)])
 
-    def assert_goes_on_as_the_whole_run():
+    def assert_resumes_exactly():
         resumed, trainer = run([], path)
         assert trainer.global_step == 8
-        for name, value in whole.state_dict().items():
+        for name, value in uninterrupted.state_dict().items():
             assert torch.equal(resumed.state_dict()[name], value), name
 
-    assert_goes_on_as_the_whole_run()
+    assert_resumes_exactly()
 
     path.unlink()  # the same by Ctrl-C in the middle of that step
     former_handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit):
         run([InterruptWithin(step), GracefulStop(str(path))])
     assert signal.getsignal(signal.SIGINT) == former_handler
-    assert_goes_on_as_the_whole_run()
+    assert_resumes_exactly()
 
 
 def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
@@ -303,7 +303,7 @@ def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("model.generator_optimizer.lr=1.0", "model.generator_optimizer.lr is 1.0, but was 0.0002 .* the new value"),
         ("model.generator_optimizer.betas=[0.0,0.9]", "model.generator_optimizer.betas is .* the checkpoint's value"),
@@ -311,13 +311,13 @@ def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
         ("model.generator.dropout=0.1", "model.generator.dropout is 0.1, but was 0.5 .* the new value"),
     ],
 )
-def test_resuming_with_other_settings_is_told(compose_train, tmp_path, override, told, caplog):
+def test_resuming_with_other_settings_warns(compose_train, tmp_path, override, message, caplog):
     fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
     fit(*build(compose_train, override), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
     (warning,) = [
         record.getMessage() for record in caplog.records if record.name == "pix2pix_lit.training.resumed_state"
     ]
-    assert re.search(told, warning)
+    assert re.search(message, warning)
 
 
 def test_bf16_trains_and_validates_with_finite_numbers(compose_train):

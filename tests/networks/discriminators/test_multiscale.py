@@ -12,9 +12,9 @@ def test_each_scale_is_a_patchgan_of_the_image_at_half_the_resolution_of_the_one
     torch.manual_seed(0)
     discriminator = MultiScalePatchGAN(2, 3, width=4, layers=1, norm="instance", scales=3)
     input, image = torch.randn(2, 2, 33, 48), torch.randn(2, 3, 33, 48)
-    judged = discriminator(input, image)
-    assert len(judged) == 3
-    for scale, network in zip(judged, discriminator.discriminators, strict=True):
+    output = discriminator(input, image)
+    assert len(output) == 3
+    for scale, network in zip(output, discriminator.discriminators, strict=True):
         (expected,) = network(input, image)
         assert torch.equal(scale.logits, expected.logits)
         input, image = (F.avg_pool2d(x, 3, 2, 1, count_include_pad=False) for x in (input, image))
@@ -42,7 +42,7 @@ def test_networks_of_the_scales_are_built_as_asked_for_and_share_no_weights():
 
 
 @pytest.mark.parametrize("scales", [1, 2, 3])
-def test_images_from_the_smallest_side_on_are_judged_and_smaller_ones_refused(scales):
+def test_images_below_the_smallest_side_are_refused(scales):
     discriminator = MultiScalePatchGAN(width=2, layers=2, scales=scales)
     side = discriminator.smallest_side
     assert discriminator(*torch.zeros(2, 1, 3, side, side))[-1].logits.shape == (1, 1, 1, 1)
@@ -55,7 +55,7 @@ def test_no_scale_is_refused():
         MultiScalePatchGAN(scales=0)
 
 
-def test_judgements_of_a_batch_are_split_into_those_of_its_halves():
+def test_outputs_of_a_batch_are_split_into_its_halves():
     torch.manual_seed(0)
     discriminator = MultiScalePatchGAN(width=4, layers=1, norm="instance")
     input, image = torch.randn(2, 4, 3, 32, 32)

@@ -22,7 +22,7 @@ def test_parameter_count_of_the_70x70_equals_the_references():
 def test_receptive_field_is_what_the_gradient_of_one_logit_reaches(layers, field):
     discriminator = PatchGAN(1, 1, width=1, layers=layers, norm="none").double()
     for parameter in discriminator.parameters():
-        nn.init.constant_(parameter, 0.1)  # positive weights, so that no path cancels another
+        nn.init.constant_(parameter, 0.1)  # positive weights, no path cancels another
     side = max(64, field + 2 * 2**layers)
     image = torch.ones(1, 1, side, side, dtype=torch.float64, requires_grad=True)
     logits = logits_of(discriminator, torch.zeros_like(image), image)
@@ -65,7 +65,7 @@ def test_features_are_the_outputs_of_all_blocks_before_the_head():
 
 
 @pytest.mark.parametrize("layers", [0, 1, 3])
-def test_images_from_the_smallest_side_on_are_judged_and_smaller_ones_refused(layers):
+def test_images_below_the_smallest_side_are_refused(layers):
     discriminator = PatchGAN(width=2, layers=layers, norm="none" if layers == 0 else "batch")
     side = discriminator.smallest_side
     assert logits_of(discriminator, *torch.zeros(2, 1, 3, side, side)).shape == (1, 1, 1, 1)

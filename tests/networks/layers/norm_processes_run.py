@@ -21,7 +21,7 @@ def passed(rank: int, processes: int, parts: int, activation_checkpointing: bool
     network = PatchGAN(width=4, layers=2, activation_checkpointing=activation_checkpointing)
     synchronise_statistics(network)
     batch = 10 + torch.randn(2, 8, 3, 32, 32)
-    # a share of every part, as when fakes and reals of a rank's pairs are judged together
+    # a share of every part, as when fakes and reals of a rank's pairs share a batch
     input, image = batch.unflatten(1, (parts, processes, -1))[:, :, rank].flatten(1, 2)
     image.requires_grad_(True)
     with statistics_of_parts(network, parts):

@@ -78,10 +78,10 @@ def test_a_discriminators_gradients_statistics_and_singular_vectors_stay_the_sam
     first, second = torch.randn(2, 2, 4, 3, 32, 32)
     for discriminator in (plain, network):
         # two passes before one backward pass, the second as two parts: each is run again as it was run first
-        judged = discriminator(*first)
+        output = discriminator(*first)
         with statistics_of_parts(discriminator, 2):
-            judged += discriminator(*second)
-        sum(scale.logits.square().mean() + scale.features[0].mean() for scale in judged).backward()
+            output += discriminator(*second)
+        sum(scale.logits.square().mean() + scale.features[0].mean() for scale in output).backward()
     assert_same_state(plain, network)
 
 

@@ -33,7 +33,7 @@ def test_small_maps_get_the_output_and_gradients_of_torchs_own_layer(monkeypatch
     count, height, width = size
     x = torch.randn(count, 5, height, width).double().contiguous(memory_format=memory_format)
     with monkeypatch.context() as patch:
-        patch.setattr(theirs, "forward", None)  # so that this is no comparison of a layer with itself
+        patch.setattr(theirs, "forward", None)  # not a comparison of a layer with itself
         mine = passes(layer, x)
     for own, expected in zip(mine, passes(plain, x), strict=True):
         torch.testing.assert_close(own, expected, atol=1e-12, rtol=0)

@@ -77,7 +77,7 @@ def test_a_batch_that_parts_do_not_divide_is_refused():
         norm(torch.randn(3, 2, 4, 4))
 
 
-def test_outside_of_the_parts_the_batch_is_whole_again_even_after_an_error():
+def test_parts_end_with_their_context_even_after_an_error():
     norm, plain = BatchNorm2d(2), nn.BatchNorm2d(2)
     with pytest.raises(KeyError), statistics_of_parts(norm, 2):
         raise KeyError

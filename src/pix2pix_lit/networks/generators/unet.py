@@ -117,7 +117,7 @@ class UNetGenerator(nn.Module):
             raise UserError(f"dropout is {dropout}; expected a probability from 0 to 1")
         channels = [min(width * 2**level, width * 8) for level in range(depth)]
         # A convolution before a norm needs no bias. The reference has none on the un-normalised ones either when
-        # the norm is BatchNorm; kept, so that parameter counts and its weight files agree with ours.
+        # the norm is BatchNorm; we do the same: parameter counts and its weight files agree with ours.
         plain_bias = norm != "batch"
         normed_bias = norm == "none" or bias_before_norm
 
