@@ -152,7 +152,7 @@ def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         options = {"cwd": folder, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
         if fresh or sys.platform != "linux" or arguments[0] == "-I":
             return subprocess.Popen([sys.executable, *arguments], text=True, start_new_session=True, **options)
-        return server.popen(arguments, **options)
+        return server.popen(arguments, start_new_session=True, **options)
 
     yield start
     server.close()

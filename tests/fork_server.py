@@ -2,53 +2,63 @@
 
 ``ForkServer`` starts this file as a program. For each command that program forks a process with the wanted folder,
 environment and files, which runs the command as ``python`` would. Its parent becomes the process of the test, whose
-``subprocess.Popen`` handles it like any other.
+``subprocess.Popen`` handles it like any other. A run of several devices has a server of its own for the other ranks,
+which so need no imports either.
 """
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
 import os
 import pkgutil
 import random
+import re
 import runpy
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _LIBRARIES = ("lightning.pytorch", "torch.utils.tensorboard", "torchmetrics.image", "albumentations", "numpy", "hydra")
+_at_end: list[Callable[[], object]] = []
 
 
 class ForkServer:
-    """Starts commands of the package in processes that have everything imported."""
+    """Starts commands of the package in processes that have everything imported.
 
-    def __init__(self) -> None:
+    Args:
+        connection: to a server that runs; without one, it is started when it is first needed.
+    """
+
+    def __init__(self, connection: socket.socket | None = None) -> None:
+        self._connection = connection
         self._server: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     def popen(self, arguments: Sequence[str], **options: Any) -> "subprocess.Popen[str]":
-        """Run ``python ARGUMENTS`` in a session of its own.
+        """Run ``python ARGUMENTS``.
 
         Args:
             arguments: a script, ``-m MODULE`` or ``-c CODE``, and what follows.
-            options: of ``subprocess.Popen``: ``cwd``, ``env``, ``stdin``, ``stdout`` and ``stderr``.
+            options: of ``subprocess.Popen``.
         """
-        return _Forked(self, arguments, text=True, **options)
+        return _Forked(self, [sys.executable, *arguments], text=True, **options)
 
     def fork(self, request: dict[str, Any], files: list[int]) -> int:
-        """Have a command run with these files as standard input, output and error; returns the process id."""
+        """Have a command run with these open files; returns the process id."""
         with self._lock:
-            if self._server is None:
-                self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-                environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            if self._connection is None:
+                self._connection, theirs = socket.socketpair()
                 command = [sys.executable, __file__, str(theirs.fileno())]
+                environment = os.environ | {"OMP_NUM_THREADS": "1"}
                 with theirs:
                     self._server = subprocess.Popen(
                         command, env=environment, pass_fds=[theirs.fileno()], start_new_session=True
@@ -56,41 +66,58 @@ class ForkServer:
             message = json.dumps(request).encode()
             _adopt_orphans(True)
             try:
-                socket.send_fds(self._socket, [len(message).to_bytes(4)], files)
-                self._socket.sendall(message)
-                pid = int.from_bytes(_receive(self._socket, 4))
-                _receive(self._socket, 1)  # the process between has ended
+                socket.send_fds(self._connection, [len(message).to_bytes(4)], files)
+                self._connection.sendall(message)
+                pid = int.from_bytes(_receive(self._connection, 4))
+                _receive(self._connection, 1)  # the process between has ended
                 return pid
             finally:
                 _adopt_orphans(False)
 
     def close(self) -> None:
-        if self._server is not None:
-            self._socket.close()
+        if self._server is not None and self._connection is not None:
+            self._connection.shutdown(socket.SHUT_RDWR)
             self._server.wait()
 
 
-class _Forked(subprocess.Popen[str]):
+class _Forked(subprocess.Popen[Any]):
     def __init__(self, server: ForkServer, arguments: Sequence[str], **options: Any) -> None:
         self._fork_server = server
         super().__init__(arguments, **options)
 
-    def _execute_child(  # type: ignore[override]
-        self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
-        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *rest,
-    ):  # fmt: skip
-        """Start the process: the one step of ``subprocess.Popen`` that is another here."""
-        try:
-            files = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]
-            request = {"arguments": args, "cwd": os.fspath(cwd), "env": {**env}}
-            self.pid = self._fork_server.fork(request, files)
-            self._child_created = True
-        finally:
-            self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+    def _execute_child(self, *arguments):
+        _execute_child(self._fork_server, self, *arguments)
+
+
+def _execute_child(
+    server, process, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
+    p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, restore_signals, gid, gids, uid, umask, start_new_session,
+    *rest,
+):  # fmt: skip
+    """Start a process: the one step of ``subprocess.Popen`` that is another here."""
+    try:
+        files = {0: p2cread, 1: c2pwrite, 2: errwrite} | {file: file for file in pass_fds}
+        files = {target: target if file == -1 else file for target, file in files.items()}
+        request = {
+            "arguments": args[1:],
+            "cwd": os.fspath(cwd or "."),
+            "env": {**(os.environ if env is None else env)},
+            "files": [*files],
+            "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
+            "new_session": start_new_session,
+        }
+        process.pid = server.fork(request, [*files.values()])
+        process._child_created = True
+    finally:
+        process._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
 
 
 def _adopt_orphans(adopt: bool) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0):
+    _prctl(_PR_SET_CHILD_SUBREAPER, int(adopt))
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
@@ -122,20 +149,25 @@ def _import_all() -> None:
 def _serve(connection: socket.socket) -> list[str]:
     """Fork a process for every request; returns in these processes alone, with what they shall run."""
     while True:
-        length, files, _, _ = socket.recv_fds(connection, 4, 3)
+        length, files, _, _ = socket.recv_fds(connection, 4, 64)
         if not length:
             os._exit(0)
         request = json.loads(_receive(connection, int.from_bytes(length)))
-        between = os.fork()  # ends at once, so that the process of the tests becomes the parent of its own child
+        between = os.fork()  # ends at once, so that the process that asked becomes the parent of its own child
         if between == 0:
             if pid := os.fork():
                 connection.sendall(pid.to_bytes(4))
                 os._exit(0)
             connection.close()
-            os.setsid()
-            for target, file in enumerate(files):
+            if request["new_session"]:
+                os.setsid()
+            files = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 200) for file in files]  # out of the way
+            for target, file in zip(request["files"], files, strict=True):
                 os.dup2(file, target)
-                os.close(file)
+            os.closerange(200, 264)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])
             os.environ.clear()
             os.environ.update(request["env"])
             os.chdir(request["cwd"])
@@ -144,6 +176,38 @@ def _serve(connection: socket.socket) -> list[str]:
             os.close(file)
         os.waitpid(between, 0)
         connection.sendall(b"\0")
+
+
+def _serve_ranks(command: list[str]) -> list[str]:
+    """Make Python processes that this process starts, for its other devices, forks of what it is now.
+
+    Returns in this process with its command, and in each such process with the other's.
+    """
+    connection, theirs = socket.socketpair()
+    server_id = os.fork()
+    if server_id == 0:
+        connection.close()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        for number in (signal.SIGINT, signal.SIGTERM):  # which may be sent to the whole group
+            signal.signal(number, signal.SIG_IGN)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for file in range(3):  # else who reads the output would wait for the server, too
+            os.dup2(nothing, file)
+        return _serve(theirs)
+    theirs.close()
+    server, start_fresh = ForkServer(connection), subprocess.Popen._execute_child
+
+    def start(process, args, *rest):
+        is_python = not isinstance(args, str) and args[0] == sys.executable and _is_command(args[1])
+        _execute_child(server, process, args, *rest) if is_python else start_fresh(process, args, *rest)
+
+    subprocess.Popen._execute_child = start
+    _at_end.append(lambda: (os.kill(server_id, signal.SIGKILL), os.waitpid(server_id, 0)))
+    return command
+
+
+def _is_command(argument: str) -> bool:
+    return argument in ("-m", "-c") or not argument.startswith("-")
 
 
 def _run(arguments: list[str]) -> None:
@@ -179,6 +243,8 @@ def _end(code: object) -> NoReturn:
         code = 1
     threading._shutdown()  # waits for threads, as at any other end
     atexit._run_exitfuncs()
+    for work in _at_end:
+        work()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit((code or 0) & 0xFF)
@@ -191,6 +257,8 @@ if __name__ == "__main__":
     _import_all()
     gc.freeze()  # or the first collection in each process copies all pages
     command = _serve(given)
+    if any(re.search("devices=[2-9]", argument) for argument in command):
+        command = _serve_ranks(command)
     try:
         _run(command)
     except SystemExit as end:

@@ -1,6 +1,6 @@
 """Trains and saves the final state of each rank; test_ddp.py runs it.
 
-Usage: python ddp_run.py FOLDER DEVICES OVERRIDE...
+Usage: python ddp_run.py FOLDER devices=NUMBER OVERRIDE...
 """
 
 import sys
@@ -66,4 +66,4 @@ def run(folder: Path, devices: int, overrides: list[str]) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    run(Path(sys.argv[1]), int(sys.argv[2].removeprefix("devices=")), sys.argv[3:])

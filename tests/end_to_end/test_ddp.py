@@ -15,7 +15,7 @@ def run(tmp_path, run_python):
     def run_devices(name, devices, *overrides):
         folder = tmp_path / name
         folder.mkdir()
-        run_python(folder, str(SCRIPT), str(folder), str(devices), *overrides)
+        run_python(folder, str(SCRIPT), str(folder), f"devices={devices}", *overrides)
         return [torch.load(folder / f"rank{rank}.pt") for rank in range(devices)]
 
     return run_devices

@@ -274,7 +274,7 @@ def test_exported_files_translate_like_their_checkpoints(tmp_path, checkpoint, r
     assert [status for status, _ in exported] == [0, 0]
     assert json.loads((tmp_path / "a (1), b.safetensors.json").read_text())["license"] == "MIT, by me"
     predicted = run_together(
-        tmp_path, *(["predict", f"ckpt={target}", "input=in", f"output={target}.out"] for _, target in pairs)
+        *(["predict", f"ckpt={target}", "input=in", f"output={target}.out"] for _, target in pairs)
     )
     assert [status for status, _ in predicted] == [0, 0]
     image = read_image(tmp_path / "in/0/000.png")
