@@ -137,9 +137,7 @@ def _import_all() -> None:
         importlib.import_module(name)
     for module in pkgutil.walk_packages(pix2pix_lit.__path__, "pix2pix_lit."):
         # What writes exports and studies imports libraries that start threads.
-        if not module.name.startswith(("pix2pix_lit.export.", "pix2pix_lit.sweep")) and not module.name.endswith(
-            "__main__"
-        ):
+        if not module.name.startswith(("pix2pix_lit.export.", "pix2pix_lit.sweep")) and "__main__" not in module.name:
             with suppress(ImportError):  # of an optional package
                 importlib.import_module(module.name)
     if len(os.listdir("/proc/self/task")) > 1:
@@ -217,9 +215,9 @@ def _run(arguments: list[str]) -> None:
     for name, file, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         former = getattr(sys, name)  # which believes that it is the server's file, such as one that can seek
         stream = open(file, mode, encoding=former.encoding, errors=former.errors, closefd=False)  # noqa: SIM115
+        stream.reconfigure(line_buffering=former.line_buffering, write_through=former.write_through)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    sys.stderr.reconfigure(line_buffering=former.line_buffering, write_through=former.write_through)
     random.seed()
     np.random.seed()  # noqa: NPY002
     kind, *rest = arguments

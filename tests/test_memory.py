@@ -37,11 +37,13 @@ def fresh_pages_of_a_repeated_step(setting: str) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
 
 
+@pytest.mark.slow
 @needs_glibc
 def test_a_step_gets_the_pages_that_the_one_before_freed() -> None:
     assert fresh_pages_of_a_repeated_step("keep") < PAGES_OF_A_STEP / 4
 
 
+@pytest.mark.slow
 @needs_glibc
 def test_without_it_every_step_gets_fresh_pages() -> None:
     # These would be 512 times fewer where all pages are large.

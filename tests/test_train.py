@@ -74,6 +74,7 @@ def test_no_more_processes_than_cores_are_started(compose_train, devices):
         train(compose_train("trainer=cpu", f"trainer.devices={devices}"))
 
 
+@pytest.mark.slow
 def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train, tmp_path, result, caplog):
     caplog.set_level("INFO")
     config = compose_train("trainer.max_epochs=2")
@@ -166,6 +167,7 @@ def test_an_interrupted_run_leaves_that_and_how_far_it_was(compose_train, result
     assert result()["value"] == result()["metrics"]["val/l1"]  # of the first epoch
 
 
+@pytest.mark.slow
 def test_a_cache_made_or_found_changes_no_run(compose_train, tmp_path):
     runs = []
     for cache in ("none", "ram", "disk", "disk"):
@@ -189,6 +191,7 @@ def test_too_little_room_for_checkpoints_is_said_before_the_first_batch(compose_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_warm_start_is_for_new_runs_alone(compose_train, tmp_path):
     train(compose_train("trainer.max_epochs=1"))
     weights = tmp_path / "first.ckpt"

@@ -53,6 +53,7 @@ def callbacks(folder, *others, every_n_steps=0):
     return [best, LastCheckpoint(last, every_n_steps), *others, GracefulStop(last)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_stopped_in_any_step_goes_on_as_the_uninterrupted_one(fit, tmp_path, kind):
     options = KINDS[kind]

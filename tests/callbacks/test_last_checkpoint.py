@@ -14,6 +14,7 @@ def callbacks(folder, *others, every_n_steps=0):
     return [BestCheckpoint(str(folder), "val/l1"), LastCheckpoint(str(folder / "last.ckpt"), every_n_steps), *others]
 
 
+@pytest.mark.slow
 def test_regular_checkpoints_go_on_as_the_uninterrupted_run(fit, tmp_path):
     class Copy(L.Callback):
         """Keeps every version of last.ckpt, by the number of validations before."""

@@ -88,6 +88,7 @@ def folders(tmp_path: Path, streets: dict[str, list[Images]]) -> Folders:
     return Folders(tmp_path, streets)
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_clean_pairs(folders):
     report, message = folders.audit()
     assert found(report) == {}
@@ -104,6 +105,7 @@ def test_nothing_is_found_in_clean_pairs(folders):
     assert train["off_palette"] == {"b": {"0": 0, "5": 0, "10": 0, "20": 0, "40": 0}}
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_streets(tmp_path):
     report, message = run_audit(
         tmp_path, "data=streets", "data.source.train_length=30", "data.source.val_length=10", "data.source.seed=2"

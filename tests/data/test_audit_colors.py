@@ -54,6 +54,7 @@ def run_audit(root: Path, *overrides: str) -> list[dict[str, Any]]:
     return [finding for finding in report["findings"] if finding["check"] == "off the palette"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [None, 95, 80], ids=["PNG", "JPEG 95", "JPEG 80"])
 def test_another_palette_is_told_and_the_colours_that_are_there_are_offered(tmp_path, quality):
     write_pairs(tmp_path, PALETTES["facades"], quality)

@@ -143,6 +143,7 @@ def _build(folder: str, seconds: float) -> None:
     cache_on_disk(pairs(seconds=seconds), Path(folder), 0, "train")
 
 
+@pytest.mark.slow
 def test_a_killed_build_leaves_nothing_that_counts(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=_build, args=(str(tmp_path), 0.05))
     process.start()

@@ -470,6 +470,7 @@ def test_a_killed_download_is_resumed(server, root, processes, hurry):
     assert left_beside(root) == [".facades.lock", "facades.archive.json"]
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_unpacking_leaves_no_partial_data_set(server, root, processes, hurry):
     files = {f"train/{i}.jpg": b"%d" % i for i in range(6000)}
     server.body = facades(files)
@@ -578,6 +579,7 @@ def test_every_archive_has_the_name_of_its_config_and_its_folder(name):
     assert bool(archive.license) == (name == "cityscapes")
 
 
+@pytest.mark.slow
 def test_the_command_makes_pairs_that_can_be_read_and_no_other_folder(server, tmp_path, run_python):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 16, 3), np.uint8)
     buffer = io.BytesIO()

@@ -310,6 +310,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.slow
 @LINUX
 def test_headers_that_lie_about_sizes_take_no_memory(tmp_path):
     contents = liars()

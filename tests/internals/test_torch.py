@@ -50,6 +50,7 @@ def test_ahead_of_time_compilation_takes_path_and_metadata(monkeypatch):
     assert torch._inductor.config.aot_inductor.metadata == {}
 
 
+@pytest.mark.slow
 def test_a_compiled_package_that_there_is_not_cannot_be_loaded(tmp_path):
     with pytest.raises(RuntimeError):
         load_ahead_of_time(str(tmp_path / "x.pt2"))

@@ -146,6 +146,7 @@ def test_images_from_the_smallest_side_on_are_compared_and_smaller_ones_refused(
         loss(*images[..., : side - 1])
 
 
+@pytest.mark.slow
 def test_bfloat16_autocast_gives_nearly_the_same_and_float32(build, images):
     for kind in KINDS:
         loss = build(kind)

@@ -58,6 +58,7 @@ def test_path_values_arrive_as_the_shell_gave_them(predict_configs, name):
     assert composed([f"input={name}"]).input == name
 
 
+@pytest.mark.slow
 def test_random_file_names_arrive_unchanged(predict_configs):
     rng = random.Random(0)
     for _ in range(100):

@@ -87,6 +87,7 @@ print(json.dumps([said, [*sys.modules]]))
 """
 
 
+@pytest.mark.slow
 def test_usage_help_and_missing_keys_are_answered_without_torch(run_python, tmp_path):
     printed = run_python(tmp_path, "-c", PROGRAM, json.dumps([COMMANDS, [*ANSWERS]]), fresh=True)
     said, modules = json.loads(printed.splitlines()[-1])

@@ -41,6 +41,7 @@ class NotePairs(L.Callback):
 QUIET = ("trainer=cpu", "callbacks.progress_bar=null", "+trainer.enable_progress_bar=false")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -87,12 +88,14 @@ def check_run_of_two(tmp_path):
 COMMON = (*QUIET, "trainer.max_epochs=1", "data.source.val_length=3", "data.val_batch_size=1")
 
 
+@pytest.mark.slow
 def test_torchrun_makes_one_run(run_python, tiny_overrides, note_pairs, tmp_path):
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pix2pix_lit.train")
     run_python(tmp_path, *torchrun, *tiny_overrides, *COMMON, *note_pairs, "trainer.devices=2")
     check_run_of_two(tmp_path)
 
 
+@pytest.mark.slow
 def test_two_machines_make_one_run(run_python, tiny_overrides, note_pairs, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -113,6 +116,7 @@ def test_two_machines_make_one_run(run_python, tiny_overrides, note_pairs, tmp_p
     assert not re.search(r"^\d\d:\d\d:\d\d ", printed[1], re.MULTILINE)  # a line of the log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", ["--multirun", "sweep=[optuna]", "hydra.mode=MULTIRUN"])
 def test_torchrun_does_not_start_sweeps(run_python, tmp_path, sweep):
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pix2pix_lit.train")

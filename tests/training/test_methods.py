@@ -80,6 +80,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_with_this_method_learns_and_resumes_exactly(fit, tmp_path, save_at, method):
     save, watch = save_at(3, tmp_path / "a.ckpt"), Watch()
@@ -91,6 +92,7 @@ def test_a_run_with_this_method_learns_and_resumes_exactly(fit, tmp_path, save_a
     assert_equal_weights(resumed.state_dict(), uninterrupted.state_dict())
 
 
+@pytest.mark.slow
 def test_compiled_networks_keep_their_names_and_follow_the_same_maths(fit, monkeypatch):
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     torch._dynamo.reset()
@@ -138,6 +140,7 @@ def test_a_gpu_learns_as_a_cpu_does(fit, precision):
         assert ours == pytest.approx(theirs, rel=tolerance)
 
 
+@pytest.mark.slow
 @gpu
 @pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
 def test_compiled_networks_learn_on_a_gpu_as_they_are(fit, mode):

@@ -32,6 +32,7 @@ def test_indices_beyond_the_list_are_refused(index):
         Paths(NAMES)[index]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's figures of memory")
 def test_a_forked_worker_that_reads_all_paths_again_and_again_copies_little_memory():
     names = [f"/data/streets/train/{index:012d}.png" for index in range(150_000)]

@@ -53,6 +53,7 @@ def test_labels_have_palette_colors_only_and_agree_with_label_ids() -> None:
         np.testing.assert_array_equal(colors_to_ids(colors), source.label_ids(index))
 
 
+@pytest.mark.slow
 def test_all_19_classes_occur() -> None:
     source = StreetsSource(size=64)
     found: set[int] = set()

@@ -126,6 +126,7 @@ def test_without_gradients_or_in_eval_mode_nothing_is_run_in_a_special_way(monke
         network.train()(torch.randn(1, 3, 32, 32))
 
 
+@pytest.mark.slow
 def test_compiled_passes_do_the_same():
     torch.manual_seed(0)
     plain = PatchGAN(width=4, layers=1)
