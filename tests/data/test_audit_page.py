@@ -78,8 +78,8 @@ class Page(HTMLParser):
 def write_audit(folder: Path) -> tuple[Page, Report]:
     source = FoldersSource(str(folder), "train", b=LABELS)
     split = Split("train", source, list(measure_pairs(source, 0)))
-    findings, unjudged = run_checks([split], snap_labels=False)
-    report = Report("<data> & more", {"train": split.summary()}, findings, unjudged, 1.0)
+    findings, skipped = run_checks([split], snap_labels=False)
+    report = Report("<data> & more", {"train": split.summary()}, findings, skipped, 1.0)
     network = {"input": [squares(0)[0]], "target, <1>": [squares(0)[1]]}
     page.write_page(folder / "audit.html", report, [split], network)
     return Page(folder / "audit.html"), report

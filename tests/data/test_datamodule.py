@@ -62,7 +62,7 @@ def test_what_a_source_leaves_out_is_in_the_log_once(tmp_path, caplog):
         datamodule.build_source("train")
         datamodule.build_source("val")
     [message] = caplog.messages
-    assert message.startswith(f"Files of split train: 1 left out: {tmp_path}/train/2.svg (SVG, which is not read")
+    assert message.startswith(f"Files of split train: 1 left out: {tmp_path}/train/2.svg (SVG, which is not supported")
 
 
 @pytest.mark.parametrize(("direction", "keys"), [("AtoB", ("input", "target")), ("BtoA", ("target", "input"))])

@@ -23,7 +23,7 @@ from hydra.core.hydra_config import HydraConfig
 from pix2pix_lit.__main__ import main
 from pix2pix_lit.data.sources import StreetsSource
 from pix2pix_lit.images.files import write_image
-from pix2pix_lit.images.palettes import CITYSCAPES_LABELS, colors_to_ids
+from pix2pix_lit.images.palettes import CITYSCAPES_LABELS
 from pix2pix_lit.runs.command import CONFIG_DIR
 from pix2pix_lit.runs.folder import run_folder
 
@@ -72,7 +72,7 @@ def made(tmp_path_factory) -> Path:
             write_image(folder / "photos" / split / name, photo)
             frame = f"{split}/aachen/aachen_{index:06d}_000019"
             write_image(folder / "official" / "leftImg8bit" / f"{frame}_leftImg8bit.png", photo)
-            ids = np.vectorize(id_of.__getitem__, otypes=[np.uint8])(colors_to_ids(labels))
+            ids = np.vectorize(id_of.__getitem__, otypes=[np.uint8])(source.label_ids(index))
             write_image(folder / "official" / "gtFine" / f"{frame}_gtFine_labelIds.png", ids[..., None])
             rows.append(f"pairs/{split}/A/{name},pairs/{split}/B/{name},{split}")
             part = {"train": "train", "val": "validation"}[split]

@@ -340,7 +340,7 @@ def test_a_ring_of_tiff_pages_has_an_end(tmp_path):
         links.append(offset + 2 + 12 * struct.unpack_from("<H", content, offset)[0])
         (offset,) = struct.unpack_from("<I", content, links[-1])
     ring = patched(content, links[-1], "<I", struct.unpack_from("<I", content, links[0])[0])
-    refused(tmp_path / "x.tif", ring, r"the list of pages is a ring", ImageType(channels=120))
+    refused(tmp_path / "x.tif", ring, r"the list of pages is circular", ImageType(channels=120))
 
 
 def test_a_broken_link_between_pages_does_not_hide_them(tmp_path):
@@ -422,9 +422,9 @@ HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(64)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(HEIC, "HEIC file, .*not read: pip install pillow-heif, or convert", marks=NO_HEIF),
-        (b"\xff\n" + bytes(64), "a JPEG XL file, which is not read: convert it to PNG or TIFF"),
-        (b"8BPS\0\1" + bytes(64), "a Photoshop file, which is not read"),
+        pytest.param(HEIC, "HEIC file, .*not supported: pip install pillow-heif, or convert", marks=NO_HEIF),
+        (b"\xff\n" + bytes(64), "a JPEG XL file, which is not supported: convert it to PNG or TIFF"),
+        (b"8BPS\0\1" + bytes(64), "a Photoshop file, which is not supported"),
         (
             patched(pillow(noise(3), "JPEG2000", no_jp2=True), 42, "B", 3),
             "JPEG 2000 file of signed or subsampled channels",

@@ -32,16 +32,16 @@ def full(dtype: str, *values: float) -> np.ndarray:
         (full("uint8", 1, 2, 3), False, RGB, [1, 2, 3], None),
         (full("uint8", 7), False, RGB, [7, 7, 7], None),
         (full("uint8", 7, 255), True, RGB, [7, 7, 7], None),
-        (full("uint8", 0, 0, 0, 0), True, RGB, [255, 255, 255], "laid on white"),
-        (full("uint8", 100, 0, 200, 51), True, RGB, [224, 204, 244], "laid on white"),
+        (full("uint8", 0, 0, 0, 0), True, RGB, [255, 255, 255], "composited on white"),
+        (full("uint8", 100, 0, 200, 51), True, RGB, [224, 204, 244], "composited on white"),
         (full("uint16", 65535, 257, 128), False, RGB, [255, 1, 0], "scaled from uint16 to uint8"),
         (full("int32", 65535, 257, 128), False, RGB, [255, 1, 0], "scaled from int32 to uint8"),
         (full("float32", 0, 0.5, 1), False, RGB, [0, 128, 255], "scaled from float32 to uint8"),
         (full("float64", 0.25), False, RGB, [64, 64, 64], "scaled from float64 to uint8"),
-        (full("uint8", 255, 0, 0), False, GRAY, [76], "made gray"),
+        (full("uint8", 255, 0, 0), False, GRAY, [76], "converted to gray"),
         (full("uint8", 9, 9, 9), False, GRAY, [9], None),
         (full("uint8", 255), False, DEEP, [65535], "scaled from uint8 to uint16"),
-        (full("uint8", 255, 255, 255, 0), True, DEEP, [65535], "laid on white and scaled from uint8 to uint16"),
+        (full("uint8", 255, 255, 255, 0), True, DEEP, [65535], "composited on white and scaled from uint8 to uint16"),
         (full("uint8", 7), False, UNIT, [7], None),
     ],
 )
@@ -58,7 +58,7 @@ def test_a_palette_is_looked_up_and_its_transparency_laid_on_white():
     palette = np.array([[10, 20, 30, 255], [1, 2, 3, 0]], np.uint8)
     image, note = converted(np.array([[[0], [1]]], np.uint8), RGB, palette=palette, alpha=True)
     assert image.tolist() == [[[10, 20, 30], [255, 255, 255]]]
-    assert note == "laid on white"
+    assert note == "composited on white"
 
 
 def test_the_types_own_background_is_taken_if_it_has_one():

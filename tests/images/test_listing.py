@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images.listing import SUFFIXES, find_images, told
+from pix2pix_lit.images.listing import SUFFIXES, find_images, summary
 
 
 def touch(folder, *names, content=b""):
@@ -25,9 +25,9 @@ def test_endings_count_in_any_case(tmp_path, suffix):
 def test_images_that_are_not_read_are_named_with_what_to_do(tmp_path):
     touch(tmp_path, "a.jpg", "b.SVG", "c.NEF", "sub/d.jxl")
     assert find_images(tmp_path, recursive=True).left_out == {
-        tmp_path / "b.SVG": "SVG, which is not read: convert it to JPEG, PNG or TIFF",
-        tmp_path / "c.NEF": "a camera's raw image, which is not read: convert it to JPEG, PNG or TIFF",
-        tmp_path / "sub/d.jxl": "JXL, which is not read: convert it to JPEG, PNG or TIFF",
+        tmp_path / "b.SVG": "SVG, which is not supported: convert it to JPEG, PNG or TIFF",
+        tmp_path / "c.NEF": "a camera's raw image, which is not supported: convert it to JPEG, PNG or TIFF",
+        tmp_path / "sub/d.jxl": "JXL, which is not supported: convert it to JPEG, PNG or TIFF",
     }
 
 
@@ -35,7 +35,7 @@ def test_images_that_are_not_read_are_named_with_what_to_do(tmp_path):
 def test_of_heic_it_is_said_which_plug_in_reads_it(tmp_path):
     touch(tmp_path, "a.jpg", "b.HEIC")
     assert list(find_images(tmp_path).left_out.values()) == [
-        "HEIC, which is not read: convert it to JPEG, PNG or TIFF, or pip install pillow-heif"
+        "HEIC, which is not supported: convert it to JPEG, PNG or TIFF, or pip install pillow-heif"
     ]
 
 
@@ -51,7 +51,7 @@ def test_an_image_without_an_ending_is_named(tmp_path):
     touch(tmp_path, "photo", content=b"\xff\xd8\xff\xe0")
     touch(tmp_path, "BMI", content=b"BMI of all patients")
     assert find_images(tmp_path).left_out == {
-        tmp_path / "photo": "an image whose name has no ending: give it one, such as .jpg"
+        tmp_path / "photo": "an image whose name has no suffix: add one, such as .jpg"
     }
 
 
@@ -73,7 +73,7 @@ def test_what_is_called_like_an_image_but_is_no_file_is_named(tmp_path):
     touch(tmp_path, "a.jpg")
     os.mkfifo(tmp_path / "b.png")
     assert stat.S_ISFIFO((tmp_path / "b.png").stat().st_mode)
-    assert find_images(tmp_path) == ([tmp_path / "a.jpg"], {tmp_path / "b.png": "no file"})
+    assert find_images(tmp_path) == ([tmp_path / "a.jpg"], {tmp_path / "b.png": "not a regular file"})
 
 
 def forbid(monkeypatch, folder):
@@ -112,4 +112,4 @@ def test_a_folder_of_nothing_that_is_read_says_what_is_there(tmp_path):
 
 
 def test_few_of_many_that_are_left_out_are_named(tmp_path):
-    assert told({tmp_path / "a": "x", tmp_path / "b": "y"}, most=1) == f"2 left out: {tmp_path}/a (x); and 1 more"
+    assert summary({tmp_path / "a": "x", tmp_path / "b": "y"}, most=1) == f"2 left out: {tmp_path}/a (x); and 1 more"

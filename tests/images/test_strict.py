@@ -84,7 +84,7 @@ def save_pages(path: Path, *pages: np.ndarray) -> None:
 def test_several_pages_are_no_single_picture(tmp_path, image_type, count):
     save_pages(tmp_path / "x.tif", *np.moveaxis(noise(4, 5, count), -1, 0))
     setting = f", or set channels={count} {OF_TYPE} if every page is a channel" * (image_type.kind == "continuous")
-    message = f"holds {count} pages; expected one picture: save the wanted page as a file of its own{setting}$"
+    message = f"holds {count} pages; expected a single image: save the wanted page as a file of its own{setting}$"
     refused(tmp_path / "x.tif", image_type, message)
 
 
@@ -184,7 +184,7 @@ def test_a_palette_may_be_half_transparent_and_its_indices_never_are(tmp_path):
 @pytest.mark.parametrize("name", ["x.png", "x.tif", "x.npy"])
 def test_sixteen_bits_are_not_squeezed_into_eight(tmp_path, name):
     write_image(tmp_path / name, noise(3, 4, 3, dtype="uint16"))
-    message = rf"holds 16-bit whole numbers \(uint16\); expected uint8: set dtype=uint16 {OF_TYPE}, or convert the file"
+    message = rf"holds 16-bit integers \(uint16\); expected uint8: set dtype=uint16 {OF_TYPE}, or convert the file"
     refused(tmp_path / name, RGB, message)
     write_image(tmp_path / name, noise(3, 4, 1, dtype="uint16"))
     refused(tmp_path / name, RGB, f"set channels=1 and dtype=uint16 {OF_TYPE}")
@@ -192,7 +192,7 @@ def test_sixteen_bits_are_not_squeezed_into_eight(tmp_path, name):
 
 def test_eight_bits_are_not_taken_for_sixteen(tmp_path):
     write_image(tmp_path / "x.png", noise(3, 4, 3))
-    message = rf"holds 8-bit whole numbers .*expected uint16: set dtype=uint8 {OF_TYPE}"
+    message = rf"holds 8-bit integers .*expected uint16: set dtype=uint8 {OF_TYPE}"
     refused(tmp_path / "x.png", ImageType(dtype="uint16"), message)
 
 
@@ -216,7 +216,7 @@ def test_float_types_take_values_of_any_depth_as_they_are(tmp_path, dtype):
 @pytest.mark.parametrize("value", [2**24 + 1, -(2**24) - 1])
 def test_numbers_that_floats_would_round_are_refused(tmp_path, value):
     np.save(tmp_path / "x.npy", np.array([[value]], np.int32))
-    refused(tmp_path / "x.npy", FLOATS, f"holds whole numbers from {value} to {value}; expected ones up to 16777216")
+    refused(tmp_path / "x.npy", FLOATS, f"holds integers from {value} to {value}; expected integers up to 16777216")
     nearest = value - np.sign(value)
     np.save(tmp_path / "x.npy", np.array([[nearest]], np.int32))
     assert read_image(tmp_path / "x.npy", FLOATS).item() == nearest
@@ -227,7 +227,7 @@ def test_numbers_that_floats_would_round_are_refused(tmp_path, value):
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_values_that_are_no_numbers_are_refused(tmp_path, value, dtype):
     np.save(tmp_path / "x.npy", np.array([[0, value, 1]]).astype(dtype))
-    refused(tmp_path / "x.npy", FLOATS, "holds 1 infinite value .or no number.")
+    refused(tmp_path / "x.npy", FLOATS, "holds 1 infinite or NaN value; expected finite values")
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "int64"])
@@ -245,7 +245,7 @@ def test_sixteen_bit_types_take_wider_integers_within_their_limits(tmp_path, dty
 def test_sixteen_bit_types_refuse_integers_beyond_their_limits(tmp_path, value):
     np.save(tmp_path / "x.npy", np.array([[7, value]], np.int32))
     low, high = sorted((7, value))
-    message = f"holds numbers of type int32 from {low} to {high}; expected whole numbers from 0 to 65535"
+    message = f"holds numbers of type int32 from {low} to {high}; expected integers from 0 to 65535"
     refused(tmp_path / "x.npy", ImageType(channels=1, dtype="uint16"), message)
 
 
@@ -285,7 +285,7 @@ def test_colours_are_no_class_numbers(tmp_path):
 
 def test_floats_are_no_class_numbers(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((3, 4), np.float32))
-    refused(tmp_path / "x.npy", ids(5), "holds float32 numbers; expected whole numbers that stand for classes")
+    refused(tmp_path / "x.npy", ids(5), "holds float32 numbers; expected integers that stand for classes")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_colours_come_with_instances(tmp_path):
     image_type = ImageType(kind="colors", instance_edges=True)
     np.testing.assert_array_equal(read_image(tmp_path / "x.tif", image_type), image)
     np.save(tmp_path / "x.npy", image + np.uint16(250))
-    refused(tmp_path / "x.npy", image_type, "holds colours up to 505; expected ones from 0")
+    refused(tmp_path / "x.npy", image_type, "holds colours up to 505; expected 0 to 255")
 
 
 def test_files_without_instances_are_refused_where_boundaries_are_wanted(tmp_path):

@@ -307,7 +307,7 @@ def test_what_cannot_be_read_of_a_folder_a_pattern_or_a_list_is_named_and_stops_
 def test_a_file_of_a_format_that_is_not_read_is_refused_with_what_to_do(tmp_path):
     touch(tmp_path, "x.psd")
     for input in ("x.psd", "*.psd"):
-        with pytest.raises(UserError, match=r"PSD, which is not read: convert it to JPEG, PNG or TIFF"):
+        with pytest.raises(UserError, match=r"PSD, which is not supported: convert it to JPEG, PNG or TIFF"):
             find_inputs(f"{tmp_path}/{input}", f"{tmp_path}/out")
 
 

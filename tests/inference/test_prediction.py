@@ -120,7 +120,7 @@ def test_images_that_were_converted_are_reported(tmp_path, checkpoint, caplog):
     write_image(tmp_path / "in/b.png", rng.integers(0, 65536, (9, 14, 3), np.uint16))
     with caplog.at_level(logging.INFO):
         predict(config_of(tmp_path))
-    assert "1 images were laid on white, since the network was trained on others" in caplog.text
+    assert "1 images were composited on white, since the network was trained on others" in caplog.text
     assert "1 images were scaled from uint16 to uint8" in caplog.text
 
 

@@ -20,7 +20,7 @@ from pix2pix_lit.data.resized import LabelResampling, Resampling, ResizedPairs
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
-from pix2pix_lit.images.listing import told
+from pix2pix_lit.images.listing import summary
 
 if TYPE_CHECKING:
     from pix2pix_lit.data.download import Archive
@@ -161,7 +161,7 @@ class PairsDataModule(L.LightningDataModule):
             self._sources[split] = source
             left_out = {path: reason for path, reason in source.left_out.items() if path not in known}
             if left_out:
-                log.warning("Files of split %s: %s", split, told(left_out))
+                log.warning("Files of split %s: %s", split, summary(left_out))
         return self._sources[split]
 
     def check_pairs(self) -> None:

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to an array of the file's own depth, for the accepted formats and no others."""
+"""Decode the accepted image formats, bytes -> array of the file's own bit depth."""
 
 import importlib.util
 import io
@@ -24,8 +24,8 @@ HAS_AVIF = features.check("avif")
 HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
 """Whether pillow-heif is installed, Pillow's plug-in for HEIC."""
 
-Image.init()  # or Pillow does not know all formats by name yet
-# What matters of its warnings is an error here, as it cannot be for a log that few read.
+Image.init()  # registers all formats by name
+# Warnings of tifffile that matter are raised as errors here; a log would go unread.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _ORIENTATION = 0x0112  # the tag of EXIF and TIFF
@@ -39,15 +39,15 @@ _JP2_COLORS = (16, 17)  # sRGB and gray (ISO/IEC 15444-1, table I.10)
 
 
 class Decoded(NamedTuple):
-    """What an image file holds, upright.
+    """Contents of an image file, turned upright.
 
     Attributes:
         pixels: (H, W, C): indices (uint8 or uint16) if there is a ``palette``, else values in the file's own depth,
             integers or floats in the machine's byte order.
         palette: (number of colours, 1 to 4) uint8: gray, gray and alpha, RGB or RGBA of every index. Gray files of
-            fewer than 8 bits have one too, so that their numbers and their shades can both be told.
-        alpha: whether the last channel, of the palette if there is one, is opacity.
-        pages: number of pages that the channels are from; 1 but for multi-page TIFF.
+            fewer than 8 bits have one too: both their numbers and their shades are needed.
+        alpha: whether the last channel (of the palette, if there is one) is opacity.
+        pages: number of pages that the channels come from; 1 except for multi-page TIFF.
     """
 
     pixels: np.ndarray
@@ -57,11 +57,11 @@ class Decoded(NamedTuple):
 
 
 def decode(data: bytes, path: str) -> Decoded:
-    """Decode a file's contents, which alone tell the format, but that of TGA, which has no mark; ``path`` is for
-    messages.
+    """Decode the contents of a file, whose first bytes determine the format (TGA, which has no magic number, is
+    recognised by ``path`` or by its footer).
 
     Raises:
-        UserError: for what a file of an accepted format may hold, but ours may not.
+        UserError: for variants of an accepted format that are not supported.
         Exception: of any type for files that are damaged or of another format.
     """
     decoder = next((decoder for magic, decoder in _DECODERS.items() if data.startswith(magic)), None)
@@ -78,7 +78,7 @@ def decode(data: bytes, path: str) -> Decoded:
 
 
 def looks_like_image(head: bytes) -> bool:
-    """Whether the first bytes of a file are the mark of an image; marks of two letters are not trusted."""
+    """Whether the first bytes of a file are the magic number of an image format; two letters are not enough."""
     return head[4:8] == b"ftyp" or any(head.startswith(magic) for magic in _DECODERS if len(magic) > 2)
 
 
@@ -86,9 +86,9 @@ def _jpeg(data: bytes, path: str) -> Decoded:
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:  # the header alone
         mode, size, orientation = image.mode, image.size, _orientation(image)
     colors = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[mode]
-    pixels = simplejpeg.decode_jpeg(data, colors, strict=True)  # Pillow takes longer, and lets damage pass
+    pixels = simplejpeg.decode_jpeg(data, colors, strict=True)  # Pillow is slower and accepts damaged files
     if mode == "CMYK":
-        inverted = (255 - pixels).tobytes()  # as Adobe's programs write it, which Pillow relies upon, too
+        inverted = (255 - pixels).tobytes()  # as Adobe's programs write CMYK, and as Pillow expects it
         pixels = np.asarray(Image.frombytes("CMYK", size, inverted).convert("RGB"))
     return Decoded(_upright(pixels, orientation))
 
@@ -99,9 +99,9 @@ def _png(data: bytes, path: str) -> Decoded:
         _refuse_frames(image, path)
         depth, color = data[24], data[25]
         if b"eXIf" in kinds and "exif" not in image.info:
-            image.load()  # to the chunks behind the pixels
+            image.load()  # reads on to the chunks after the pixels
         if depth >= 8 and color != 3:
-            # Pillow halves the bits of 16-bit colour, and takes twice as long.
+            # Pillow reduces 16-bit colour to 8 bits, and takes twice as long.
             pixels = imagecodecs.png_decode(data)
             pixels = pixels.reshape(*pixels.shape[:2], -1)
             return Decoded(_upright(pixels, _orientation(image)), alpha=pixels.shape[-1] in (2, 4))
@@ -109,7 +109,7 @@ def _png(data: bytes, path: str) -> Decoded:
 
 
 def _png_chunks(data: bytes) -> set[bytes]:
-    """The kinds of chunks; ``ValueError`` if a checksum does not fit, which decoders let pass for some of them."""
+    """The types of chunks; ``ValueError`` for a wrong checksum, which decoders ignore in some chunks."""
     kinds, position = set(), 8
     while b"IEND" not in kinds:
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -122,7 +122,7 @@ def _png_chunks(data: bytes) -> set[bytes]:
 
 
 def decode_pillow(image: Image.Image) -> Decoded:
-    """What an image of Pillow holds, upright; modes that are neither gray nor RGB nor a palette become RGB."""
+    """Decode a Pillow image, turned upright; modes other than gray, RGB and palette are converted to RGB."""
     mode = image.mode
     if mode in ("1", "P", "L", "RGB", "RGBA"):
         return _from_pillow(image)
@@ -143,7 +143,7 @@ def _bmp_or_webp(data: bytes, path: str) -> Decoded:
 
 
 def _from_pillow(image: Image.Image, bits: int = 8) -> Decoded:
-    """Decode what Pillow has opened: 8 bits a channel, indices, or gray of fewer ``bits`` stretched to 8."""
+    """Decode an image that Pillow opened: 8 bits a channel, indices, or gray of fewer ``bits`` stretched to 8."""
     image.load()
     orientation = _orientation(image)
     alpha = image.has_transparency_data
@@ -203,7 +203,7 @@ def _tiff(data: bytes, path: str) -> Decoded:
 
 
 def _count_tiff_links(data: bytes) -> int:
-    """Number of pages by their links (TIFF 6.0, section 2); an error where tifffile ends the list at a broken one."""
+    """Number of pages by their links (TIFF 6.0, section 2); raises at a broken link, where tifffile just stops."""
     order = "<" if data[:2] == b"II" else ">"
     is_big = data[2:4] in (b"+\0", b"\0+")
     link, count, tag_size = (order + "Q", order + "Q", 20) if is_big else (order + "I", order + "H", 12)
@@ -211,7 +211,7 @@ def _count_tiff_links(data: bytes) -> int:
     (offset,) = struct.unpack_from(link, data, 8 if is_big else 4)
     while offset:
         if offset in seen:
-            raise ValueError("the list of pages is a ring")
+            raise ValueError("the list of pages is circular")
         seen.add(offset)
         (tags,) = struct.unpack_from(count, data, offset)
         (offset,) = struct.unpack_from(link, data, offset + struct.calcsize(count) + tags * tag_size)
@@ -219,7 +219,7 @@ def _count_tiff_links(data: bytes) -> int:
 
 
 def _check_tiff_page(page: tifffile.TiffPage, count: int, file_size: int, path: str) -> None:
-    """Refuse what tifffile would leave to other decoders, guess, or fill with zeros."""
+    """Refuse pages that tifffile would pass to other decoders, guess at, or fill with zeros."""
     if page.compression not in _TIFF_COMPRESSIONS:
         name = getattr(page.compression, "name", page.compression)
         accepted = ", ".join(dict.fromkeys(_TIFF_COMPRESSIONS.values()))
@@ -234,7 +234,7 @@ def _check_tiff_page(page: tifffile.TiffPage, count: int, file_size: int, path: 
     if values == 0 or page.imagedepth != 1 or page.samplesperpixel < samples or page.planarconfig not in (1, 2):
         raise ValueError(f"samples of shape {page.shaped}, planar configuration {page.planarconfig}")
     if any(tag not in page.tags for tag in _TIFF_REQUIRED) or (page.compression == 1 and page.predictor != 1):
-        raise ValueError("how pixels are stored is not told")
+        raise ValueError("tags that describe the pixels are missing")
     most = 2 * 4 * Image.MAX_IMAGE_PIXELS if Image.MAX_IMAGE_PIXELS else math.inf  # bytes of Pillow's largest RGBA
     if count * values * page.dtype.itemsize > most:
         raise Image.DecompressionBombError(f"{count} pages of {page.shaped}")
@@ -319,12 +319,12 @@ def _gif(data: bytes, path: str) -> Decoded:
 def _tga(data: bytes, path: str) -> Decoded:
     with Image.open(io.BytesIO(data), formats=("TGA",)) as image:
         decoded = decode_pillow(image)
-    has_alpha = data[17] & 0b1111  # bits of a pixel that are for it; others write zeros there (TGA 2.0, field 5.6)
+    has_alpha = data[17] & 0b1111  # alpha bits per pixel (TGA 2.0, field 5.6); without them, the channel is zeros
     return decoded if has_alpha or not decoded.alpha else Decoded(decoded.pixels[..., :-1])
 
 
 def _jpeg_2000(data: bytes, path: str) -> Decoded:
-    """OpenJPEG's numbers as they are, 9 to 16 bits in uint16; Pillow halves the bits of 16-bit colour."""
+    """Values as OpenJPEG decodes them, 9 to 16 bits in uint16; Pillow reduces 16-bit colour to 8 bits."""
     start = data.index(_J2K_MAGIC)
     right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
     width, height = right - left, bottom - top
@@ -356,7 +356,7 @@ def _jpeg_2000(data: bytes, path: str) -> Decoded:
 
 def _avif_or_heif(data: bytes, path: str) -> Decoded:
     (size,) = struct.unpack_from(">I", data)
-    brands = {data[at : at + 4] for at in range(8, min(size, 256), 4)}  # the second one is a version, which is none
+    brands = {data[at : at + 4] for at in range(8, min(size, 256), 4)}  # the second is a version and matches nothing
     if brands & {b"avif", b"avis"}:
         if not HAS_AVIF:
             raise UserError(
@@ -367,8 +367,8 @@ def _avif_or_heif(data: bytes, path: str) -> Decoded:
     elif brands & _HEIF_BRANDS:
         if not HAS_HEIF:
             raise UserError(
-                f"{path} is a HEIC file, as Apple's cameras write them, which is not read: pip install pillow-heif, "
-                f"or convert it to JPEG or PNG (phones: Settings, Camera, Formats, Most Compatible)"
+                f"{path} is a HEIC file, as Apple's cameras write them, which is not supported: pip install "
+                f"pillow-heif, or convert it to JPEG or PNG (phones: Settings, Camera, Formats, Most Compatible)"
             )
         import pillow_heif
 
@@ -378,13 +378,13 @@ def _avif_or_heif(data: bytes, path: str) -> Decoded:
         raise ValueError("unknown format")
     with Image.open(io.BytesIO(data), formats=(format,)) as image:
         if format == "AVIF":
-            _refuse_frames(image, path)  # the pictures of a HEIC file are its thumbnails and the like
+            _refuse_frames(image, path)  # further images of a HEIC file are thumbnails and the like
         return _from_pillow(image)
 
 
 def _unread(name: str) -> Callable[[bytes, str], Decoded]:
     def refuse(data: bytes, path: str) -> Decoded:
-        raise UserError(f"{path} is {name} file, which is not read: convert it to PNG or TIFF")
+        raise UserError(f"{path} is {name} file, which is not supported: convert it to PNG or TIFF")
 
     return refuse
 
@@ -412,7 +412,7 @@ _DECODERS: dict[bytes, Callable[[bytes, str], Decoded]] = {
 
 
 def opaque_value(dtype: np.dtype) -> int:
-    """The alpha value that lets nothing through: the largest integer, or 1 of floats."""
+    """The alpha value of an opaque pixel: the largest integer, or 1 for floats."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 
@@ -421,12 +421,12 @@ def _gray_palette(bits: int) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Asking for EXIF that is not there makes Pillow decode the whole PNG, in search of it behind the pixels.
+    # Without this check Pillow decodes the whole PNG in search of EXIF after the pixels.
     return image.getexif().get(_ORIENTATION, 1) if _EXIF_KEYS & image.info.keys() else 1
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) as stored -> as it is to be seen, by EXIF 2.32's table of orientations; unknown ones mean upright."""
+    """(H, W, C) as stored -> upright, by the orientations of EXIF 2.32; unknown ones count as upright."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -18,10 +18,10 @@ from pix2pix_lit.images.metadata import NO_METADATA, ImageMetadata
 from pix2pix_lit.images.strict import fit
 
 WRITTEN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
-"""Endings of the files that are written, compared without regard to case; more are read: ``image_listing.SUFFIXES``."""
+"""Suffixes that can be written, compared case-insensitively; more can be read: ``listing.SUFFIXES``."""
 
 FORMATS = "JPEG, PNG, TIFF, BMP, WebP, GIF, Netpbm (.ppm, .pgm, ...), TGA, JPEG 2000, AVIF or .npy"
-"""What is read."""
+"""Formats that can be read, for messages."""
 
 _LOSSY = (".jpg", ".jpeg")
 _EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
@@ -30,8 +30,8 @@ _EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
 def read_image(path: str | os.PathLike[str], image_type: ImageType = RGB) -> np.ndarray:
     """Read an image file as (H, W, planes) of ``image_type.stored_dtype``, turned upright by its EXIF orientation.
 
-    Contents tell the format, whatever the file is called. See ``image_fit.fit`` for what becomes of palettes, alpha
-    and class numbers.
+    The format is recognised by the contents, not by the name. For palettes, alpha and class numbers see
+    ``strict.fit``.
 
     Raises:
         UserError: if the file is missing, damaged or no image, would need too much memory, or is not of the type.
@@ -40,14 +40,14 @@ def read_image(path: str | os.PathLike[str], image_type: ImageType = RGB) -> np.
 
 
 def decode_file(path: str | os.PathLike[str]) -> Decoded:
-    """What an image file holds, upright, in its own depth.
+    """Decode an image file: turned upright, in its own bit depth.
 
     Raises:
         UserError: if the file is missing, damaged or no image, or would need too much memory.
     """
     try:
         mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe would be waited for, a device never ends
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a pipe would block, a device never ends
             raise UserError(f"{path} cannot be read as an image (it is a device or a pipe); expected a file")
         data = Path(path).read_bytes()
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def decode_file(path: str | os.PathLike[str]) -> Decoded:
 
 
 def decode_image(data: bytes, path: str, image_type: ImageType = RGB) -> np.ndarray:
-    """What ``read_image`` gives for a file with this content; ``path`` is what messages call it."""
+    """``read_image`` for the contents of a file; ``path`` is its name in messages."""
     return fit(_decode(data, path), image_type, path)
 
 
@@ -81,15 +81,15 @@ def _decode(data: bytes, path: str) -> Decoded:
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: ImageMetadata = NO_METADATA) -> None:
-    """Write (H, W, C) in the format of the path's suffix, to be read back equal; folders are made as needed.
+    """Write (H, W, C) losslessly (except JPEG) in the format of the path's suffix; missing folders are created.
 
     PNG holds 1 to 4 channels of uint8 or uint16 (2 and 4 with alpha), TIFF and .npy any number of uint8, uint16 or
-    float32, the others 1 or 3 channels of uint8. JPEG alone loses something: it is written at quality 95 without
-    chroma subsampling, so that colours stay where the network painted them. The file appears under its name only
-    when whole. Of ``metadata`` it has what its format can hold; see ``ImageMetadata.lost_in``.
+    float32, the others 1 or 3 channels of uint8. JPEG is written at quality 95 without chroma subsampling, which keeps
+    colours within their pixels. The write is atomic. The file gets the ``metadata`` that its format supports; see
+    ``ImageMetadata.lost_in``.
 
     Raises:
-        UserError: for a suffix that cannot hold the image, and if the file cannot be written.
+        UserError: for a format that cannot hold the image, and if the file cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -103,9 +103,9 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary:
             temporary.write_bytes(_encode(image, suffix, metadata))
-    except (OSError, ValueError) as error:  # Pillow has ValueError for sides that a format has no numbers for
+    except (OSError, ValueError) as error:  # Pillow raises ValueError for sides too long for the format
         raise UserError(
-            f"{path} cannot be written ({error}); expected a folder with room that you may write to, and sides that "
+            f"{path} cannot be written ({error}); expected a writable folder with enough free space, and sides that "
             f"the format allows"
         ) from error
 
@@ -113,7 +113,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
 def suffix_for(suffix: str, image_type: ImageType) -> str:
     """``suffix`` if such a file can hold images of that type exactly, else ``.png`` if that can, else ``.tif``.
 
-    JPEG passes for continuous images, since who asks for it knows that it loses something; it never does for labels.
+    JPEG is accepted for continuous images, where a user who asks for it knows that it is lossy, but never for labels.
     """
     for candidate in (suffix, ".png"):
         if _can_hold(candidate.lower(), image_type.channels, image_type.file_dtype) and not (
@@ -135,7 +135,7 @@ def _encode(image: np.ndarray, suffix: str, metadata: ImageMetadata) -> bytes:
     image = np.ascontiguousarray(image)
     squeezed = image[..., 0] if image.shape[-1] == 1 else image
     if suffix == ".png":
-        # A third of the default level's time for 7 % more bytes.
+        # Level 1 takes a third of the default level's time for 7 % more bytes.
         return metadata.in_png(bytes(imagecodecs.png_encode(squeezed, level=1)))
     file = io.BytesIO()
     if suffix == ".npy":

@@ -1,4 +1,4 @@
-"""Contact grids: groups of captioned images with the names of their files."""
+"""Grids of captioned images, with the names of their files."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from pix2pix_lit.images.files import write_image
 
 _GAP = 4  # pixels between images
 _SMALLEST_TEXT = 11  # pixels of a font's height that can still be read
-_CELL_PER_TEXT = 16  # sides of the largest image, on average, for each pixel of the font's height
-_ASPECT = 4 / 3  # width to height that a grid should come near to
+_CELL_PER_TEXT = 16  # mean side of the largest image per pixel of the font's height
+_ASPECT = 4 / 3  # width to height that a grid aims for
 
-# Pillow's own font knows ASCII alone. These are common on Linux, macOS and Windows; the last three know Chinese,
-# Japanese and Korean.
+# Pillow's own font has ASCII only. These are common on Linux, macOS and Windows; the last three have Chinese, Japanese
+# and Korean.
 _SYSTEM_FONTS = (
     "DejaVuSans.ttf",
     "Arial Unicode.ttf",
@@ -35,8 +35,8 @@ class Group(NamedTuple):
     """Images that belong together, such as those of one pair.
 
     Attributes:
-        name: what stands above them; empty for nothing.
-        rows: from top to bottom; each has the caption of every image from left to right, (H, W, 3) uint8 RGB.
+        name: title above the images; empty for none.
+        rows: from top to bottom; each maps captions to images, (H, W, 3) uint8 RGB, from left to right.
     """
 
     name: str
@@ -44,15 +44,14 @@ class Group(NamedTuple):
 
 
 def draw_grid(groups: Sequence[Group], heading: str = "") -> np.ndarray:
-    """Lay groups out below each other, in as many columns as bring the grid nearest to a screen's proportions.
+    """Stack groups in as many columns as bring the grid closest to the proportions of a screen.
 
-    Captions stand above a row if they differ from those of the row above. Text grows with the images; what is too
-    long for its place is shortened in the middle. Images may differ in size; smaller ones stand at the upper left of
-    their cell.
+    A row has captions if they differ from those of the row above. Text scales with the images; text that is too long is
+    shortened in the middle. Images may differ in size; smaller ones are aligned to the upper left of their cell.
 
     Args:
         groups: at least one.
-        heading: what stands above all.
+        heading: title of the grid.
 
     Returns:
         (H, W, 3) uint8 RGB, on white.
@@ -68,7 +67,7 @@ def draw_grid(groups: Sequence[Group], heading: str = "") -> np.ndarray:
         for column in range(length)
     ]
     block_width = sum(widths) + _GAP * (length - 1)
-    between = 3 * _GAP + text  # from block to block, more than from image to image
+    between = 3 * _GAP + text  # between blocks, wider than between images
     plans = [_blocks(groups, line, count) for count in range(1, len(groups) + 1)]
     top = _GAP + (round(1.6 * line) if heading else 0)
 
@@ -98,7 +97,7 @@ def draw_grid(groups: Sequence[Group], heading: str = "") -> np.ndarray:
 
 
 class _Placed(NamedTuple):
-    """A row of images and the text above it; heights from the top of its block."""
+    """A row of images and the text above it; y in pixels from the top of its block."""
 
     row: Mapping[str, np.ndarray]
     y: int
@@ -109,7 +108,7 @@ class _Placed(NamedTuple):
 
 
 def _blocks(groups: Sequence[Group], line: int, count: int) -> list[list[_Placed]]:
-    """Equally many groups below each other in each of at most so many blocks."""
+    """At most ``count`` blocks of equally many groups."""
     each = math.ceil(len(groups) / count)
     return [_placed(groups[start : start + each], line) for start in range(0, len(groups), each)]
 
@@ -149,7 +148,7 @@ def _write(
 
 
 def shortened(text: str, font: Font, width: float) -> str:
-    """``text``, or as much of its beginning and end as is not wider than that many pixels."""
+    """``text``, with the middle left out if it is wider than that many pixels."""
     if font.getlength(text) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -160,7 +159,7 @@ def shortened(text: str, font: Font, width: float) -> str:
 
 
 def font_for(text: str, size: int) -> tuple[Font, str]:
-    """A font that has every character of a text, and the text; escaped as far as no font at hand has them."""
+    """A font that has every character of a text, and the text, with characters escaped that no font has."""
     for name in (None, *_SYSTEM_FONTS):
         font = _font(name, size)
         if font is not None and all(_has(font, character) for character in set(text)):
@@ -176,7 +175,7 @@ def font_for(text: str, size: int) -> tuple[Font, str]:
 
 @lru_cache(maxsize=64)
 def _font(name: str | None, size: int) -> Font | None:
-    """Pillow's own font, or one of the system; None if it is not installed."""
+    """Pillow's own font, or a system font; None if it is not installed."""
     try:
         font = ImageFont.load_default(size=size) if name is None else ImageFont.truetype(name, size)
     except OSError:
@@ -186,7 +185,7 @@ def _font(name: str | None, size: int) -> Font | None:
 
 @lru_cache(maxsize=4096)
 def _has(font: Font, character: str) -> bool:
-    """Whether a font draws more than the box that stands for characters which it does not have."""
+    """Whether a font has a glyph of its own for a character, not the box for missing ones."""
     return bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
 
 
@@ -194,9 +193,9 @@ class GridPages:
     """Writes groups of images as a numbered series of grids: ``folder/grid_0001.png``, ...
 
     Args:
-        folder: where the grids go.
-        rows: groups on a grid.
-        longest_side: pixels to which larger images are scaled down.
+        folder: for the grids.
+        rows: groups per grid.
+        longest_side: in pixels; larger images are scaled down to it.
     """
 
     def __init__(self, folder: str, rows: int = 12, longest_side: int = 512) -> None:
@@ -213,7 +212,7 @@ class GridPages:
             self.close()
 
     def close(self) -> None:
-        """Write what has not been written yet."""
+        """Write the last, incomplete grid."""
         if self._groups:
             self._page += 1
             write_image(self.folder / f"grid_{self._page:04d}.png", draw_grid(self._groups))

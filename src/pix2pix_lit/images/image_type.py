@@ -1,4 +1,4 @@
-"""What the pixels of an image mean, and so how networks, files and people see them."""
+"""``ImageType``: what the pixels of an image mean, and their conversion for networks, files and display."""
 
 import colorsys
 import math
@@ -18,31 +18,31 @@ Kind = Literal["continuous", "colors", "ids"]
 
 @dataclass(frozen=True)
 class ImageType:
-    """One of the two images of every pair: what its files hold and what its numbers stand for.
+    """Type of one of the two images of every pair: what its files hold and what the values mean.
 
     An image is an array (H, W, ``planes``): of ``stored_dtype`` in a ``Pair``, of ``dtype`` once finished and, as
     (N, ``planes``, H, W), in a batch.
     Networks see (N, ``network_channels``, H, W) floats in [-1, 1].
 
     Args:
-        kind: ``continuous`` for photographs, heights and all else that may be blended; ``colors`` for labels as RGB
-            colours; ``ids`` for labels as class numbers. Labels are never blended, and class numbers are one-hot in
-            networks: 1 for the pixel's class, -1 for all others.
+        kind: ``continuous`` for photographs, heights and other values that may be interpolated; ``colors`` for labels
+            as RGB colours; ``ids`` for labels as class numbers. Labels are never interpolated, and class numbers are
+            one-hot in networks: 1 for the pixel's class, -1 for all others.
         channels: of a file; 3 for ``colors``, 1 for ``ids``.
-        dtype: ``uint8``, ``uint16`` or ``float32``: bit depth of the images, not squeezed on the way.
-        range: the values that are -1 and 1 in networks, what lies outside is clipped; None for all that an integer
-            ``dtype`` holds.
-        palette: colours of the classes, a name in ``palette.PALETTES`` or a list of [r, g, b]: of ``colors`` what
-            they should be, of ``ids`` how they are shown.
+        dtype: ``uint8``, ``uint16`` or ``float32``: the bit depth, preserved from file to network.
+        range: the values that map to -1 and 1 in networks, values outside are clipped; None for the full range of an
+            integer ``dtype``.
+        palette: colours of the classes, a name in ``palettes.PALETTES`` or a list of [r, g, b]: the expected colours
+            of ``colors``, the display colours of ``ids``.
         classes: number of classes of ``ids``.
-        values: what ``ids`` files hold: a list with the value of each class, a name in ``palette.ID_VALUES``, or None
+        values: what ``ids`` files hold: a list with the value of each class, a name in ``palettes.ID_VALUES``, or None
             for the class numbers themselves.
-        instance_edges: of ``colors`` and ``ids``: a further network channel is 1 where two instances meet, else -1. The
-            last plane holds instance numbers until ``finish`` makes instance_edges of them.
-        background: what transparent files are laid on, one value a channel; None refuses them.
+        instance_edges: for ``colors`` and ``ids``: an additional network channel is 1 where two instances meet, else
+            -1. The last plane holds instance numbers until ``finish`` turns them into edges.
+        background: the colour behind transparent pixels, one value a channel; None refuses transparent files.
 
     Raises:
-        UserError: for values that do not fit together.
+        UserError: for inconsistent values.
     """
 
     kind: Kind = "continuous"
@@ -75,22 +75,22 @@ class ImageType:
 
     @property
     def is_labels(self) -> bool:
-        """Whether pixels name classes, so that values between two of them mean nothing."""
+        """Whether pixels name classes: values between two classes have no meaning."""
         return self.kind != "continuous"
 
     @property
     def planes(self) -> int:
-        """Planes of an array: the channels, and instances if there are instance_edges to be drawn."""
+        """Planes of an array: the channels, plus one for instances with ``instance_edges``."""
         return self.channels + self.instance_edges
 
     @property
     def stored_dtype(self) -> str:
-        """``dtype`` of an array before ``finish``: instance numbers want 16 bits."""
+        """``dtype`` of an array before ``finish``: instance numbers need 16 bits."""
         return "uint16" if self.instance_edges else self.dtype
 
     @property
     def file_dtype(self) -> str:
-        """``dtype`` of an array as ``as_in_files`` makes it."""
+        """``dtype`` of an array from ``as_in_files``."""
         return "uint16" if isinstance(self.values, tuple) and max(self.values) > 255 else self.dtype
 
     @property
@@ -100,7 +100,7 @@ class ImageType:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The values that are -1 and 1 in networks."""
+        """The values that map to -1 and 1 in networks."""
         if self.range is not None:
             return self.range
         return 0.0, 65535.0 if self.dtype == "uint16" else 255.0
@@ -113,10 +113,10 @@ class ImageType:
         return PALETTES[self.palette] if isinstance(self.palette, str) else np.array(self.palette, np.uint8)
 
     def finish(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, planes) as a source gives it, after all geometry -> the same as a batch holds it, of ``dtype``.
+        """(H, W, planes) from a source, after resizing and augmentation -> the image for a batch, of ``dtype``.
 
-        Only an image with ``instance_edges`` changes: its last plane, instance numbers, becomes 255 where a neighbour
-        to the left, right, above or below is of another instance, else 0 (as in pix2pixHD, Wang et al. 2018, section
+        Only an image with ``instance_edges`` changes: its last plane, instance numbers, becomes 255 where the pixel to
+        the left, right, above or below belongs to another instance, else 0 (as in pix2pixHD, Wang et al. 2018, section
         3.3).
         """
         if not self.instance_edges:
@@ -131,12 +131,12 @@ class ImageType:
         return np.concatenate([image[..., :-1].astype(self.dtype), np.uint8(255) * edges[..., None]], -1)
 
     def to_network(self, images: Tensor) -> Tensor:
-        """(N, planes, H, W) of ``dtype`` as a batch has it -> (N, network_channels, H, W) floats in [-1, 1].
+        """(N, planes, H, W) of ``dtype`` from a batch -> (N, network_channels, H, W) floats in [-1, 1].
 
         The result is of torch's default dtype, with channels last in memory, on the device of ``images``.
 
         Raises:
-            ValueError: for another number of planes.
+            ValueError: for a wrong number of planes.
         """
         if images.shape[1] != self.planes:
             raise ValueError(f"images have {images.shape[1]} planes; expected {self.planes}: {self.describe()}")
@@ -148,7 +148,7 @@ class ImageType:
             low, high = self.limits
             floats = images[:, : self.channels].to(dtype, memory_format=torch.channels_last)
             if images.dtype == dtype:
-                floats = floats.clone(memory_format=torch.channels_last)  # which .to left as it was
+                floats = floats.clone(memory_format=torch.channels_last)  # .to made no copy
             if low:
                 floats.sub_(low)
             floats.div_((high - low) / 2).sub_(1.0)
@@ -161,12 +161,12 @@ class ImageType:
     def from_network(self, floats: Tensor) -> Tensor:
         """(N, network_channels, H, W) floats of any dtype -> (N, channels, H, W) of ``dtype``: what a file holds.
 
-        Integers are rounded and what lies outside of [-1, 1] is clipped; of classes the likeliest is taken; a
-        channel of instance_edges is left out.
+        Integers are rounded and values outside [-1, 1] are clipped; classes are decided by argmax; the channel of
+        instance edges is dropped.
 
         Raises:
-            NotFiniteError: for a NaN or an infinity, of which a rounded pixel would show nothing. A graph that is
-                traced from here cannot raise, and makes some pixel of it.
+            NotFiniteError: for a NaN or an infinity, which would be invisible in a rounded pixel. A traced graph
+                cannot raise: it outputs an arbitrary pixel instead.
         """
         is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
         if not is_traced and not floats.isfinite().all():
@@ -184,18 +184,18 @@ class ImageType:
         return pixels.round_().clamp_(low, high).to(dtype)
 
     def with_depth(self, bits: int) -> "ImageType":
-        """The same images with another depth: 8 and 16 bits as unsigned integers, 32 as floats of the same values.
+        """The same images at another bit depth: 8 and 16 bits as unsigned integers, 32 as floats of the same values.
 
-        Between 8 and 16 bits the whole range stays the whole range (255 becomes 65535). Floats become integers with
-        their ``range`` spread over all that these hold.
+        Between 8 and 16 bits the full range maps to the full range (255 becomes 65535). Floats become integers with
+        ``range`` stretched over the integer type.
 
         Raises:
-            UserError: for labels, whose numbers and colours have no finer steps, and for other ``bits``.
+            UserError: for labels, which have no values between classes, and for other ``bits``.
         """
         if self.is_labels or bits not in (8, 16, 32):
             raise UserError(
-                f"bit_depth is {bits} for {self.describe()}; expected 8, 16 or 32, and for labels null, since there is "
-                f"nothing between two of them"
+                f"bit_depth is {bits} for {self.describe()}; expected 8, 16 or 32, and null for labels, which have no "
+                f"values between classes"
             )
         dtype: Literal["uint8", "uint16", "float32"] = {8: "uint8", 16: "uint16", 32: "float32"}[bits]  # type: ignore[assignment]
         if dtype == self.dtype:
@@ -210,17 +210,17 @@ class ImageType:
         return replace(self, dtype=dtype, range=range, background=None)
 
     def as_in_files(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, channels) -> what a file of this image holds, of ``file_dtype``.
+        """(H, W, channels) -> the contents of a file of this type, of ``file_dtype``.
 
-        Class numbers become the ``values`` listed for them. Tables of ``values`` that go by a name make one class of
-        several values, so with these files hold the class numbers themselves.
+        Class numbers become the listed ``values``. Named tables of ``values`` map several values to one class and have
+        no inverse: with them, files hold the class numbers themselves.
         """
         return np.array(self.values, self.file_dtype).take(image) if isinstance(self.values, tuple) else image
 
     def picture(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, channels or planes) of ``dtype`` -> (H, W, 3) uint8 RGB, to be looked at.
+        """(H, W, channels or planes) of ``dtype`` -> (H, W, 3) uint8 RGB for display.
 
-        Of more than three channels the first three are shown, of two the first; instance_edges are white.
+        Of more than three channels the first three are shown, of two the first; instance edges are white.
         """
         if self.classes is not None:
             picture = self._shown_colors().take(image[..., 0], axis=0)
@@ -237,18 +237,18 @@ class ImageType:
         return picture
 
     def _shown_colors(self) -> np.ndarray:
-        """(classes, 3) uint8: the palette, continued by hues that are easily told apart."""
+        """(classes, 3) uint8: the palette, extended by hues that are easy to tell apart."""
         assert self.classes is not None
         given = self.palette_colors if self.palette is not None else None
         colors = list(given[: self.classes]) if given is not None else []
-        for number in range(len(colors), self.classes):  # steps of the golden angle never come back to a hue
+        for number in range(len(colors), self.classes):  # steps of the golden angle never repeat a hue
             hue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.5 + 0.5 * (number % 2), 1 - 0.4 * (number // 2 % 2))
             colors.append(np.array([round(255 * part) for part in hue]))
         return np.array(colors, np.uint8)
 
 
 def _check(image_type: ImageType) -> None:
-    """Refuse what does not fit together, naming the key."""
+    """Refuse inconsistent values, naming the key."""
     kind, channels, dtype = image_type.kind, image_type.channels, image_type.dtype
     check_choice("kind of an image", kind, ("continuous", "colors", "ids"))
     check_choice("dtype of an image", dtype, ("uint8", "uint16", "float32"))
@@ -276,7 +276,7 @@ def _check(image_type: ImageType) -> None:
     if bounds is None:
         if dtype == "float32":
             raise UserError(
-                "an image of dtype=float32 has range=null; expected the values that the network shall see as -1 and 1, "
+                "an image of dtype=float32 has range=null; expected the values that map to -1 and 1 in the network, "
                 "such as range=[0,1]"
             )
     elif kind != "continuous":
@@ -310,8 +310,8 @@ def _check(image_type: ImageType) -> None:
         or len(set(image_type.values)) < len(image_type.values)
     ):
         raise UserError(
-            f"values of an image is {list(image_type.values)}; expected another whole number from 0 to 65535 for each "
-            f"class"
+            f"values of an image is {list(image_type.values)}; expected a different whole number from 0 to 65535 for "
+            f"each class"
         )
     if isinstance(image_type.values, str) and image_type.values not in ID_VALUES:
         raise UserError(

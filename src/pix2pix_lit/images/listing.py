@@ -1,4 +1,4 @@
-"""Finding image files, and naming those that are passed over."""
+"""Find the image files of a folder, and report those that were skipped."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ SUFFIXES = (
     *((".avif",) if HAS_AVIF else ()),
     *(_HEIF if HAS_HEIF else ()),
 )
-"""File name endings of the images that are read, compared without regard to case."""
+"""Suffixes of the images that can be read, compared case-insensitively."""
 
 _CAMERA_RAW = frozenset(
     (".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".kdc", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw")
@@ -26,7 +26,7 @@ UNREAD_SUFFIXES = (
     | {".ico", ".j2c", ".jpc", ".jpf", ".jpx", ".jpm", ".jxl", ".jxr", ".nii", ".pam", ".pcx", ".pfm", ".psb", ".psd"}
     | {".ras", ".sgi", ".svg", ".svgz", ".wdp", ".wmf", ".xbm", ".xcf", ".xpm", *_HEIF, *_CAMERA_RAW}
 ) - {*SUFFIXES}
-"""Endings of images that are not read. Files of these are passed over, and said to be; others are no images."""
+"""Suffixes of image formats that cannot be read: such files are skipped and reported. Other suffixes are no images."""
 
 
 class FoundImages(NamedTuple):
@@ -34,7 +34,7 @@ class FoundImages(NamedTuple):
 
     Attributes:
         paths: the images, sorted by path.
-        left_out: what looks like an image, or may hold some, and is passed over -> why, in a few words; sorted too.
+        left_out: skipped files that look like images, and skipped folders -> the reason in a few words; sorted too.
     """
 
     paths: list[Path]
@@ -44,16 +44,15 @@ class FoundImages(NamedTuple):
 def find_images(
     folder: str | os.PathLike[str], *, recursive: bool = False, suffixes: tuple[str, ...] = SUFFIXES
 ) -> FoundImages:
-    """The image files in ``folder`` by their suffix; hidden files and folders count for nothing.
+    """The image files in ``folder`` by their suffix; hidden files and folders are ignored.
 
-    Left out, and said to be, are images of formats that are not read, links to nothing, folders that may not be looked
-    into, what is no file, and, unless ``recursive``, images in sub-folders.
+    Skipped and reported are images of unsupported formats, broken links, unreadable folders, devices and pipes, and,
+    unless ``recursive``, images in sub-folders.
 
     Args:
         folder: where to look.
-        recursive: whether to take those of all sub-folders too, also of linked ones, but of a link that leads back to a
-            folder it is in.
-        suffixes: what counts as an image.
+        recursive: whether to include all sub-folders, linked ones too (except links to a folder that contains them).
+        suffixes: those of an image.
 
     Raises:
         UserError: if the folder is missing, is a file, cannot be read, or holds no image.
@@ -69,7 +68,8 @@ def find_images(
         path = Path(error.filename)
         if path == folder:
             raise UserError(
-                f"{folder} cannot be read ({error.strerror}); expected a folder of images: allow yourself to read it"
+                f"{folder} cannot be read ({error.strerror}); expected a readable folder of images: change its "
+                f"permissions"
             ) from error
         left_out[path] = f"a folder that cannot be read ({error.strerror})"
 
@@ -91,7 +91,7 @@ def find_images(
                 left_out[path] = reason
     left_out = dict(sorted(left_out.items()))
     if not paths:
-        others = f" that can be read, but {told(left_out)}" if left_out else ""
+        others = f" that can be read, but {summary(left_out)}" if left_out else ""
         raise UserError(
             f"{folder} holds no image{others}; expected files ending in {', '.join(suffixes)}: check the path"
         )
@@ -99,12 +99,12 @@ def find_images(
 
 
 def reason_to_leave_out(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> str | None:
-    """Why a file that is called like an image cannot be taken; None if it can, or is something else."""
+    """Why a file with the name of an image cannot be used; None if it can, or if it is no image."""
     suffix = path.suffix.lower()
     if suffix in UNREAD_SUFFIXES:
         kind = "a camera's raw image" if suffix in _CAMERA_RAW else suffix.removeprefix(".").upper()
         remedy = ", or pip install pillow-heif" if suffix in _HEIF else ""
-        return f"{kind}, which is not read: convert it to JPEG, PNG or TIFF{remedy}"
+        return f"{kind}, which is not supported: convert it to JPEG, PNG or TIFF{remedy}"
     if suffix and suffix not in suffixes:
         return None
     try:
@@ -112,11 +112,11 @@ def reason_to_leave_out(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> str
     except OSError as error:
         if path.is_symlink():
             return f"a link to {os.readlink(path)}, which is not there"
-        return f"a file that cannot be reached ({error.strerror})"
+        return f"a file that cannot be accessed ({error.strerror})"
     if not stat.S_ISREG(mode):
-        return "no file" if suffix else None
+        return "not a regular file" if suffix else None
     if not suffix and _starts_as_image(path):
-        return "an image whose name has no ending: give it one, such as .jpg"
+        return "an image whose name has no suffix: add one, such as .jpg"
     return None
 
 
@@ -128,15 +128,15 @@ def _starts_as_image(path: Path) -> bool:
         return False
 
 
-def told(left_out: Mapping[Path, str], most: int = 3) -> str:
-    """What was left out, for a message: how many files, the first of them, and why."""
+def summary(left_out: Mapping[Path, str], most: int = 3) -> str:
+    """The skipped files for a message: how many, the first ones, and why."""
     shown = "; ".join(f"{path} ({reason})" for path, reason in list(left_out.items())[:most])
     more = f"; and {len(left_out) - most} more" if len(left_out) > most else ""
     return f"{len(left_out)} left out: {shown}{more}"
 
 
 def _leads_back(path: Path, top: Path) -> bool:
-    """Whether a folder is a link to what holds one of the folders on the way to it from ``top``."""
+    """Whether a folder is a link to one of its own parents, on the way from ``top``."""
     if not path.is_symlink():
         return False
     target = path.resolve()

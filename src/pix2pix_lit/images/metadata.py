@@ -1,4 +1,4 @@
-"""What an image file says beside its pixels that is true of a translation too: place on Earth, resolution, colours."""
+"""Image metadata that also holds for a translation: georeference, resolution, colour profile."""
 
 import math
 import os
@@ -27,22 +27,22 @@ GEO_TAGS = {
 
 _METADATA, _NODATA = 42112, 42113
 _ORIENTATION = 274  # of TIFF and EXIF
-# Bounded, so that it takes time in proportion to any text.
+# Bounded repeats: takes time linear in the length of any text.
 _OF_ONE_BAND = re.compile(rb'\s{0,9}<Item\b[^<>]{0,200}\bsample="[^<>]{0,200}>[^<]*</Item>')
 _SPACES = {b"GRAY": 1, b"RGB ": 3}  # colour space of an ICC profile, at byte 16 of its header (ICC.1:2022) -> channels
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PROFILE_HEADER, _MOST_PROFILE = 128, 1 << 22  # bytes; JPEG has room for 16 MB, large profiles of printers have 3
+_PROFILE_HEADER, _MOST_PROFILE = 128, 1 << 22  # bytes; JPEG has room for 16 MB, large printer profiles take 3
 _METRES_PER_INCH = 0.0254
 
 
 @dataclass(frozen=True)
 class ImageMetadata:
-    """What is carried from an image file to its translation, which has the same size.
+    """Metadata copied from an image file to its translation, which has the same size.
 
     Attributes:
         geo_tags: TIFF tag of ``GEO_TAGS`` -> value.
         resolution: pixels per inch, across and down.
-        icc_profile: what the numbers of the pixels mean as colours.
+        icc_profile: colour space of the pixel values.
     """
 
     geo_tags: tuple[tuple[int, Any], ...] = ()
@@ -51,10 +51,10 @@ class ImageMetadata:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "ImageMetadata":
-        """That of an image file; empty for what is damaged, or not an image.
+        """Read the metadata of an image file; empty if the file is damaged or no image.
 
-        EXIF is left alone: its orientation is applied to the pixels when they are read, and what it says of the camera
-        is not true of a translation. An image that its orientation turns loses its ``geo_tags``.
+        EXIF is not copied: its orientation is applied to the pixels when they are read, and the camera settings do not
+        describe a translation. An image that is rotated by its orientation loses its ``geo_tags``.
         """
         try:
             with open(path, "rb") as file:
@@ -64,29 +64,29 @@ class ImageMetadata:
                     return _of_tiff(tiff.pages.first)
             with Image.open(path) as image:  # the header alone
                 return _of_pillow(image)
-        except Exception:  # decoders raise many kinds for broken headers; the pixels were readable all the same
+        except Exception:  # decoders raise many kinds for broken headers; the pixels may still be readable
             return cls()
 
     def of_translation(self, half: str | None, is_labels: bool, channels: int, dtype: str) -> "ImageMetadata":
-        """What of it is true of a translation.
+        """The part of the metadata that holds for a translation.
 
         Args:
-            half: which half of the image was translated, if not all of it. The right one begins elsewhere than the
-                tags say, unless they were those of each half, which nobody can tell: it has none.
-            is_labels: whether input or target are labels, which no profile is for.
-            channels: of the translation; a profile for another number does not fit.
-            dtype: of the translation, which must hold the number that stands for "no data".
+            half: which half of the image was translated, if not all of it. The right half loses its ``geo_tags``:
+                they give the origin of the left one.
+            is_labels: whether input or target are labels, to which no colour profile applies.
+            channels: of the translation; a profile for another number of channels is dropped.
+            dtype: of the translation, which must be able to represent the "no data" value.
         """
         geo_tags = tuple(tag for tag in self.geo_tags if tag[0] != _NODATA or _holds(dtype, tag[1]))
         fits = self.icc_profile is not None and _SPACES.get(self.icc_profile[16:20]) == channels and not is_labels
         return ImageMetadata(() if half == "right" else geo_tags, self.resolution, self.icc_profile if fits else None)
 
     def without_profile(self) -> "ImageMetadata":
-        """The same for numbers that are no colours."""
+        """The same without colour profile, for values that are not colours."""
         return replace(self, icc_profile=None)
 
     def lost_in(self, suffix: str) -> list[str]:
-        """In words, what files of this ending cannot hold."""
+        """What files with this suffix cannot store, in words."""
         lost = {
             "GeoTIFF tags": bool(self.geo_tags) and suffix not in (".tif", ".tiff"),
             "a resolution": self.resolution is not None and suffix in (".webp", ".npy"),
@@ -95,7 +95,7 @@ class ImageMetadata:
         return [name for name, is_lost in lost.items() if is_lost]
 
     def pillow_arguments(self) -> dict[str, Any]:
-        """Arguments for ``Image.save`` in JPEG, WebP and BMP, of which each takes what it can hold."""
+        """Arguments for ``Image.save`` in JPEG, WebP and BMP; each format uses those that it supports."""
         return {
             key: value
             for key, value in (("dpi", self.resolution), ("icc_profile", self.icc_profile))
@@ -111,7 +111,7 @@ class ImageMetadata:
         return arguments
 
     def in_png(self, data: bytes) -> bytes:
-        """A PNG file with it: chunks behind the header (PNG, third edition, sections 11.3.2.3 and 11.3.4.3)."""
+        """A PNG file with the metadata: chunks after the header (PNG, third edition, 11.3.2.3 and 11.3.4.3)."""
         chunks = b""
         if self.icc_profile is not None:
             chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(self.icc_profile))
@@ -160,7 +160,7 @@ def _profile(value: Any) -> bytes | None:
 
 
 def _sensible(resolution: Any, orientation: int) -> tuple[float, float] | None:
-    """Pixels per inch of the upright image, if they are numbers that every format can hold."""
+    """Pixels per inch of the upright image, if every format can store the values."""
     if resolution is None:
         return None
     across, down = (float(number) for number in resolution)
@@ -170,7 +170,7 @@ def _sensible(resolution: Any, orientation: int) -> tuple[float, float] | None:
 
 
 def _holds(dtype: str, value: bytes) -> bool:
-    """Whether pixels of ``dtype`` can be the number that is written in ``value``."""
+    """Whether pixels of ``dtype`` can have the number in ``value``."""
     try:
         number = float(value)
     except ValueError:

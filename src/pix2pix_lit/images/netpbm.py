@@ -1,6 +1,6 @@
 """Netpbm files, .pbm, .pgm, .ppm and .pnm: https://netpbm.sourceforge.net/doc/pnm.html.
 
-Pillow, which reads them too, halves the bits of 16-bit colour.
+Pillow, which reads them too, reduces 16-bit colour to 8 bits.
 """
 
 import re
@@ -18,14 +18,14 @@ _HEADERS = {
 
 
 def read(data: bytes) -> tuple[np.ndarray, int]:
-    """The pixels of a file with one image, and the number that is white.
+    """The pixels of a file with one image, and the value of white.
 
     Returns:
         (H, W, 1 or 3) uint8 or, if white is above 255, uint16; and white, which is 1 for bitmaps.
 
     Raises:
         ValueError: if the file is damaged, or holds more than one image.
-        DecompressionBombError: if it is twice as large as Pillow takes for safe.
+        DecompressionBombError: if it is more than twice as large as Pillow's limit.
     """
     kind = int(data[1:2])
     is_bitmap, is_plain = kind in (1, 4), kind <= 3
@@ -39,7 +39,7 @@ def read(data: bytes) -> tuple[np.ndarray, int]:
     if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
         raise Image.DecompressionBombError(f"{width}x{height} pixels")
     if not data[header.end() : header.end() + 1].isspace():
-        raise ValueError("no white space behind the header")
+        raise ValueError("no white space after the header")
     raster = memoryview(data)[header.end() + 1 :]
     shape = (height, width, 3 if kind in (3, 6) else 1)
     if is_plain:
@@ -61,18 +61,18 @@ def _whole(raster: memoryview, dtype: np.dtype, shape: tuple[int, ...]) -> np.nd
     if len(raster) < expected:
         raise ValueError(f"{len(raster)} bytes of {expected}")
     if bytes(raster[expected:]).strip():
-        raise ValueError(f"{len(raster) - expected} bytes behind the image")
+        raise ValueError(f"{len(raster) - expected} bytes after the image")
     return np.frombuffer(raster[:expected], dtype).reshape(shape)
 
 
 def _plain(raster: bytes, shape: tuple[int, ...], is_bitmap: bool) -> np.ndarray:
     """Numbers in ASCII; digits of bitmaps need no space between them."""
     count = int(np.prod(shape, dtype=object))
-    if count > len(raster):  # before anything is made for them
+    if count > len(raster):  # before memory is allocated for them
         raise ValueError(f"{len(raster)} bytes for {count} numbers")
     words = re.sub(rb"#[^\r\n]*", b"", raster)
     if re.fullmatch(rb"[01\s]*" if is_bitmap else rb"[\d\s]*", words) is None:
-        raise ValueError("what is no number among the pixels")
+        raise ValueError("characters other than digits among the pixels")
     if is_bitmap:
         numbers = np.frombuffer(b"".join(words.split()), np.uint8) - ord("0")
     else:

@@ -1,4 +1,4 @@
-"""Classes and their colours: the one place that knows them.
+"""Classes of data sets and their colours.
 
 Those of Cityscapes are from cityscapesScripts, ``cityscapesscripts/helpers/labels.py``.
 """
@@ -37,11 +37,11 @@ class Label(IntEnum):
 
 
 class CityscapesLabel(NamedTuple):
-    """One of the classes that were drawn when Cityscapes was annotated.
+    """One of the classes that are annotated in Cityscapes.
 
     Attributes:
         name: as in cityscapesScripts.
-        id: what ``*_labelIds.png`` files hold; -1 for what is in the polygons alone.
+        id: value in ``*_labelIds.png`` files; -1 for a class that occurs in the polygons only.
         train_id: ``Label`` of the class that it is evaluated as.
         color: RGB, as in ``*_color.png`` files.
     """
@@ -117,9 +117,9 @@ FACADES: dict[str, tuple[int, int, int]] = {
 """The classes of the CMP Facade Database (Tylecek, research report CTU-CMP-2012-24), in the RGB of the pix2pix archive.
 
 Measured: the modes of flat regions over all 400 training files of facades.tar.gz, which are JPEG. They are MATLAB's
-jet(64) at 1 + 5 * class, for the classes 1 to 12 in the database's order, whence the names; the shares of flat pixels
-agree: .35 background, .43 facade, .07 window, and .05 at most of each other class. The database's own files have other
-colours, jet(12), which are up to 52 units away.
+jet(64) at 1 + 5 * class, for the classes 1 to 12 in the database's order, which gives the names; the shares of flat
+pixels agree: .35 background, .43 facade, .07 window, and at most .05 for each other class. The database's own files use
+other colours, jet(12), which are up to 52 units away.
 """
 
 _VOID_COLOR = (0, 0, 0)
@@ -158,11 +158,11 @@ ID_VALUES: dict[str, dict[int, int]] = {
     | {VOID_ID: NUM_CLASSES},
     "cityscapes_label_ids": {label.id: label.id for label in _drawn} | {VOID_ID: len(_drawn)},
 }
-"""Named tables of what label files hold: value in the file -> class number.
+"""Named tables for the values of label files: value in the file -> class number.
 
-Both are for the label ids of Cityscapes, 0 to 33 and 255, which is -1 in 8 bits, and for its instance ids:
-``cityscapes_train_ids`` makes 20 classes of them, the last for all that is not evaluated, and ``cityscapes_label_ids``
-35, the last for 255 (the ``label_nc`` of pix2pixHD and SPADE).
+Both are for the label ids of Cityscapes, 0 to 33 and 255 (-1 in 8 bits), and for its instance ids:
+``cityscapes_train_ids`` maps them to 20 classes, the last for everything that is not evaluated, and
+``cityscapes_label_ids`` to 35, the last for 255 (the ``label_nc`` of pix2pixHD and SPADE).
 """
 
 for _table in (COLORS, *PALETTES.values()):
@@ -179,9 +179,9 @@ def _packed(colors: np.ndarray) -> np.ndarray:
 
 
 def label_ids_of(instance_ids: np.ndarray) -> np.ndarray:
-    """Cityscapes' instance ids (..., integers), or label ids, as label ids of the same dtype.
+    """Instance or label ids of Cityscapes (..., integers) -> label ids of the same dtype.
 
-    Below 1000 it is a label id, from there on 1000 * label id + number (cityscapesScripts, ``json2instanceImg.py``).
+    Values below 1000 are label ids, others are 1000 * label id + number (cityscapesScripts, ``json2instanceImg.py``).
     """
     if instance_ids.max(initial=0) < _FIRST_INSTANCE:
         return instance_ids
@@ -189,12 +189,12 @@ def label_ids_of(instance_ids: np.ndarray) -> np.ndarray:
 
 
 def ids_to_colors(ids: np.ndarray) -> np.ndarray:
-    """Train ids (..., uint8) as RGB colours (..., 3) uint8; ids beyond the 19 classes become void's black."""
+    """Train ids (..., uint8) -> RGB colours (..., 3) uint8; ids beyond the 19 classes become black (void)."""
     return _COLOR_OF_ID.take(ids, axis=0)
 
 
 def nearest_colors(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Every colour replaced by the nearest of a palette: by Euclidean distance in RGB, of equally near ones the first.
+    """Replace every colour by the nearest of a palette, by Euclidean distance in RGB; ties go to the first.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -207,7 +207,7 @@ def nearest_colors(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def off_palette(image: np.ndarray, palette: np.ndarray, distance: float) -> float:
-    """Share of the pixels of an image that are farther than ``distance`` from every colour of a palette.
+    """Share of the pixels that are farther than ``distance`` from every colour of a palette.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -223,10 +223,10 @@ def off_palette(image: np.ndarray, palette: np.ndarray, distance: float) -> floa
 
 @lru_cache(maxsize=4)
 def _ranks(palette: bytes) -> np.ndarray:
-    """(2**24) uint16: for every colour the rank of its nearest one in a palette, from 1; 0 where not known yet.
+    """(2**24) uint16: for every colour the rank of the nearest colour of a palette, from 1; 0 where not computed yet.
 
-    Images of one data set share most of their colours, so that nearly all distances are computed but once. Pages of
-    the 32 MiB that are never looked at take no memory.
+    Images of one data set share most of their colours: nearly all distances are computed only once. Pages of the
+    32 MiB that are never touched take no memory.
     """
     return np.zeros(1 << 24, np.uint16)
 

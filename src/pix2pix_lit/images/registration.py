@@ -1,8 +1,8 @@
-"""Do the edges of A lie where those of B do? Shifted pairs and wrong partners.
+"""Registration of A and B by their edges: find shifted pairs and mismatched partners.
 
 The measure is the correlation of normalised gradient fields (Haber and Modersitzki 2006, "Intensity gradient based
-registration and fusion of multi-modal images"): only where edges are and which way they run counts, not how strong
-they are or which of their sides is brighter, so that a photo and its label colours can be compared.
+registration and fusion of multi-modal images"). It depends on the position and direction of edges, not on their
+strength or sign, and can therefore compare a photo with its label colours.
 """
 
 from collections.abc import Sequence
@@ -12,29 +12,29 @@ import cv2
 import numpy as np
 
 SIDE = 256
-"""Pixels of the longer side when edges are compared; larger pictures are shrunk to it."""
+"""Length of the longer side in pixels at which edges are compared; larger images are downsampled to it."""
 
 FEWEST = 20
-"""Pairs from which on a set has a distribution that a single pair can be judged by."""
+"""Least number of pairs for statistics that can single out one of them."""
 
 TOO_FEW = f"fewer than {FEWEST} pairs to compare"
-"""Why a smaller set is not judged."""
+"""Why a smaller set is not checked."""
 
-_REACH = 0.125  # shifts that are looked for, as a part of the longer side
-_NEAR = 2  # compared pixels that edges of a good pair may be apart, as where outlines were drawn by hand
-_FAR = 3.5  # compared pixels from which on a shift is one
+_REACH = 0.125  # largest shift that is searched for, as a fraction of the longer side
+_NEAR = 2  # tolerance for the edges of a good pair in compared pixels, as outlines may be drawn by hand
+_FAR = 3.5  # least shift that is reported, in compared pixels
 
 
 class Registration(NamedTuple):
-    """How well the edges of two pictures agree.
+    """How well the edges of two images agree.
 
     Attributes:
-        here: correlation as they are: 1 for equal edges, about 0 for unrelated ones.
-        best: the highest one that a shift gives.
-        dx: pixels that B has to move to the right for it.
-        dy: pixels that B has to move down for it.
-        edges: share of pixels on edges, in the picture that has fewer of them.
-        scale: pixels of the pictures to a compared one.
+        here: correlation without a shift: 1 for equal edges, about 0 for unrelated ones.
+        best: highest correlation over all shifts.
+        dx: pixels to move B to the right for the highest correlation.
+        dy: pixels to move B down for the highest correlation.
+        edges: share of pixels on edges, in the image that has fewer of them.
+        scale: pixels of the images per compared pixel.
     """
 
     here: float
@@ -46,22 +46,22 @@ class Registration(NamedTuple):
 
 
 class Misregistered(NamedTuple):
-    """Indices of the pairs that ``judge`` finds."""
+    """Indices of the pairs that ``find_misregistered`` finds."""
 
     shifted: Sequence[int] = ()
     """Edges agree well once B is moved."""
-    strangers: Sequence[int] = ()
-    """Edges agree no better than in pairs that were mixed up."""
+    mismatched: Sequence[int] = ()
+    """Edges agree no better than between images of different pairs."""
     usual: float = 0.0
-    """Correlation that half of the pairs are above."""
+    """Median correlation."""
     all_shifted: tuple[float, float] | None = None
-    """(dx, dy) if most pairs agree only with this one shift; single pairs are not judged then."""
-    unjudged: str = ""
-    """Why the pairs cannot be judged, if so."""
+    """(dx, dy) if most pairs agree only with this one shift; single pairs are not examined then."""
+    skipped: str = ""
+    """Why the pairs cannot be checked, or empty."""
 
 
 def register(a: np.ndarray, b: np.ndarray) -> Registration:
-    """Compare two pictures of one size, (H, W, 3) uint8 RGB."""
+    """Compare two images of equal size, (H, W, 3) uint8 RGB."""
     scale = max(1.0, max(a.shape[:2]) / SIDE)
     first, second = _edge_directions(a, scale), _edge_directions(b, scale)
     reach = max(_NEAR + 2, round(_REACH * max(first.shape)))
@@ -78,18 +78,18 @@ def register(a: np.ndarray, b: np.ndarray) -> Registration:
     )
 
 
-def judge(pairs: Sequence[Registration], mixed: Sequence[Registration]) -> Misregistered:
-    """Find the pairs that do not fit, measured by what is usual in their own set.
+def find_misregistered(pairs: Sequence[Registration], mixed: Sequence[Registration]) -> Misregistered:
+    """Find the pairs whose edges agree less than is usual in their data set.
 
     Args:
-        pairs: of all pairs of a set.
-        mixed: of A images of the set with B images of other pairs.
+        pairs: of all pairs of a data set.
+        mixed: of A images of the data set with B images of other pairs.
     """
     if len(pairs) < FEWEST or len(mixed) < FEWEST:
         return Misregistered(unjudged=TOO_FEW)
     here, best, dx, dy, edges, scale = np.array(pairs).T
     shift = np.hypot(dx, dy) / scale
-    rich = edges > max(0.25 * np.median(edges), 1e-3)  # others have too few edges to agree or disagree about
+    rich = edges > max(0.25 * np.median(edges), 1e-3)  # the others have too few edges to compare
     if rich.sum() < FEWEST:
         return Misregistered(unjudged="hardly any edges to compare")
     chance_here, chance_best = (np.array(mixed)[:, column] for column in (0, 1))
@@ -97,12 +97,12 @@ def judge(pairs: Sequence[Registration], mixed: Sequence[Registration]) -> Misre
     usual = np.median(dx / scale), np.median(dy / scale)
     together = np.hypot(dx / scale - usual[0], dy / scale - usual[1]) < _FAR
     if together[rich].mean() < 0.7 or np.median(best[rich]) < np.quantile(chance_best, 0.95):
-        return Misregistered(unjudged="edges of A and B are too different to tell where pairs belong")
+        return Misregistered(skipped="edges of A and B are too different to be compared")
     if np.hypot(*usual) > _FAR:
         return Misregistered(all_shifted=(float(np.median(dx)), float(np.median(dy))))
 
-    # A stranger is both: like a mixed-up pair, and far below what is usual (4.5 standard deviations of the logarithm,
-    # whose lower quartile tells the spread without seeing some bad pairs).
+    # Mismatched pairs are both: like mixed ones, and far below what is usual (4.5 standard deviations of the logarithm,
+    # estimated by the lower quartile, which a few bad pairs do not affect).
     middle, quarter = np.log(np.quantile(here[rich], [0.5, 0.25]).clip(1e-6))
     lowest = min(np.quantile(chance_here, 0.9), np.exp(middle - 4.5 * (middle - quarter) / 0.6745))
     moved = rich & (shift > _FAR) & (here < 0.7 * best) & (best > np.quantile(chance_best, 0.98))
@@ -111,7 +111,7 @@ def judge(pairs: Sequence[Registration], mixed: Sequence[Registration]) -> Misre
 
 
 def _edge_directions(picture: np.ndarray, scale: float) -> np.ndarray:
-    """(h, w, 2) float32: a vector of length 0 to 1 at twice the angle of the gradient, so that a sign means nothing."""
+    """(h, w, 2) float32: vectors of length 0 to 1 at twice the gradient's angle, which cancels its sign."""
     if scale > 1:
         size = [max(1, round(side / scale)) for side in picture.shape[1::-1]]
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -119,13 +119,13 @@ def _edge_directions(picture: np.ndarray, scale: float) -> np.ndarray:
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     across, down, both = (cv2.transform(product, np.ones((1, 3))) for product in (dx * dx, dy * dy, dx * dy))
     energy = across + down
-    # What is far below the picture's mean gradient is texture or noise; 8 is a step of one in 8 bits.
+    # Gradients far below the image's mean are texture or noise; 8 is a step of one in 8 bits.
     energy += np.square(np.sqrt(energy).mean() + 8.0)
     return cv2.merge([(across - down) / energy, 2 * both / energy])
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
-    """(2 * reach + 1, 2 * reach + 1): at [reach + y, reach + x], ``second`` moved down by y and right by x."""
+    """(2 * reach + 1, 2 * reach + 1): at [reach + y, reach + x] that of ``second`` moved down by y and right by x."""
     height, width = (cv2.getOptimalDFTSize(side + reach) for side in first.shape[:2])
     padded = [
         cv2.copyMakeBorder(field, 0, height - field.shape[0], 0, width - field.shape[1], cv2.BORDER_CONSTANT, value=0)

@@ -1,4 +1,4 @@
-"""From what a file holds to what an image type says it should hold: channels, depth, transparency, class numbers."""
+"""Strict conversion for training: a file must match its image type in channels, depth, transparency and classes."""
 
 from functools import cache
 from typing import NoReturn
@@ -14,21 +14,21 @@ _OF_TYPE = "of this image type (data.source.a or data.source.b)"
 
 
 def fit(decoded: Decoded, image_type: ImageType, path: str) -> np.ndarray:
-    """What a file holds -> (H, W, planes) of ``image_type.stored_dtype``, contiguous and writable.
+    """Decoded image -> (H, W, planes) of ``image_type.stored_dtype``, contiguous and writable.
 
-    Nothing is scaled, rounded or left out silently: gray may become RGB and RGB that is gray one channel, opaque
-    alpha is dropped, transparent pixels are laid on ``image_type.background``, numbers become the classes that they
-    stand for, and all else that differs from the type is refused. ``path`` is for messages.
+    Nothing is scaled, rounded or dropped silently. Gray becomes RGB, RGB with equal channels becomes gray, opaque
+    alpha is dropped, transparent pixels are composited on ``image_type.background``, and label values become class
+    numbers. Any other difference from the type is refused. ``path`` is for messages.
 
     Raises:
-        UserError: saying what of the type to set, if another type would fit.
+        UserError: naming the setting to change, if another type would fit.
     """
     if decoded.pages > 1 and image_type.planes in (1, 3):
         is_free = image_type.kind == "continuous"
         _refuse(
             path,
             f"holds {decoded.pages} pages",
-            "one picture",
+            "a single image",
             "save the wanted page as a file of its own"
             + f", or set channels={decoded.pages} {_OF_TYPE} if every page is a channel" * is_free,
         )
@@ -52,17 +52,17 @@ def _count(number: int, noun: str) -> str:
 
 
 def _colors(decoded: Decoded, path: str) -> np.ndarray:
-    """(H, W, C): the palette looked up, if there is one."""
+    """(H, W, C): colours from the palette, if there is one."""
     if decoded.palette is None:
         return decoded.pixels
     highest, count = int(decoded.pixels.max()), len(decoded.palette)
     if highest >= count:
-        _refuse(path, f"uses colour {highest} of a palette of {count}", "a colour that is there", "repair the file")
+        _refuse(path, f"uses colour {highest} of a palette of {count}", f"0 to {count - 1}", "repair the file")
     return decoded.palette.take(decoded.pixels[..., 0], axis=0)
 
 
 def _in_channels(pixels: np.ndarray, opaque: int | None, image_type: ImageType, path: str) -> np.ndarray:
-    """(H, W, C) -> (H, W, channels), of the same depth; ``opaque`` is such a pixel's alpha, if there is alpha."""
+    """(H, W, C) -> (H, W, channels) of the same depth; ``opaque`` is an opaque pixel's alpha, None without alpha."""
     channels = image_type.channels
     if pixels.shape[-1] == channels:
         return pixels
@@ -73,7 +73,7 @@ def _in_channels(pixels: np.ndarray, opaque: int | None, image_type: ImageType, 
 
 
 def _gray_or_rgb(pixels: np.ndarray, image_type: ImageType, path: str) -> np.ndarray:
-    """(H, W, C) -> (H, W, channels) where that is only another way to say the same."""
+    """(H, W, C) -> (H, W, channels) where that loses nothing."""
     wanted, found = image_type.channels, pixels.shape[-1]
     if found == wanted:
         return pixels
@@ -108,7 +108,7 @@ def _on_background(colors: np.ndarray, alpha: np.ndarray, top: int, image_type: 
         _refuse(
             path,
             f"has {_count(int(np.count_nonzero(alpha != top)), 'transparent pixel')}",
-            "opaque ones, or a background to lay them on",
+            "opaque pixels, or a background colour",
             f"set for example background={value} {_OF_TYPE}, or flatten the file",
         )
     backdrop = np.array(background, colors.dtype)
@@ -134,8 +134,8 @@ def _in_depth(pixels: np.ndarray, image_type: ImageType, path: str) -> np.ndarra
         elif found.itemsize > 2 and max(int(pixels.max()), -int(pixels.min())) > 2**24:
             _refuse(
                 path,
-                f"holds whole numbers from {pixels.min()} to {pixels.max()}",
-                "ones up to 16777216, which float32 holds exactly",
+                f"holds integers from {pixels.min()} to {pixels.max()}",
+                "integers up to 16777216, which float32 represents exactly",
                 "convert the file",
             )
         return pixels.astype(np.float32)
@@ -147,15 +147,15 @@ def _in_depth(pixels: np.ndarray, image_type: ImageType, path: str) -> np.ndarra
         setting = f"dtype={'uint8' if found == np.uint8 else 'uint16'}"
     if pixels.shape[-1] == 1 < image_type.channels:
         setting = f"channels=1 and {setting}"
-    found_depth = f"{8 * found.itemsize}-bit {'floats' if found.kind == 'f' else 'whole numbers'}"
+    found_depth = f"{8 * found.itemsize}-bit {'floats' if found.kind == 'f' else 'integers'}"
     _refuse(path, f"holds {found_depth} ({found})", f"{wanted}", f"set {setting} {_OF_TYPE}, or convert the file")
 
 
 def _refuse_not_finite(pixels: np.ndarray, path: str) -> None:
     finite = np.isfinite(pixels)
     if not finite.all():
-        count = _count(finite.size - np.count_nonzero(finite), "infinite value")
-        _refuse(path, f"holds {count} (or no number)", "finite ones", "replace them in the file")
+        count = _count(finite.size - np.count_nonzero(finite), "infinite or NaN value")
+        _refuse(path, f"holds {count}", "finite values", "replace them in the file")
 
 
 def _as_uint16(pixels: np.ndarray, path: str) -> np.ndarray:
@@ -163,14 +163,14 @@ def _as_uint16(pixels: np.ndarray, path: str) -> np.ndarray:
         _refuse(
             path,
             f"holds numbers of type {pixels.dtype} from {pixels.min()} to {pixels.max()}",
-            "whole numbers from 0 to 65535",
+            "integers from 0 to 65535",
             "convert the file",
         )
     return pixels.astype(np.uint16, copy=False)
 
 
 def _indices_or_gray(decoded: Decoded, image_type: ImageType, path: str) -> np.ndarray:
-    """(H, W, 1): the numbers of a label file; a palette's indices, whatever its colours."""
+    """(H, W, 1): the values of a label file; the indices of a file with a palette, whatever its colours."""
     if decoded.palette is not None:
         return decoded.pixels
     opaque = opaque_value(decoded.pixels.dtype) if decoded.alpha else None
@@ -178,9 +178,9 @@ def _indices_or_gray(decoded: Decoded, image_type: ImageType, path: str) -> np.n
 
 
 def _class_numbers(labels: np.ndarray, image_type: ImageType, path: str) -> np.ndarray:
-    """(H, W, 1) numbers of a label file -> class numbers."""
+    """(H, W, 1) values of a label file -> class numbers."""
     if labels.dtype.kind not in "ui":
-        _refuse(path, f"holds {labels.dtype} numbers", "whole numbers that stand for classes", "convert the file")
+        _refuse(path, f"holds {labels.dtype} numbers", "integers that stand for classes", "convert the file")
     stored = labels
     if isinstance(image_type.values, str):
         labels = label_ids_of(stored)
@@ -212,7 +212,7 @@ def _class_numbers(labels: np.ndarray, image_type: ImageType, path: str) -> np.n
 
 @cache
 def _class_of_value(values: str | tuple[int, ...]) -> np.ndarray:
-    """(65536,) class number of every value, -1 where there is none."""
+    """(65536,) class number of every value, -1 for values without a class."""
     table = ID_VALUES[values] if isinstance(values, str) else {value: number for number, value in enumerate(values)}
     classes = np.full(65536, -1, np.int32)
     for value, number in table.items():
@@ -222,19 +222,19 @@ def _class_of_value(values: str | tuple[int, ...]) -> np.ndarray:
 
 
 def _labels_and_instances(decoded: Decoded, image_type: ImageType, path: str) -> np.ndarray:
-    """(H, W, planes) uint16 of a file that holds labels and, last, instance numbers.
+    """(H, W, planes) uint16 of a file with labels and, in its last channel, instance numbers.
 
-    With a named table of ``values`` it may be one with the instance ids of Cityscapes, too.
+    With a named table of ``values`` the file may also hold the instance ids of Cityscapes.
     """
     pixels = decoded.pixels
     if isinstance(image_type.values, str) and pixels.shape[-1] == 1 and pixels.dtype != np.uint8:
-        pixels = pixels.repeat(2, -1)  # the instance ids of Cityscapes, which tell the class too
+        pixels = pixels.repeat(2, -1)  # the instance ids of Cityscapes, which contain the class
     if decoded.palette is not None or decoded.alpha or pixels.shape[-1] != image_type.planes:
         _refuse(
             path,
             f"has {_count(pixels.shape[-1], 'channel')}{', the last of them alpha' * decoded.alpha}",
-            f"{image_type.planes}, since instance_edges=true: labels and, last, the instance number of every pixel",
-            f"store both as .npy or multi-page TIFF, use a data set that has files of instances, or set "
+            f"{image_type.planes}, since instance_edges=true: labels and, in the last channel, instance numbers",
+            f"store both as .npy or multi-page TIFF, use a data set that has instance files, or set "
             f"instance_edges=false {_OF_TYPE}",
         )
     pixels = _as_uint16(pixels, path)
@@ -242,5 +242,5 @@ def _labels_and_instances(decoded: Decoded, image_type: ImageType, path: str) ->
     if image_type.classes is not None:
         labels = _class_numbers(labels, image_type, path).astype(np.uint16)
     elif labels.max() > 255:
-        _refuse(path, f"holds colours up to {labels.max()}", "ones from 0 to 255", "convert the file")
+        _refuse(path, f"holds colours up to {labels.max()}", "0 to 255", "convert the file")
     return np.concatenate([labels, instances], -1)

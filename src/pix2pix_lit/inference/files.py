@@ -16,7 +16,7 @@ from pix2pix_lit.files.text import as_on_disk, decode_paths, read_paths
 from pix2pix_lit.images.files import WRITTEN_SUFFIXES, decode_file, suffix_for
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.lenient import convert
-from pix2pix_lit.images.listing import SUFFIXES, UNREAD_SUFFIXES, FoundImages, find_images, reason_to_leave_out, told
+from pix2pix_lit.images.listing import SUFFIXES, UNREAD_SUFFIXES, FoundImages, find_images, reason_to_leave_out, summary
 from pix2pix_lit.images.metadata import ImageMetadata
 from pix2pix_lit.images.strict import fit
 from pix2pix_lit.inference.background import read_ahead
@@ -211,7 +211,7 @@ def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, Fo
     matches = {base / name for name in found}  # "**" may give one name twice
     images = _sorted_out(sorted((match for match in matches if not match.is_dir()), key=_natural_order))
     if not images.paths:
-        others = f" that can be read, but {told(images.left_out)}" if images.left_out else ""
+        others = f" that can be read, but {summary(images.left_out)}" if images.left_out else ""
         raise UserError(f"input={input} matches no image{others}; expected files ending in {', '.join(_ACCEPTED)}")
     return base, images
 
@@ -249,7 +249,7 @@ def _listed(lines: Iterable[str], name: str) -> tuple[Path, FoundImages]:
         else:
             sources[path] = None
     if not sources:
-        others = f" that can be read, but {told(left_out)}" if left_out else ""
+        others = f" that can be read, but {summary(left_out)}" if left_out else ""
         raise UserError(f"{name} lists no files{others}; expected a path on each line")
     return Path(os.path.commonpath([source.parent for source in sources])), FoundImages(list(sources), left_out)
 

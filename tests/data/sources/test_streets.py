@@ -9,14 +9,14 @@ import pytest
 
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images.palettes import COLORS, NUM_CLASSES, Label, colors_to_ids
+from pix2pix_lit.images.palettes import COLORS, NUM_CLASSES, Label, ids_to_colors
 
 
 @cache
 def _scenes(count: int = 24) -> list[tuple[np.ndarray, np.ndarray]]:
     """Photos and train ids of the first scenes, small."""
     source = StreetsSource(size=96)
-    return [(pair.a, colors_to_ids(pair.b)) for pair in (source[index] for index in range(count))]
+    return [(source[index].a, source.label_ids(index)) for index in range(count)]
 
 
 def test_the_same_index_always_gives_the_same_pair() -> None:
@@ -50,7 +50,7 @@ def test_labels_have_palette_colors_only_and_agree_with_label_ids() -> None:
     for index in range(5):
         colors = source[index].b
         assert {tuple(color) for color in colors.reshape(-1, 3).tolist()} <= palette
-        np.testing.assert_array_equal(colors_to_ids(colors), source.label_ids(index))
+        np.testing.assert_array_equal(colors, ids_to_colors(source.label_ids(index)))
 
 
 @pytest.mark.slow

@@ -61,19 +61,19 @@ def audit(config: DictConfig) -> None:
         raise UserError(f"output={output} cannot be made ({error}); expected a folder that you may write to") from error
     datamodule = instantiate(config.data, cache="none", _convert_="all")  # every pair is read but once
     splits, findings = _measure(datamodule, config.num_workers)
-    found, unjudged = run_checks(splits, datamodule.hparams.snap_labels)
+    found, skipped = run_checks(splits, datamodule.hparams.snap_labels)
     network: dict[str, list[np.ndarray]] = {}
     try:
         network = _as_network_sees(datamodule, splits)
         if not network:
-            unjudged["settings"] = "no training pair, or no validation split, that can be read"
+            skipped["settings"] = "no training pair, or no validation split, that can be read"
     except UserError as error:
         findings.append(Finding("settings", str(error)))
     report = Report(
         title=f"{datamodule.root}" if datamodule.root else "pairs made on demand",
         splits={split.name: split.summary() for split in splits},
         findings=[*findings, *found],
-        unjudged=unjudged,
+        skipped=skipped,
         seconds=time.monotonic() - started,
     )
     (output / "audit.json").write_text(as_json(report.as_dict(), indent=1) + "\n", "utf-8")

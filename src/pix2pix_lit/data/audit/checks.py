@@ -22,10 +22,10 @@ _WRONG_PALETTE = 0.5  # a usual share from which on the palette is not that of t
 _LEAST_MISSING = 0.005  # share of flat pixels from which on a colour that is not in the palette is a class
 _SIDES = ("A", "B")
 
-Unjudged = dict[str, str]
+Skipped = dict[str, str]
 
 
-def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding], Unjudged]:
+def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding], Skipped]:
     """Find all that is wrong with pairs.
 
     Args:
@@ -35,7 +35,7 @@ def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding
     Returns:
         Findings in the order of ``CHECKS``, and the checks that could not be made, with the reason.
     """
-    unjudged: Unjudged = {}
+    skipped: Skipped = {}
     findings = list(
         chain(
             _unreadable(splits),
@@ -47,15 +47,15 @@ def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding
         )
     )
     findings += _value_range(splits)
-    swapped = list(_swapped_sides(splits, unjudged))
+    swapped = list(_swapped_sides(splits, skipped))
     findings += swapped
     if swapped:
-        unjudged["off the palette"] = unjudged["turned pair"] = "the sides are swapped"
+        skipped["off the palette"] = skipped["turned pair"] = "the sides are swapped"
     else:
-        findings += chain(_off_palette(splits, snap_labels), _turned(splits, unjudged))
-    findings += _misregistered(splits, unjudged)
+        findings += chain(_off_palette(splits, snap_labels), _turned(splits, skipped))
+    findings += _misregistered(splits, skipped)
     order = [check.name for check in CHECKS]
-    return sorted(findings, key=lambda finding: order.index(finding.check)), unjudged
+    return sorted(findings, key=lambda finding: order.index(finding.check)), skipped
 
 
 def _unreadable(splits: Sequence[Split]) -> Iterator[Finding]:
@@ -131,11 +131,11 @@ def _same(splits: Sequence[Split]) -> Iterator[Finding]:
                 yield Finding("shared image", message, tuple(places))
 
 
-def _swapped_sides(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:
+def _swapped_sides(splits: Sequence[Split], skipped: Skipped) -> Iterator[Finding]:
     a, b = splits[0].source.a, splits[0].source.b
     results = [result for *_, result in _comparable(splits)]
     if a.is_labels == b.is_labels or len(results) < registration.FEWEST:
-        unjudged["swapped sides"] = (
+        skipped["swapped sides"] = (
             "both sides are declared alike" if a.is_labels == b.is_labels else registration.TOO_FEW
         )
         return
@@ -258,31 +258,31 @@ def _value_range(splits: Sequence[Split]) -> Iterator[Finding]:
         yield Finding("value range", message, figures=figures, to_type=to_type)
 
 
-def _turned(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:
+def _turned(splits: Sequence[Split], skipped: Skipped) -> Iterator[Finding]:
     items = _comparable(splits)
     turned, reason = sides.turned_pairs([result.appearances for *_, result in items])
     if reason:
-        unjudged["turned pair"] = reason
+        skipped["turned pair"] = reason
     for item in turned:
         split, index, _ = items[item]
         yield Finding("turned pair", "A looks like the others' B, and B like their A", (split.place(index),))
 
 
-def _misregistered(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Finding]:
+def _misregistered(splits: Sequence[Split], skipped: Skipped) -> Iterator[Finding]:
     items = _comparable(splits)
     mixed = [result.mixed for *_, result in items if result.mixed is not None]
-    judged = registration.judge([result.registration for *_, result in items], mixed)
-    if judged.unjudged:
-        unjudged["misregistered"] = judged.unjudged
-    if judged.all_shifted is not None:
-        dx, dy = judged.all_shifted
+    found = registration.find_misregistered([result.registration for *_, result in items], mixed)
+    if found.skipped:
+        skipped["misregistered"] = found.skipped
+    if found.all_shifted is not None:
+        dx, dy = found.all_shifted
         yield Finding(
             "misregistered",
             f"in the whole set, B agrees with A once it is moved {_moved(dx, dy)}",
             figures={"dx": dx, "dy": dy},
         )
-    usual = f"usual here: {judged.usual:.2f}"
-    for item in judged.shifted:
+    usual = f"usual here: {found.usual:.2f}"
+    for item in found.shifted:
         split, index, result = items[item]
         measured = result.registration
         message = (
@@ -291,11 +291,11 @@ def _misregistered(splits: Sequence[Split], unjudged: Unjudged) -> Iterator[Find
         )
         figures = {"dx": measured.dx, "dy": measured.dy, "moved": measured.best, "as_it_is": measured.here}
         yield Finding("misregistered", message, (split.place(index),), figures)
-    for item in judged.strangers:
+    for item in found.mismatched:
         split, index, result = items[item]
         here = result.registration.here
         message = f"B agrees with A no better than that of another pair (correlation of edges {here:.2f}; {usual})"
-        yield Finding("misregistered", message, (split.place(index),), {"as_it_is": here, "usual": judged.usual})
+        yield Finding("misregistered", message, (split.place(index),), {"as_it_is": here, "usual": found.usual})
 
 
 def _comparable(splits: Sequence[Split]) -> list[tuple[Split, int, Measures]]:

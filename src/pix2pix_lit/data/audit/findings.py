@@ -129,14 +129,14 @@ class Report:
         title: what data this is.
         splits: name -> summary.
         findings: in the order of ``CHECKS``.
-        unjudged: check -> why it could not be made.
+        skipped: check -> why it could not be made.
         seconds: how long it took.
     """
 
     title: str
     splits: dict[str, Summary]
     findings: Sequence[Finding]
-    unjudged: dict[str, str]
+    skipped: dict[str, str]
     seconds: float
 
     def of(self, check: str) -> list[Finding]:
@@ -164,7 +164,7 @@ class Report:
             "seconds": round(self.seconds, 1),
             "splits": {name: asdict(summary) for name, summary in self.splits.items()},
             "checks": [
-                {**asdict(check), "findings": len(self.of(check.name)), "unjudged": self.unjudged.get(check.name)}
+                {**asdict(check), "findings": len(self.of(check.name)), "skipped": self.skipped.get(check.name)}
                 for check in CHECKS
             ],
             "findings": [finding.as_dict() for finding in self.findings],

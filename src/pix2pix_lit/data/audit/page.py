@@ -20,7 +20,7 @@ from pix2pix_lit.errors import printable
 MOST_PICTURED = 200
 """Findings of one check that are shown with pictures; all others are listed."""
 
-_SHEET = 24  # pairs of each split on the contact grid
+_OVERVIEW = 24  # pairs of each split that are shown
 _PLACES = 4  # pairs that are shown of one finding
 _LONGEST = 256  # pixels of a picture's longer side
 _STYLE = (Path(__file__).parent / "page.css").read_text("utf-8")
@@ -40,7 +40,7 @@ def write_page(
     sections = [_found(report, {split.name: split for split in splits})]
     if network:
         sections.append(_network(network))
-    sections += [_contact_sheet(split) for split in splits]
+    sections += [_overview(split) for split in splits]
     page = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -91,11 +91,11 @@ def _summary(report: Report) -> str:
 def _checks(report: Report) -> str:
     rows = []
     for check in CHECKS:
-        found, unjudged = report.of(check.name), report.unjudged.get(check.name)
-        state = check.severity if found else "unjudged" if unjudged else "fine"
-        count = f"{len(found):,}" if found else "?" if unjudged else "0"
+        found, skipped = report.of(check.name), report.skipped.get(check.name)
+        state = check.severity if found else "skipped" if skipped else "fine"
+        count = f"{len(found):,}" if found else "?" if skipped else "0"
         name = f'<a href="#{_anchor(check.name)}">{check.name}</a>' if found else check.name
-        remark = f"{check.meaning} <em>Not judged: {escape(unjudged)}.</em>" if unjudged else check.meaning
+        remark = f"{check.meaning} <em>Not checked: {escape(skipped)}.</em>" if skipped else check.meaning
         rows.append(
             f'<tr class="{state}"><td><i></i>{name}</td><td class="number">{count}</td>'
             f"<td>{check.severity if found else ''}</td><td>{remark}</td></tr>"
@@ -154,15 +154,15 @@ def _network(columns: Mapping[str, Sequence[np.ndarray]]) -> str:
     return (
         '<section id="network"><h2>As the network sees them</h2><p class="note">A and B as in their files; input and '
         "target as validation has them, and as augmented in the first epochs of training.</p>"
-        f'<div class="scroll"><table class="grid"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="scroll"><table class="network"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
         "</section>"
     )
 
 
-def _contact_sheet(split: Split) -> str:
+def _overview(split: Split) -> str:
     usable = [index for index, _ in split.measured()]
     figures = []
-    for place in (split.place(usable[number]) for number in evenly_spread(len(usable), _SHEET)):
+    for place in (split.place(usable[number]) for number in evenly_spread(len(usable), _OVERVIEW)):
         images = "".join(
             _image(picture, f"{side} of {place.name}") for side, picture in pictures_of(split, place).items()
         )

@@ -18,8 +18,8 @@ def as_table(report: Report) -> str:
     checks = [["severity", "check", "found", ""]]
     for check in CHECKS:
         found = report.of(check.name)
-        note = report.unjudged.get(check.name, "")
-        remark = f"not judged: {note}" if note else ""
+        note = report.skipped.get(check.name, "")
+        remark = f"not checked: {note}" if note else ""
         if found:
             remark = _shortened(_example(found[0]))
         count = str(len(found)) if found or not note else "?"
