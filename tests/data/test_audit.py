@@ -248,7 +248,7 @@ def test_images_of_one_colour_are_warnings_and_nothing_else(folders):
     report, message = folders.audit()
     assert found(report) == {"constant": [["train/02.png"], ["train/09.png"], ["val/03.png"], ["val/04.png"]]}
     messages = [finding["message"] for finding in report["findings"]]
-    assert messages[1:3] == ["A is of a single colour", "A and B are of a single colour"]
+    assert messages[1:3] == ["A has a single colour", "A and B have a single colour"]
     assert message == ""
 
 

@@ -63,7 +63,7 @@ def test_another_palette_is_told_and_the_colours_that_are_there_are_offered(tmp_
     assert "form 12 clusters, at (0, 48, 255)" in message
     assert "data.source.b.palette expects 12, (0, 0, 170), (0, 0, 255)" in message
     assert 30 < warning["figures"]["most_units"] < 50
-    assert f"most lie {warning['figures']['most_units']:.0f} RGB units off: wrong palette?" in message
+    assert f"most are {warning['figures']['most_units']:.0f} RGB units off: wrong palette?" in message
     assert "JPEG" not in message
     (typed,) = shlex.split(warning["to_type"])
     again = run_audit(tmp_path, typed)
@@ -82,7 +82,9 @@ def test_classes_that_a_palette_lacks_are_told_and_added(tmp_path):
     lacking = [color for color in PALETTES["facades"].tolist() if color != [255, 240, 0]]
     found = run_audit(tmp_path, f"data.source.b.palette={lacking}", "data.snap_labels=true")
     warning = found[0]
-    assert "colours of B that are not in the palette, but as frequent as classes: (255, 24" in warning["message"]
+    assert (
+        "colours of B that are not in the palette but as frequent as those of classes: (255, 24" in warning["message"]
+    )
     (typed,) = shlex.split(warning["to_type"])
     assert run_audit(tmp_path, typed, "data.snap_labels=true") == []
 

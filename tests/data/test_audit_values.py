@@ -112,7 +112,7 @@ def test_table_and_page_say_what_the_network_sees(tmp_path, caplog):
     caplog.set_level("INFO")
     run_audit(tmp_path, as_mask, "data.source.b.channels=1")
     assert "The network sees train B from -1.00 to -0.99" in caplog.text
-    assert "To type, if this is so:\nvalue range: 'data.source.b.range=[0,1]' (or, if" in caplog.text
+    assert "To fix these, add:\nvalue range: 'data.source.b.range=[0,1]' (or, if" in caplog.text
     page = (tmp_path / "out" / "audit.html").read_text()
     assert "<dt>B in [-1, 1]</dt><dd>from -1.00 to -0.99</dd>" in page
     assert "<code>&#x27;data.source.b.range=[0,1]&#x27; (or, if" in page

@@ -253,7 +253,7 @@ def test_a_file_that_vanished_is_reported(tmp_path):
     write_pair(tmp_path / "data", "x.png", 0)
     own = aligned(tmp_path / "data")
     (tmp_path / "data/train/x.png").unlink()
-    with pytest.raises(UserError, match=r"cannot be made.*x\.png"):
+    with pytest.raises(UserError, match=r"cannot be created.*x\.png"):
         cache_on_disk(own, tmp_path / "cache", 0, "train")
 
 
@@ -266,7 +266,7 @@ def test_what_else_is_in_the_folder_is_left_alone(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot be made.*data\.cache_dir, or data\.cache=none"):
+    with pytest.raises(UserError, match=r"cannot be created.*data\.cache_dir, or data\.cache=none"):
         cache_on_disk(pairs(), tmp_path / "file/cache", 0, "train")
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pix2pix_lit.data import PairsDataModule
-from pix2pix_lit.data.dataset import Draw
+from pix2pix_lit.data.dataset import PairIndex
 from pix2pix_lit.data.download import Archive
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.sources import AlignedSource, StreetsSource
@@ -237,7 +237,7 @@ def test_validation_is_not_augmented():
 
 def test_training_pairs_can_be_had_without_augmentation():
     data = make_data(load_size=40, crop_size=[16, 24], augmentation=RANDOM, flip=True)
-    batch = data.fixed_train_pairs()[[Draw(epoch, 4) for epoch in range(5)]]
+    batch = data.fixed_train_pairs()[[PairIndex(epoch, 4) for epoch in range(5)]]
     assert torch.equal(batch["input"], nchw([noise(16, 24, 8)] * 5))
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix_lit.data.halves import judge_halves
+from pix2pix_lit.data.halves import check_halves
 from pix2pix_lit.data.sources import StreetsSource
 
 Halves = list[tuple[np.ndarray, np.ndarray]]
@@ -47,27 +47,27 @@ def test_pairs_are_pairs(pairs, count):
         (lambda a, b: framed(lines(a)), lambda a, b: framed(a)),
     ):
         files = [np.hstack([a_of(a, b), b_of(a, b)]) for a, b in pairs[:count]]
-        assert judge_halves(cut(files)) is None
-        assert judge_halves(cut([jpeg(file) for file in files])) is None
+        assert check_halves(cut(files)) is None
+        assert check_halves(cut([jpeg(file) for file in files])) is None
 
 
 @pytest.mark.parametrize("count", [8, 12, 24])
 @pytest.mark.parametrize("side", [0, 1])
 def test_single_photos_and_single_label_images_are_told(pairs, side, count):
     images = [pair[side] for pair in pairs[:count]]
-    assert judge_halves(cut(images)) == "single"
-    assert judge_halves(cut([jpeg(image) for image in images])) == "single"
+    assert check_halves(cut(images)) == "single"
+    assert check_halves(cut([jpeg(image) for image in images])) == "single"
 
 
 def test_pairs_of_a_camera_that_does_not_move_are_pairs(pairs):
-    assert judge_halves([pairs[0]] * 24) is None
+    assert check_halves([pairs[0]] * 24) is None
 
 
 def test_halves_of_different_files_are_told(pairs):
-    assert judge_halves([(a, pairs[(index + 7) % 24][1]) for index, (a, _) in enumerate(pairs)]) == "unrelated"
+    assert check_halves([(a, pairs[(index + 7) % 24][1]) for index, (a, _) in enumerate(pairs)]) == "unrelated"
 
 
 def test_of_few_files_and_of_images_without_edges_nothing_is_said(pairs):
-    assert judge_halves(cut([a for a, _ in pairs[:7]])) is None
-    assert judge_halves([(np.full((64, 64, 3), shade, np.uint8),) * 2 for shade in range(24)]) is None
-    assert judge_halves([]) is None
+    assert check_halves(cut([a for a, _ in pairs[:7]])) is None
+    assert check_halves([(np.full((64, 64, 3), shade, np.uint8),) * 2 for shade in range(24)]) is None
+    assert check_halves([]) is None

@@ -17,7 +17,7 @@ from pix2pix_lit.data import loader as loader_module
 from pix2pix_lit.data.audit.measure import measure_pairs
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.cache import cache_in_memory, cache_on_disk
-from pix2pix_lit.data.dataset import Draw, PairDataset
+from pix2pix_lit.data.dataset import PairDataset, PairIndex
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import ResizedPairs
@@ -65,7 +65,7 @@ def assert_same(one, other):
         torch.testing.assert_close(images, others, rtol=0, atol=0)
 
 
-def indices(batch: list[Draw]) -> list[int]:
+def indices(batch: list[PairIndex]) -> list[int]:
     return [index for _, index in batch]
 
 

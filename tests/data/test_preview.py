@@ -24,10 +24,10 @@ def config_of(folder: Path, *overrides: str) -> DictConfig:
         return compose("preview", [*STREETS, "data.load_size=40", "data.crop_size=32", f"output={folder}", *overrides])
 
 
-def columns_of(folder: Path, *overrides: str, draws: int = 2) -> dict[str, list[np.ndarray]]:
+def columns_of(folder: Path, *overrides: str, epochs: int = 2) -> dict[str, list[np.ndarray]]:
     datamodule = instantiate(config_of(folder, *overrides).data, cache="none", _convert_="all")
     datamodule.setup("fit")
-    return as_network_sees(datamodule, [0, 3], draws)
+    return as_network_sees(datamodule, [0, 3], epochs)
 
 
 def test_columns_are_files_then_fixed_pairs_then_epochs(tmp_path):
@@ -49,10 +49,10 @@ def test_input_is_the_side_that_the_direction_says(tmp_path):
 
 
 def test_epochs_differ_and_are_those_of_training(tmp_path):
-    columns = columns_of(tmp_path, draws=3)
+    columns = columns_of(tmp_path, epochs=3)
     inputs = [columns[f"input, epoch {epoch}"][0] for epoch in range(3)]
     assert any((inputs[0] != other).any() for other in inputs[1:])
-    again = columns_of(tmp_path, draws=3)
+    again = columns_of(tmp_path, epochs=3)
     np.testing.assert_array_equal(again["input, epoch 2"][0], inputs[2])
 
 
@@ -65,7 +65,7 @@ def test_nothing_is_augmented_before_the_epochs(tmp_path):
 
 def test_sheet_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        preview(config_of(tmp_path / "new", "count=3", "draws=1"))
+        preview(config_of(tmp_path / "new", "count=3", "epochs=1"))
     height, width, _ = read_image(tmp_path / "new" / "pairs.png").shape
     assert width >= 3 * (32 + 4) + 4
     assert height * width > 3 * 2 * 3 * 36 * 36  # pairs, rows and images in a row
@@ -74,7 +74,7 @@ def test_sheet_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplo
 
 @pytest.mark.parametrize(("direction", "letters"), [("AtoB", ("A", "B")), ("BtoA", ("B", "A"))])
 def test_the_images_of_a_pair_stand_together_inputs_above_targets(tmp_path, direction, letters):
-    columns = columns_of(tmp_path, f"data.direction={direction}", draws=1)
+    columns = columns_of(tmp_path, f"data.direction={direction}", epochs=1)
     first, second = grouped(columns, ["one", "two"], direction)
     assert (first.name, second.name) == ("one", "two")
     for (letter, side), row in zip(zip(letters, ("input", "target"), strict=True), second.rows, strict=True):
@@ -85,7 +85,7 @@ def test_the_images_of_a_pair_stand_together_inputs_above_targets(tmp_path, dire
 
 def test_no_more_pairs_are_shown_than_there_are(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        preview(config_of(tmp_path, "count=50", "draws=0"))
+        preview(config_of(tmp_path, "count=50", "epochs=0"))
     assert "5 training pairs" in caplog.text
 
 
@@ -98,8 +98,8 @@ def test_no_cache_is_built_for_a_few_pairs(tmp_path):
     ("override", "message"),
     [
         ("count=0", "count is 0; expected a whole number, 1 or more"),
-        ("draws=-1", "draws is -1; expected a whole number, 0 or more"),
-        ("draws=1.5", "draws is 1.5"),
+        ("epochs=-1", "epochs is -1; expected a whole number, 0 or more"),
+        ("epochs=1.5", "epochs is 1.5"),
         ("output=null", "output is not set"),
         ("data.train_split=nope", "nope"),
     ],

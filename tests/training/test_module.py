@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 
 from pix2pix_lit.callbacks import BestCheckpoint, GracefulStop, StepSeed
-from pix2pix_lit.data.dataset import Draw
+from pix2pix_lit.data.dataset import PairIndex
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB
 
@@ -246,7 +246,7 @@ def test_validation_is_the_mean_over_all_images_in_inference_mode(compose_train)
     model.eval()
     l1, psnr = [], []
     for index in range(5):
-        pair = datamodule.val_pairs[[Draw(0, index)]]
+        pair = datamodule.val_pairs[[PairIndex(0, index)]]
         with torch.no_grad():
             fake = model(RGB.to_network(pair["input"]))
         difference = (fake - RGB.to_network(pair["target"])).double()

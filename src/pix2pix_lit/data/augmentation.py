@@ -1,4 +1,4 @@
-"""Paired augmentation: the same geometry for input and target, other light for photographs alone."""
+"""Paired augmentation: the same geometry for input and target, photometric changes for photographs only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -16,24 +16,23 @@ _KEYS = ("input", "target")
 
 
 class Augmentation:
-    """Crop, mirror, and whatever albumentations offers, of a pair: a function of the pair and a seed alone.
+    """Random crop, flip and albumentations transforms of a pair: a pure function of the pair and a seed.
 
     Args:
-        input_type: what inputs are.
-        target_type: what targets are. Class colours and numbers are warped by nearest neighbour.
-        crop_size: the part that is kept, at a random place (Isola et al. 2017, section 6.2).
+        input_type: image type of the inputs.
+        target_type: image type of the targets. Labels are warped by nearest neighbour.
+        crop_size: size of the random crop (Isola et al. 2017, section 6.2).
         flip: mirror half of the pairs left to right.
         geometry: named albumentations transforms of both images, in this order, before the crop.
-        photometric: named albumentations transforms of continuous images alone, after the flip. They get uint8
-            images as they are and all others as float32 in [0, 1].
+        photometric: named albumentations transforms of a continuous image, after the flip. They get uint8 images
+            unchanged and all others as float32 in [0, 1].
         photometric_on: ``auto`` is the continuous image of the pair, the input if both are; ``input``; ``target``.
-        blend_labels: warp colour-coded labels like continuous images.
-        load_size: what pairs are resized to, so that all transforms can be tried on such ones at once; None for
-            ``crop_size``.
+        blend_labels: interpolate colour-coded labels like continuous images.
+        load_size: size of the pairs, at which all transforms are tried once at construction; None for ``crop_size``.
 
     Raises:
-        UserError: for a malformed size, photometric transforms without a continuous image to change, or transforms
-            that fail or make something else of images than images of the same kind.
+        UserError: for a malformed size, photometric transforms without a continuous image, and transforms that fail or
+            return unsuitable images.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Augmentation:
             if not places:
                 raise UserError(
                     f"data.augmentation.photometric has {', '.join(photometric)} for photometric_on={photometric_on}, "
-                    f"but what this means are labels; expected a continuous image: set data/augmentation=none, or "
+                    f"which selects labels; expected a continuous image: set data/augmentation=none, or another "
                     f"photometric_on"
                 )
             self._photo_place = places[0]
@@ -87,15 +86,15 @@ class Augmentation:
             self._photometric.try_each({"image": self._shades(_trial_image(self._photo_type, *trial_size))})
 
     def __call__(self, input: np.ndarray, target: np.ndarray, seed: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Augment a pair by draws that depend on ``seed`` alone.
+        """Augment a pair.
 
         Args:
-            input: (H, W, planes), not below the crop in size.
-            target: the same of equal size.
-            seed: integers that identify the draw.
+            input: (H, W, planes), at least as large as the crop.
+            target: the same, of equal size.
+            seed: integers that determine all random numbers.
 
         Returns:
-            Both as (crop height, crop width, planes) of their own dtype; possibly views of what was given.
+            Both as (crop height, crop width, planes) of their own dtype; possibly views of the arguments.
         """
         top, left, mirror, geometry_seed, photometric_seed = np.random.SeedSequence(seed).generate_state(5).tolist()
         if self._geometry is not None:
@@ -104,8 +103,8 @@ class Augmentation:
         if height < self.height or width < self.width:
             raise UserError(
                 f"data.augmentation.geometry made a pair {width}x{height} pixels (width x height), smaller than the "
-                f"crop of {self.width}x{self.height}; expected one to cut it from: raise data.load_size, or let the "
-                f"transforms enlarge alone"
+                f"crop of {self.width}x{self.height}; expected at least the size of the crop: raise data.load_size, "
+                f"or use transforms that only enlarge"
             )
         top, left = _below(height - self.height + 1, top), _below(width - self.width + 1, left)
         pair = [image[top : top + self.height, left : left + self.width] for image in (input, target)]
@@ -137,14 +136,14 @@ class Augmentation:
         return values.round().astype(np.uint16) if image.dtype == np.uint16 else values.astype(np.float32)
 
     def _shades(self, image: np.ndarray) -> np.ndarray:
-        """The photograph as photometric transforms get it: uint8 as it is, all else as float32 in [0, 1]."""
+        """The photograph for photometric transforms: uint8 unchanged, other dtypes as float32 in [0, 1]."""
         low, high = self._photo_type.limits
         shades = image if image.dtype == np.uint8 else ((image.astype(np.float32) - low) / (high - low)).clip(0, 1)
         return np.ascontiguousarray(shades)
 
 
 def _trial_image(image_type: ImageType, height: int, width: int) -> np.ndarray:
-    """Some (height, width, planes) of this type: all its values, in a slope from top to bottom."""
+    """A (height, width, planes) test image of this type: a gradient over all its values, from top to bottom."""
     low, high = (0, image_type.classes - 1) if image_type.classes is not None else image_type.limits
     slope = np.linspace(low, high, height * width, dtype=np.float32).reshape(height, width, 1)
     return slope.repeat(image_type.planes, -1).astype(image_type.stored_dtype)

@@ -1,4 +1,4 @@
-"""Decoded and resized pairs, kept on disk or in memory so that each is made but once."""
+"""Cache of decoded and resized pairs, on disk or in memory."""
 
 import errno
 import hashlib
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 CacheKind = Literal["none", "disk", "ram"]
 
-_FORMAT = 1  # raise when the files mean something else, or pairs are resized in another way
-_CHUNK = 16  # pairs that a worker hands over at once
+_FORMAT = 1  # increase when the file format or the resizing changes
+_CHUNK = 16  # pairs that a worker returns at once
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -39,8 +39,8 @@ class CachedPairs:
     """The pairs of a ``ResizedPairs``, read from arrays that all data workers share.
 
     Args:
-        a: what the A images are.
-        b: what the B images are.
+        a: image type of the A images.
+        b: image type of the B images.
         a_images: (pairs, H, W, planes) of the A images: an array in shared memory, or the .npy file that holds it.
         b_images: the same of the B images.
         names: (pairs,) array of the pairs' names.
@@ -63,11 +63,11 @@ class CachedPairs:
         return len(self._names)
 
     def __getitem__(self, index: int) -> Pair:
-        """The pair at ``index``, both images (height, width, planes) of their own dtype; not to be written to."""
+        """The pair at ``index``, both images (height, width, planes) of their own dtype, read-only."""
         return Pair(self._a_images[index], self._b_images[index], str(self._names[index]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """For a worker that is not forked: where the arrays are, not what is in them."""
+        """For a spawned worker: the location of the arrays, not their contents."""
         return {key: value for key, value in vars(self).items() if key not in ("_a_images", "_b_images")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -81,15 +81,15 @@ class CachedPairs:
 
 
 def cache_in_memory(pairs: ResizedPairs, num_workers: int, title: str) -> CachedPairs:
-    """Make all pairs and keep them in memory that this process and its data workers share.
+    """Load all pairs into memory shared by this process and its data workers.
 
     Args:
-        pairs: what to keep.
-        num_workers: processes that make pairs; 0 makes them in this one.
+        pairs: to cache.
+        num_workers: processes that load pairs; 0 loads them in this process.
         title: of the progress bar.
 
     Raises:
-        UserError: if there is not enough shared memory, or a pair cannot be made.
+        UserError: if there is not enough shared memory, or a pair cannot be loaded.
     """
     needed = _bytes(pairs)
     free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.is_dir() else needed
@@ -111,20 +111,20 @@ def cache_in_memory(pairs: ResizedPairs, num_workers: int, title: str) -> Cached
 
 
 def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: str) -> CachedPairs:
-    """Find all pairs in a folder of caches, or make them and keep them there.
+    """Open the cache of these pairs, or build it first.
 
     A cache is a sub-folder named after a hash of everything its pixels depend on: settings, and path, size and times
-    of every source file. It gets this name only when whole. One process makes it while others wait. A cache of the
-    same files as they were before is deleted then.
+    of every source file. It is written under a temporary name and renamed when complete. One process builds it while
+    others wait. A cache of an earlier version of the same files is then deleted.
 
     Args:
-        pairs: what to keep.
-        folder: where caches are.
-        num_workers: processes that make pairs; 0 makes them in this one.
+        pairs: to cache.
+        folder: of all caches.
+        num_workers: processes that load pairs; 0 loads them in this process.
         title: the split, also in the progress bar.
 
     Raises:
-        UserError: if there is not enough room, the folder cannot be written to, or a pair cannot be made.
+        UserError: if the disk is full, the folder cannot be written to, or a pair cannot be loaded.
     """
     cache, needed = folder, _bytes(pairs)
     try:
@@ -144,22 +144,22 @@ def cache_on_disk(pairs: ResizedPairs, folder: Path, num_workers: int, title: st
         if is_disk_full(error):
             raise UserError(
                 f"data.cache=disk needs {_mib(needed)} for {title}, and {_mib(shutil.disk_usage(folder).free)} are "
-                f"free in {folder} ({error.strerror}); expected more: make room, set data.cache_dir to another disk, "
-                f"or data.cache=none"
+                f"free in {folder} ({error.strerror}); expected more: free some space, set data.cache_dir to another "
+                f"disk, or data.cache=none"
             ) from error
         raise UserError(
-            f"the cache {cache} cannot be made ({error}); expected a folder that you may write to: set "
-            f"data.cache_dir, or data.cache=none"
+            f"the cache {cache} cannot be created ({error}); expected a writable folder: set data.cache_dir, or "
+            f"data.cache=none"
         ) from error
 
 
 def _open_on_disk(pairs: ResizedPairs, cache: Path) -> CachedPairs | None:
-    """The cache, or None if it is not there or not whole."""
+    """The cache, or None if it is missing or incomplete."""
     if not (cache / "about.json").is_file():
         return None
     try:
         return _load(pairs, cache)
-    except (OSError, ValueError):  # somebody deleted or cut a part of it
+    except (OSError, ValueError):  # a part was deleted or truncated
         return None
 
 
@@ -168,8 +168,8 @@ def _load(pairs: ResizedPairs, cache: Path) -> CachedPairs:
 
 
 def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_workers: int, title: str) -> None:
-    remove_leftovers(cache.parent)  # half a cache of a killed process takes room
-    shutil.rmtree(cache, ignore_errors=True)  # somebody deleted a part of it
+    remove_leftovers(cache.parent)  # incomplete caches of killed processes
+    shutil.rmtree(cache, ignore_errors=True)  # an incomplete cache
     if shutil.disk_usage(cache.parent).free < _bytes(pairs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with temporary_folder(cache.parent) as partial:
@@ -188,9 +188,9 @@ def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_w
 
 @contextmanager
 def _array_file(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator[BinaryIO]:
-    """Within: a .npy file to write the items of an array to; on the disk at the end.
+    """Open a .npy file to write the items of an array to; synced to disk on exit.
 
-    Not a memory map: a store to a page that the disk has no room for ends the process by SIGBUS.
+    Not a memory map: writing to a page when the disk is full ends the process by SIGBUS.
     """
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
@@ -201,10 +201,10 @@ def _array_file(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator[Bina
 
 
 def _shared_array(shape: tuple[int, ...], dtype: str) -> torch.Tensor:
-    """An array in memory that processes share, which the system has really given.
+    """An array in shared memory, with all its pages allocated.
 
     Raises:
-        OSError, RuntimeError: if it has not so much.
+        OSError, RuntimeError: if there is not enough memory.
     """
     kind = getattr(torch, dtype)
     storage = shared_storage(math.prod(shape) * kind.itemsize)
@@ -214,31 +214,31 @@ def _shared_array(shape: tuple[int, ...], dtype: str) -> torch.Tensor:
 
 
 def _reserve(memory: np.ndarray) -> None:
-    """Have the system provide all pages of an array that is mapped, and zero it.
+    """Allocate all pages of a mapped array, filled with zeros.
 
-    A store to a page that it cannot provide ends the process by SIGBUS; a system call that writes there is told.
+    Writing to a page that cannot be allocated ends the process by SIGBUS; in a system call it is an error instead.
 
     Raises:
-        OSError: if it cannot.
+        OSError: if there is not enough memory.
     """
     view = memory.data.cast("B")
     with open("/dev/zero", "rb", buffering=0) as zeros:
         while view:
-            view = view[zeros.readinto(view) :]  # 2 GiB at most, and up to the first page that is missing
+            view = view[zeros.readinto(view) :]  # reads at most 2 GiB, and only up to the first missing page
 
 
 def _delete_outdated(cache: Path) -> None:
     ours = (cache / "about.json").read_bytes()
     for other in cache.parent.glob("*/about.json"):
         if other.parent != cache and other.read_bytes() == ours:
-            shutil.rmtree(other.parent, ignore_errors=True)  # its lock file stays, for whoever waits at it
+            shutil.rmtree(other.parent, ignore_errors=True)  # not its lock file: a process may be waiting for it
 
 
 _Chunk = tuple[torch.Tensor, torch.Tensor, Sequence[str]]
 
 
 def _made(pairs: ResizedPairs, num_workers: int, title: str) -> Iterator[_Chunk]:
-    """A images, B images and names of some pairs after the other."""
+    """A images, B images and names of consecutive pairs, chunk by chunk."""
     with tqdm(total=len(pairs), desc=f"Caching {title}", unit="pair") as progress:
         for chunk in IsolatedLoader(_Chunks(pairs), num_workers):
             yield chunk
@@ -246,7 +246,7 @@ def _made(pairs: ResizedPairs, num_workers: int, title: str) -> Iterator[_Chunk]
 
 
 class _Chunks(Dataset[_Chunk]):
-    """Consecutive pairs, stacked; tensors, since they go from process to process through shared memory."""
+    """Consecutive pairs, stacked; as tensors, which pass between processes in shared memory."""
 
     def __init__(self, pairs: ResizedPairs) -> None:
         self.pairs = pairs
@@ -274,7 +274,7 @@ def _mib(size: int) -> str:
 
 
 def _files(pairs: ResizedPairs) -> tuple[str, str]:
-    """Hashes of the paths of all files of all pairs, and of their sizes and times, which any change changes."""
+    """Hashes of the paths of all files of all pairs, and of their sizes and times, which detect any change."""
     paths, states = hashlib.sha256(), hashlib.sha256()
     for index in range(len(pairs)):
         for path in pairs.source.files(index):

@@ -1,4 +1,4 @@
-"""PairsDataModule: the only place that builds loaders."""
+"""``PairsDataModule``: training and validation loaders of paired images."""
 
 import inspect
 import logging
@@ -13,7 +13,7 @@ import lightning as L
 from pix2pix_lit.checks import check_choice, check_flag, check_integer
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.cache import CachedPairs, CacheKind, cache_in_memory, cache_on_disk
-from pix2pix_lit.data.dataset import Batch, Direction, Draw, PairDataset, evenly_spread
+from pix2pix_lit.data.dataset import Batch, Direction, PairDataset, PairIndex, evenly_spread
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 from pix2pix_lit.data.pair import PairSource
 from pix2pix_lit.data.resized import LabelResampling, Resampling, ResizedPairs
@@ -33,32 +33,32 @@ class PairsDataModule(L.LightningDataModule):
 
     Args:
         source: called as ``source(root=root, split=split)`` for each split.
-        root: the data set's folder; None for a source that reads none.
-        archive: what ``pix2pix-lit prepare`` downloads to ``root``; None if there is nothing to download.
-        accept_license: of the archive; asked for by ``pix2pix-lit prepare`` alone.
+        root: folder of the data set; None for a source without files.
+        archive: download for ``pix2pix-lit prepare``; None if there is none.
+        accept_license: of the archive; used by ``pix2pix-lit prepare`` only.
         direction: ``AtoB`` or ``BtoA``: which image of a pair is the input.
-        train_split: the split that is trained on.
-        val_split: the split that is validated on.
-        load_size: size that training pairs are resized to before the crop; an integer or [height, width].
-        crop_size: size of the training crop, and what validation pairs are resized to.
+        train_split: name of the training split.
+        val_split: name of the validation split.
+        load_size: size of training pairs before the crop; an integer or [height, width].
+        crop_size: size of the training crop and of validation pairs.
         flip: mirror half of the training pairs.
         augmentation: further arguments of ``Augmentation`` for training pairs: ``geometry``, ``photometric`` and
             ``photometric_on``.
         resampling: how continuous images are resized; see ``ResizedPairs``.
         label_resampling: how labels are resized; see ``ResizedPairs``.
         snap_labels: replace every colour of a label image by the nearest one of its palette.
-        cache: where decoded and resized pairs are kept: ``none`` makes them anew each time, ``disk`` keeps them for
-            later runs too, ``ram`` keeps them in memory, once for each training process.
-        cache_dir: the folder of ``cache=disk``.
-        batch_size: training pairs a batch on each device.
-        val_batch_size: validation pairs a batch on each device.
-        num_workers: processes that prepare batches, for each device.
-        prefetch: batches that every such process prepares ahead.
-        pin_memory: pinned host memory, for faster transfers to a GPU; None if that is what trains.
+        cache: of decoded and resized pairs: ``none``, ``disk`` (shared with later runs) or ``ram`` (in memory, once for
+            each training process).
+        cache_dir: the folder for ``cache=disk``.
+        batch_size: training pairs per batch on each device.
+        val_batch_size: validation pairs per batch on each device.
+        num_workers: processes that load batches, for each device.
+        prefetch: batches that every worker loads ahead.
+        pin_memory: use pinned host memory, for faster transfers to a GPU; None to do so when training on one.
         seed: of order and augmentation.
 
     Raises:
-        UserError: for values that do not fit together, and in ``setup`` if a split is missing or empty.
+        UserError: for inconsistent values, and in ``setup`` if a split is missing or empty.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ class PairsDataModule(L.LightningDataModule):
                 f"data.crop_size {crop_size} is larger than data.load_size {load_size}; expected a crop that fits "
                 f"into the resized image: raise data.load_size (the paper has 286 for a crop of 256)"
             )
-        # Plain values, part of the checkpoint. Finding the frame by itself, Lightning would leave a cycle that keeps
-        # all callers' variables; and loaders that a garbage collection ends wait 5 s for each of their workers.
+        # Plain values for the checkpoint. Without the frame argument, Lightning leaves a reference cycle that keeps all
+        # callers' variables alive; and loaders closed by the garbage collector wait 5 s for each of their workers.
         self.save_hyperparameters(
             ignore=["source", "root", "archive", "accept_license", "augmentation"],
             frame=inspect.currentframe(),
@@ -136,10 +136,10 @@ class PairsDataModule(L.LightningDataModule):
         self._sources: dict[str, PairSource] = {}
         self._is_set_up = False
         self.overfit_batches: int | float = 0
-        """Batches, or the part of the training pairs, that are the same in every epoch; 0 for all of them."""
+        """Number of batches, or fraction of the training pairs, to use in every epoch; 0 for all pairs."""
 
     def build_source(self, split: str) -> PairSource:
-        """The pairs of a split as their files have them; looked for once, and so also reported on once.
+        """The source of a split; built once, and skipped files are reported once.
 
         Raises:
             UserError: if the split is missing, empty, or not downloaded yet.
@@ -153,7 +153,7 @@ class PairsDataModule(L.LightningDataModule):
             raise UserError(
                 f"{self.root} does not exist or is empty; expected the data set: download it by typing\n"
                 f"    {self.archive.prepare_command(self.root)}\n"
-                f"or, if you have it, say where with data.root=PATH"
+                f"or, if you have it, pass data.root=PATH"
             )
         if split not in self._sources:
             source = self.source(root=self.root, split=split)
@@ -165,17 +165,17 @@ class PairsDataModule(L.LightningDataModule):
         return self._sources[split]
 
     def check_pairs(self) -> None:
-        """Look at a few training pairs, and say in the log if they hardly are pairs.
+        """Check a few training pairs, with a warning in the log if they may not be pairs.
 
         Raises:
-            UserError: if they surely are none.
+            UserError: if they certainly are not.
         """
         doubt = self.build_source(self.train_split).check()
         if doubt is not None:
             log.warning("%s", doubt)
 
     def setup(self, stage: str | None = None) -> None:
-        """Find the pairs of both splits, and cache them; does nothing when called again."""
+        """Find and cache the pairs of both splits; further calls do nothing."""
         if self._is_set_up:
             return
         train_source, val_source = self.build_source(self.train_split), self.build_source(self.val_split)
@@ -186,7 +186,7 @@ class PairsDataModule(L.LightningDataModule):
         self._is_set_up = True
 
     def describe(self) -> dict[str, Any]:
-        """What training sees, in plain values for who reads a checkpoint; known after ``setup``."""
+        """The training data in plain values, for the metadata of checkpoints; available after ``setup``."""
         source = getattr(self.source, "func", self.source)
         return {
             "source": getattr(source, "__name__", type(source).__name__),
@@ -198,22 +198,22 @@ class PairsDataModule(L.LightningDataModule):
         }
 
     def fixed_train_pairs(self) -> PairDataset:
-        """The training pairs without augmentation: resized to the crop size, as validation pairs are."""
+        """The training pairs without augmentation, resized to the crop size like validation pairs."""
         pairs = self._resized(self.build_source(self.train_split), self.crop_size)
         return self._dataset(pairs, self._augmentation)
 
     @property
     def input_type(self) -> ImageType:
-        """What inputs are; known after ``setup``."""
+        """Image type of the inputs; available after ``setup``."""
         return self.train_pairs.input_type
 
     @property
     def target_type(self) -> ImageType:
-        """What targets are; known after ``setup``."""
+        """Image type of the targets; available after ``setup``."""
         return self.train_pairs.target_type
 
     def train_dataloader(self) -> PairLoader:
-        """Shuffled, augmented batches: see ``dataset.Batch``."""
+        """Shuffled, augmented batches; see ``dataset.Batch``."""
         return self._loader(self.train_pairs, self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> PairLoader:
@@ -221,9 +221,9 @@ class PairsDataModule(L.LightningDataModule):
         return self._loader(self.val_pairs, self.val_batch_size, shuffle=False)
 
     def val_samples(self, count: int) -> Batch:
-        """At most ``count`` validation pairs, evenly spread over the split: the same at every call and run."""
+        """At most ``count`` validation pairs, evenly spread over the split: the same in every call and run."""
         length = self._used_pairs(self.val_pairs, self.val_split)
-        return self.val_pairs[[Draw(0, index) for index in evenly_spread(length, count)]]
+        return self.val_pairs[[PairIndex(0, index) for index in evenly_spread(length, count)]]
 
     def _cached(self, pairs: ResizedPairs, split: str) -> ResizedPairs | CachedPairs:
         if self.cache == "ram":

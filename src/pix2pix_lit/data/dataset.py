@@ -1,4 +1,4 @@
-"""Pairs plus augmentation -> batches."""
+"""Dataset of paired images: pairs, augmented, as batches."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict
@@ -16,31 +16,31 @@ from pix2pix_lit.images.image_type import ImageType
 Direction = Literal["AtoB", "BtoA"]
 
 
-class Draw(NamedTuple):
-    """What the sampler asks for: the pair at an index of its source, as augmented in an epoch."""
+class PairIndex(NamedTuple):
+    """Index of an augmented pair: the sampler yields these."""
 
     epoch: int
     pair: int
 
 
 class Batch(TypedDict):
-    """One batch of pairs, each image of its own dtype until it is on the device, where ``Pix2Pix`` scales it."""
+    """One batch of pairs, in the dtype of the files; ``Pix2Pix`` scales the images on the device."""
 
     input: Tensor
-    """(N, planes, H, W) of the input's type: what the generator sees. Channels are the last in memory."""
+    """(N, planes, H, W) of the input's type, channels last in memory."""
     target: Tensor
-    """The same of the target's type: what it should paint."""
+    """The same for the target."""
     name: list[str]
 
 
 class PairDataset(Dataset[Batch]):
-    """Reads whole batches of pairs, in the wanted direction, augmented.
+    """Batches of augmented pairs in one direction.
 
     Args:
-        pairs: pairs of one size.
+        pairs: pairs of equal size.
         augmentation: of input and target.
         direction: ``AtoB`` makes A the input and B the target, ``BtoA`` the other way round.
-        seed: with epoch and index the only thing that augmentation depends on.
+        seed: augmentation is a function of (seed, epoch, index).
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class PairDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, draws: Sequence[Draw]) -> Batch:
-        """The batch of these draws."""
+    def __getitem__(self, indices: Sequence[PairIndex]) -> Batch:
+        """The batch of the pairs at these indices."""
         inputs, targets, names = [], [], []
-        for epoch, index in draws:
+        for epoch, index in indices:
             a, b, name = self.pairs[index]
             input, target = self.augmentation(
                 *((a, b) if self.direction == "AtoB" else (b, a)), seed=(self.seed, epoch, index)
@@ -69,12 +69,12 @@ class PairDataset(Dataset[Batch]):
 
     @property
     def input_type(self) -> ImageType:
-        """What inputs are."""
+        """Image type of the inputs."""
         return self.pairs.a if self.direction == "AtoB" else self.pairs.b
 
     @property
     def target_type(self) -> ImageType:
-        """What targets are."""
+        """Image type of the targets."""
         return self.pairs.b if self.direction == "AtoB" else self.pairs.a
 
 
@@ -84,5 +84,5 @@ def evenly_spread(length: int, count: int) -> list[int]:
 
 
 def _to_nchw(images: list[np.ndarray]) -> Tensor:
-    # A view: turning bytes round would cost more than all else, and the device does it while scaling.
+    # A view: transposing bytes would dominate the loading time, and the device does it while scaling.
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

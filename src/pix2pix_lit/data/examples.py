@@ -1,4 +1,4 @@
-"""Drawn streets as files, to try a trained model on: pix2pix-lit examples output=FOLDER."""
+"""Example images of streets to try a trained model on: pix2pix-lit examples output=FOLDER."""
 
 import logging
 from pathlib import Path
@@ -28,7 +28,7 @@ def examples(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: for a ``count`` below 1, for what ``StreetsSource`` does not take, and if a file cannot be written.
+        UserError: for invalid ``count``, ``size`` or ``seed``, and if a file cannot be written.
     """
     # Imported here so that --help and a mistyped key answer at once.
     from pix2pix_lit.data.size import height_and_width

@@ -1,4 +1,4 @@
-"""Are the two halves of a file a pair? Single photos, cut in two, and halves that have nothing in common."""
+"""Check that the two halves of files are pairs: find single photos, and halves that have nothing in common."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,20 +8,20 @@ import numpy as np
 from pix2pix_lit.images.registration import register
 
 MOST = 24
-"""Pairs that are looked at."""
+"""Number of pairs that are checked."""
 
 _FEWEST = 8
 _FEWEST_EDGES = 1e-3  # share of the pixels
-_FLAT = 8.0  # levels of gray that a border varies by: below, it is a margin of one colour, which tells nothing
+_FLAT = 8.0  # gray levels; a border that varies less is a plain margin, which carries no information
 
 Verdict = Literal["single", "unrelated"]
 
 
-def judge_halves(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Verdict | None:
-    """What speaks against files being A|B pairs; None if nothing does, or if there are too few to tell.
+def check_halves(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Verdict | None:
+    """Why files are probably not A|B pairs; None if they look like pairs, or if there are too few to decide.
 
-    Pairs agree in their edges, by ``registration``, more than halves of different files do. Where they do not, and the
-    picture goes on over the seam, the files are single photos.
+    The edges of the halves of a pair agree better, by ``registration``, than those of different files. If they do not,
+    and the image continues across the seam, the files are single photos.
 
     Args:
         pairs: left and right halves, (H, W, 3) uint8 RGB of any sizes; ``MOST`` of a set are enough.
@@ -29,11 +29,11 @@ def judge_halves(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Verdict | No
     measured = [(pair, register(*pair)) for pair in pairs]
     pairs = [pair for pair, registration in measured if registration.edges > _FEWEST_EDGES]
     own = np.array([registration.here for _, registration in measured if registration.edges > _FEWEST_EDGES])
-    half = len(pairs) // 2  # far away, since neighbours may be frames of one film
+    half = len(pairs) // 2  # far apart, since neighbours may be frames of one video
     others = [(a, pairs[(index + half) % len(pairs)][1]) for index, (a, _) in enumerate(pairs)]
     mixed = np.array([register(a, b).here for a, b in others if a.shape == b.shape])
-    # On Cityscapes, medians are 0.27 of pairs, and 0.05 of halves of single photos and of mixed-up pairs.
-    # Files of one fixed camera agree with each other too.
+    # On Cityscapes the median is 0.27 for pairs, and 0.05 for halves of single photos and for mixed pairs.
+    # Files of one fixed camera agree with each other, too.
     if len(mixed) < _FEWEST or np.median(own) > min(0.2, 2 * np.median(mixed) + 0.02):
         return None
     seams = np.array([continuity for a, b in pairs if (continuity := _continuity(a, b)) is not None])
@@ -44,7 +44,7 @@ def judge_halves(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Verdict | No
 
 
 def _continuity(a: np.ndarray, b: np.ndarray) -> float | None:
-    """1 where A goes on in B as neighbouring columns do, 0 where it ends; None where its border cannot tell."""
+    """1 if A continues in B like neighbouring columns, 0 if it ends; None if the border carries no information."""
     picture = np.concatenate([a, b], 1).astype(np.float32)
     width = a.shape[1]
     if width < 8:

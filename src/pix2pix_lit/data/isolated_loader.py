@@ -1,4 +1,4 @@
-"""The loader that all others are made of."""
+"""DataLoader without side effects on torch's global random state; base of the other loaders."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -12,16 +12,16 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class IsolatedLoader(DataLoader[T_co]):
-    """A DataLoader that leaves torch's global generator as it is, and tells if there is no shared memory for it.
+    """A DataLoader that does not advance torch's global generator, and reports a lack of shared memory.
 
-    Each time torch's own is iterated, it draws its workers' seeds from the global generator: whatever draws next, such
-    as initial weights, then depends on how many loaders there were before.
+    torch's DataLoader draws the seeds of its workers from the global generator at every iteration: later random
+    numbers, such as initial weights, then depend on how many loaders were iterated before.
 
     Args:
-        dataset: answers an index of the sampler with tensors, in lists, tuples and dictionaries, and other values.
-        num_workers: processes that ask the data set; 0 asks it in this one.
+        dataset: maps an index of the sampler to tensors in lists, tuples and dictionaries, and other values.
+        num_workers: processes that read the dataset; 0 reads it in this process.
         seed: of the workers' global generators.
-        options: more arguments of DataLoader.
+        options: further arguments of DataLoader.
     """
 
     def __init__(self, dataset: Dataset[T_co], num_workers: int, seed: int = 0, **options: Any) -> None:
@@ -31,21 +31,21 @@ class IsolatedLoader(DataLoader[T_co]):
         )
 
     def __iter__(self) -> Iterator[T_co]:  # type: ignore[override]
-        """What the data set answers.
+        """The items of the dataset.
 
         Raises:
-            UserError: if a worker had no shared memory left for its answer.
+            UserError: if a worker ran out of shared memory.
         """
         try:
             yield from super().__iter__()
         except RuntimeError as error:
-            if "Bus error" not in f"{error} {error.__cause__}":  # SIGBUS, for which torch has no class
+            if "Bus error" not in f"{error} {error.__cause__}":  # SIGBUS; torch has no exception class for it
                 raise
             raise _no_room(error) from error
 
 
 def _shared(answer: Any) -> Any:
-    """In a worker, share what goes to the training process here: an error that torch meets later makes it hang."""
+    """In a worker, move tensors to shared memory here: an error that occurs later, within torch, makes it hang."""
     if get_worker_info() is None:
         return answer
     if isinstance(answer, torch.Tensor):
@@ -60,6 +60,6 @@ def _shared(answer: Any) -> Any:
 
 def _no_room(error: Exception) -> UserError:
     return UserError(
-        f"a data worker found no room in shared memory for what it had made ({error}); expected some MiB for each of "
-        f"data.num_workers: in a container raise its --shm-size, or set data.num_workers=0"
+        f"a data worker ran out of shared memory ({error}); expected some MiB for each of data.num_workers: in a "
+        f"container raise its --shm-size, or set data.num_workers=0"
     )

@@ -1,4 +1,4 @@
-"""The order in which pairs are seen, a pure function of (seed, epoch, rank); a loader that can start midway."""
+"""Sampling order, a pure function of (seed, epoch, rank), and a loader that resumes in the middle of an epoch."""
 
 import signal
 import time
@@ -10,35 +10,34 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
-from pix2pix_lit.data.dataset import Batch, Draw
+from pix2pix_lit.data.dataset import Batch, PairIndex
 from pix2pix_lit.data.isolated_loader import IsolatedLoader
 from pix2pix_lit.errors import UserError
 
-# Workers are the parallelism. Threads of OpenCV's own would fight them, and a process that is forked while they exist
-# waits for ever for those that it did not inherit.
+# Workers provide the parallelism. OpenCV's threads would compete with them, and a process forked while these threads
+# exist deadlocks waiting for them.
 cv2.setNumThreads(0)
 
 _SECONDS_AFTER_SIGTERM = 30
 
 
-class EpochSampler(Sampler[list[Draw]]):
-    """Yields batches of draws; Lightning calls ``set_epoch`` before each epoch.
+class EpochSampler(Sampler[list[PairIndex]]):
+    """Yields batches of indices; Lightning calls ``set_epoch`` before each epoch.
 
-    All processes shuffle alike and take every ``world_size``-th pair, so that the batches of all ranks together
-    are the batch that one process would see at ``world_size`` times the batch size. Training drops what does not
-    fill a batch; validation (``shuffle=False``) keeps every pair exactly once, even if ranks then get unequal
-    numbers.
+    All processes compute the same order and take every ``world_size``-th pair: together, the batches of all ranks are
+    the batch that one process would get at ``world_size`` times the batch size. Training drops the last, incomplete
+    batch; validation (``shuffle=False``) sees every pair exactly once, even if ranks get unequal numbers.
 
     Args:
         length: number of pairs.
-        batch_size: pairs a batch on each process.
-        shuffle: a new order every epoch and full batches only, or the plain order and all of it.
+        batch_size: pairs per batch on each process.
+        shuffle: true for a new order every epoch and full batches only, false for the original order and all pairs.
         seed: of the shuffling.
         rank: this process.
         world_size: number of processes.
 
     Raises:
-        UserError: if training would not fill one batch, or a process would have no validation pair.
+        UserError: if the training pairs do not fill one batch, or a process would have no validation pair.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class EpochSampler(Sampler[list[Draw]]):
             )
         if length < world_size:
             raise UserError(
-                f"{length} validation pairs are too few for {world_size} processes; expected one for each at least: "
+                f"{length} validation pairs are too few for {world_size} processes; expected at least one for each: "
                 f"lower trainer.devices, or check data.root for missing pairs"
             )
         self.length = length
@@ -64,7 +63,7 @@ class EpochSampler(Sampler[list[Draw]]):
         self._resume_at = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Which epoch's order and augmentation the next iteration has."""
+        """Set the epoch, which determines order and augmentation of the next iteration."""
         self.epoch = epoch
 
     def resume_at(self, epoch: int, batch: int) -> None:
@@ -73,7 +72,7 @@ class EpochSampler(Sampler[list[Draw]]):
 
     @property
     def described(self) -> dict[str, int]:
-        """What the order of an epoch depends on."""
+        """The settings that determine the order of an epoch."""
         return {
             "pairs": self.length,
             "data.batch_size": self.batch_size,
@@ -83,17 +82,17 @@ class EpochSampler(Sampler[list[Draw]]):
 
     @property
     def first_batch(self) -> int:
-        """The batch that an iteration starts with now."""
+        """The batch that the next iteration starts with."""
         epoch, batch = self._resume_at
         return batch if epoch == self.epoch else 0
 
     def __len__(self) -> int:
-        """Batches an epoch on this process."""
+        """Batches per epoch on this process."""
         if self.shuffle:
             return self.length // self.world_size // self.batch_size
         return -(-len(range(self.rank, self.length, self.world_size)) // self.batch_size)
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[PairIndex]]:
         """The epoch's batches from ``first_batch`` on."""
         epoch = self.epoch
         order = np.arange(self.length)
@@ -102,22 +101,22 @@ class EpochSampler(Sampler[list[Draw]]):
         own = order[self.rank :: self.world_size]
         for batch in range(self.first_batch, len(self)):
             indices = own[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [Draw(epoch, int(index)) for index in indices]
+            yield [PairIndex(epoch, int(index)) for index in indices]
 
 
 class PairLoader(IsolatedLoader[Batch]):
-    """A DataLoader over ``EpochSampler`` batches whose position is part of a checkpoint.
+    """A DataLoader over the batches of an ``EpochSampler`` that stores its position in checkpoints.
 
-    Lightning stores ``state_dict`` with the loops and gives it back on resume, so that a run stopped in the middle
-    of an epoch goes on with the pairs that it has not seen yet. ``waited_seconds`` is the time that the training
-    process has waited for batches.
+    Lightning saves ``state_dict`` with the loops and restores it on resume: a run stopped in the middle of an epoch
+    resumes with the pairs that it has not seen yet. ``waited_seconds`` is the time that the training process has spent
+    waiting for batches.
 
     Args:
-        dataset: answers a list of draws with a batch.
+        dataset: maps a list of indices to a batch.
         sampler: the order.
-        num_workers: processes that prepare batches; 0 prepares them in the training process.
-        prefetch: batches that every such process prepares ahead.
-        pin_memory: for a GPU's faster transfers.
+        num_workers: processes that load batches; 0 loads them in the training process.
+        prefetch: batches that every worker loads ahead.
+        pin_memory: use pinned memory, for faster transfers to a GPU.
     """
 
     def __init__(
@@ -148,7 +147,7 @@ class PairLoader(IsolatedLoader[Batch]):
             start = time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
-        """The epoch, how many of its batches the trainer has been given (0 once it has had all), and what of."""
+        """The epoch, the number of its batches yielded so far (0 after the last), and the settings of the order."""
         return {
             "epoch": self.order.epoch,
             "batches_given": self._batches_given % max(len(self), 1),
@@ -156,31 +155,32 @@ class PairLoader(IsolatedLoader[Batch]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Make the next iteration start where ``state`` was taken.
+        """Make the next iteration start where ``state`` was saved.
 
         Raises:
-            UserError: if that was in the middle of an epoch of another order, which cannot be continued, or if
-                ``state`` is none.
+            UserError: if it was saved in the middle of an epoch of another order, which cannot be resumed, or if
+                ``state`` is malformed.
         """
         if any(type(state.get(name)) is not int for name in ("epoch", "batches_given")):
             raise UserError(
-                f"the checkpoint says {state} of its place in the data; expected an epoch and a number of batches: get "
-                f"an intact copy, or go on from the checkpoint saved before it"
+                f"the checkpoint's position in the data is {state}; expected an epoch and a number of batches: get an "
+                f"intact copy, or resume from the checkpoint saved before it"
             )
         if state["batches_given"] and state.get("order") != self.order.described:
             raise UserError(
                 f"the checkpoint was saved in the middle of an epoch with {state.get('order')}, and this run has "
-                f"{self.order.described}; expected the same, since a place in one order means nothing in another: "
-                f"repeat the overrides of its run, or go on from a checkpoint saved at the end of an epoch"
+                f"{self.order.described}; expected the same, since a position in one order has no meaning in another: "
+                f"repeat the overrides of its run, or resume from a checkpoint saved at the end of an epoch"
             )
         self.order.resume_at(state["epoch"], state["batches_given"])
         self._batches_given = state["batches_given"]
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Ctrl-C and a cluster's signals reach all processes at once, and the trainer still wants the batches it asked for.
+    """Ignore signals in workers: Ctrl-C and a cluster's signals reach all processes, but the trainer still needs its
+    prefetched batches.
 
-    Handlers are inherited by a forked worker, too, which has no business with them.
+    A forked worker would also inherit the handlers of the trainer.
     """
     for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
@@ -188,7 +188,7 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
 
 
 def _end_later(number: int, frame: FrameType | None) -> None:
-    # The trainer may have got it too, and be busy with its last batch. Told a second time, the worker ends at once.
+    # The trainer may have received it too and be finishing its last batch. A second signal ends the worker at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_SECONDS_AFTER_SIGTERM)

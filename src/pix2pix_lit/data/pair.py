@@ -1,4 +1,4 @@
-"""What a source gives and what every source promises."""
+"""``Pair``, and ``PairSource``, the interface of all data layouts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ class Pair(NamedTuple):
         a: (H, W, planes) array of the source's type ``a``; the left half of an aligned file, the photo in Cityscapes
             and streets.
         b: the same of type ``b``, equally high and wide; the right half, the labels.
-        name: what to call the pair in messages and pictures: the name of its (first) file where it has one.
+        name: for messages and grids: the name of its (first) file, if there is one.
     """
 
     a: np.ndarray
@@ -33,20 +33,20 @@ class SizeMismatchError(UserError):
 
 
 class SinglePhotosError(UserError):
-    """What should be pairs are photos, cut in two."""
+    """The files are single photos, not side-by-side pairs."""
 
 
 class PairSource(ABC):
-    """An indexable set of pairs on disk or generated; knows nothing of tensors, direction or augmentation.
+    """A sequence of pairs, on disk or generated, independent of tensors, direction and augmentation.
 
-    A source is built as ``Source(root=..., split=..., **its own options)`` and raises ``UserError`` then if there is
-    nothing usable, and from ``source[index]`` if one file is unusable.
+    A source is constructed as ``Source(root=..., split=..., **options)``, which raises ``UserError`` if there are no
+    usable pairs; ``source[index]`` raises ``UserError`` if one file is unusable.
 
     Attributes:
-        a: what the A images are.
-        b: what the B images are.
-        missing: files that have no partner and are left out.
-        left_out: files that look like images but cannot be taken, and folders that cannot be looked into -> why.
+        a: image type of the A images.
+        b: image type of the B images.
+        missing: files without a partner, which are skipped.
+        left_out: skipped files that look like images, and folders that cannot be read -> the reason.
     """
 
     a: ImageType = RGB
@@ -60,40 +60,40 @@ class PairSource(ABC):
 
     @abstractmethod
     def __getitem__(self, index: int) -> Pair:
-        """The pair at ``index`` in [0, len); ``IndexError`` beyond, ``UserError`` if it cannot be had."""
+        """The pair at ``index`` in [0, len); ``IndexError`` beyond, ``UserError`` if it cannot be read."""
 
     def prepared(self, index: int, prepare: Callable[[np.ndarray, ImageType], np.ndarray]) -> Pair:
-        """The pair at ``index``, resized: each image as ``prepare`` makes it of what is in the files."""
+        """The pair at ``index`` with ``prepare``, which resizes, applied to both images."""
         pair = self[index]
         return Pair(prepare(pair.a, self.a), prepare(pair.b, self.b), pair.name)
 
     def pictures(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        """A and B of one of the pairs as (H, W, 3) uint8 RGB, to be looked at."""
+        """A and B of a pair as (H, W, 3) uint8 RGB for display."""
         return self.a.picture(self.a.finish(pair.a)), self.b.picture(self.b.finish(pair.b))
 
     def check(self) -> str | None:
-        """Look at a few pairs, before hours of training: what makes one doubt that they are pairs, or None.
+        """Check a few pairs before training: a warning if they may not be pairs, or None.
 
         Raises:
-            UserError: if they surely are none.
+            UserError: if they certainly are not.
         """
         return None
 
     def files(self, index: int) -> tuple[Path, ...]:
-        """The files that the pair at ``index`` is read from; none for a pair that is made."""
+        """The files that the pair at ``index`` is read from; empty for a generated pair."""
         return ()
 
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Plain values (JSON): all that pairs depend on besides their types and the contents of their files."""
+        """Plain values (JSON) that determine the pairs, apart from their types and the contents of their files."""
 
 
 def read_pair(a_path: Path, b_path: Path, a: ImageType, b: ImageType, name: str | None = None) -> Pair:
     """Read a pair that is two files; ``name`` defaults to that of the A file.
 
     Raises:
-        UserError: if one cannot be read, or is not of its type.
+        UserError: if one cannot be read or does not match its type.
         SizeMismatchError: if they differ in size.
     """
     pair = Pair(read_image(a_path, a), read_image(b_path, b), name or a_path.name)

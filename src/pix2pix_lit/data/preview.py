@@ -26,7 +26,7 @@ class Keys:
 
     output: str
     count: int
-    draws: int
+    epochs: int
     seed: int
 
 
@@ -37,7 +37,7 @@ def preview(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if the data cannot be used, and for a ``count`` below 1 or ``draws`` below 0.
+        UserError: if the data cannot be used, and for a ``count`` below 1 or ``epochs`` below 0.
     """
     # Imported here so that --help and a mistyped key answer at once.
     from hydra.utils import instantiate
@@ -48,13 +48,13 @@ def preview(config: DictConfig) -> None:
 
     if not config.output:
         raise UserError("output is not set; expected the folder for pairs.png: pass output=FOLDER")
-    for key, least in (("count", 1), ("draws", 0)):
+    for key, least in (("count", 1), ("epochs", 0)):
         check_integer(key, config[key], least)
-    datamodule = instantiate(config.data, cache="none", _convert_="all")  # a few pairs are not worth a cache
+    datamodule = instantiate(config.data, cache="none", _convert_="all")  # no cache for a few pairs
     datamodule.setup("fit")
     indices = evenly_spread(len(datamodule.train_pairs), config.count)
     path = Path(config.output) / "pairs.png"
-    columns = as_network_sees(datamodule, indices, config.draws)
+    columns = as_network_sees(datamodule, indices, config.epochs)
     source = datamodule.build_source(datamodule.train_split)
     names = [source[index].name for index in indices]
     heading = f"{len(indices)} of {len(source)} pairs of the split {datamodule.train_split}, {datamodule.direction}"
@@ -62,28 +62,28 @@ def preview(config: DictConfig) -> None:
     log.info("%d training pairs are in %s", len(indices), path)
 
 
-def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws: int) -> dict[str, list[np.ndarray]]:
-    """Training pairs in columns: as their files have them, without augmentation, and as each of some epochs has them.
+def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], epochs: int) -> dict[str, list[np.ndarray]]:
+    """Training pairs in columns: original files, without augmentation, and augmented as in the first epochs.
 
     Args:
         datamodule: after ``setup``.
         indices: of the pairs.
-        draws: number of epochs.
+        epochs: number of epochs.
 
     Returns:
-        Caption -> (H, W, 3) uint8 RGB of each pair. The longer side of what the files have is that of the crop at most.
+        Caption -> (H, W, 3) uint8 RGB of each pair. Original files are downsampled to the longer side of the crop.
 
     Raises:
         UserError: if one of the pairs cannot be read.
     """
-    from pix2pix_lit.data.dataset import Draw
+    from pix2pix_lit.data.dataset import PairIndex
 
     fixed = datamodule.fixed_train_pairs()
     source = datamodule.build_source(datamodule.train_split)
     columns: dict[str, list[np.ndarray]] = {}
 
-    def add(pairs: "PairDataset", draw: Draw, suffix: str) -> None:
-        batch = pairs[[draw]]
+    def add(pairs: "PairDataset", index: PairIndex, suffix: str) -> None:
+        batch = pairs[[index]]
         for caption, images, image_type in (
             (f"input{suffix}", batch["input"], pairs.input_type),
             (f"target{suffix}", batch["target"], pairs.target_type),
@@ -93,9 +93,9 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws
     for index in indices:
         for caption, picture in zip("AB", source.pictures(source[index]), strict=True):
             columns.setdefault(caption, []).append(picture)
-        add(fixed, Draw(0, index), "")
-        for epoch in range(draws):
-            add(datamodule.train_pairs, Draw(epoch, index), f", epoch {epoch}")
+        add(fixed, PairIndex(0, index), "")
+        for epoch in range(epochs):
+            add(datamodule.train_pairs, PairIndex(epoch, index), f", epoch {epoch}")
     longest = max(columns["input"][0].shape)
     return {
         caption: [fitted(image, longest) for image in images] if caption in ("A", "B") else images
@@ -104,7 +104,7 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], draws
 
 
 def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], direction: str) -> "list[Group]":
-    """The columns of ``as_network_sees`` by pair: its inputs in a row, and below them its targets."""
+    """The columns of ``as_network_sees`` by pair: a row of inputs above a row of targets."""
     from pix2pix_lit.images.grid import Group
 
     rows = []
@@ -120,7 +120,7 @@ def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], d
 
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
-    """(H, W, 3) uint8, shrunk so that no side is longer."""
+    """(H, W, 3) uint8, downsampled if a side is longer."""
     scale = longest / max(picture.shape[:2])
     if scale >= 1:
         return picture

@@ -1,4 +1,4 @@
-"""Pairs of a source, brought to one size: all that is the same in every epoch."""
+"""Resized pairs of a source: the preprocessing that is the same in every epoch."""
 
 from typing import Any, Literal
 
@@ -18,19 +18,19 @@ LabelResampling = Literal["nearest", "blended"]
 
 
 class ResizedPairs:
-    """A source's pairs, their label colours snapped to the palette if wanted, resized.
+    """Pairs of a source, resized, with label colours optionally snapped to their palette.
 
     Args:
-        source: where pairs come from.
+        source: of the pairs.
         size: of both images; an integer or [height, width].
-        resampling: of continuous images: ``opencv`` is bicubic, or area averaging where both sides shrink; ``pillow``
-            is Pillow's bicubic filter, as the reference implementation has it.
-        label_resampling: ``nearest`` keeps labels what they are; ``blended`` treats colour-coded ones like
-            continuous images (as the paper's code did).
-        snap_labels: replace every colour of a label image by the nearest one of its palette, before all else.
+        resampling: of continuous images: ``opencv`` is bicubic, or area averaging when both sides shrink; ``pillow``
+            is Pillow's bicubic filter, as in the reference implementation.
+        label_resampling: ``nearest`` preserves labels; ``blended`` interpolates colour-coded ones like continuous
+            images (as the paper's code did).
+        snap_labels: first replace every colour of a label image by the nearest one of its palette.
 
     Raises:
-        UserError: for values that are none of these, or do not suit the source's images.
+        UserError: for other values, and for values that do not suit the source's images.
     """
 
     def __init__(
@@ -75,17 +75,17 @@ class ResizedPairs:
 
     @property
     def a(self) -> ImageType:
-        """What the A images are."""
+        """Image type of the A images."""
         return self.source.a
 
     @property
     def b(self) -> ImageType:
-        """What the B images are."""
+        """Image type of the B images."""
         return self.source.b
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Plain values (JSON): all that pairs depend on besides the contents of files."""
+        """Plain values (JSON) that determine the pairs, apart from the contents of files."""
         return {
             "source": self.source.settings,
             "a": self.a.as_dict(),
@@ -99,7 +99,7 @@ class ResizedPairs:
     def _prepared(self, image: np.ndarray, image_type: ImageType) -> np.ndarray:
         if self.snap_labels and image_type.kind == "colors":
             colors = image_type.palette_colors
-            assert colors is not None  # seen to on construction
+            assert colors is not None  # checked on construction
             image = np.concatenate([nearest_colors(image[..., :3].astype(np.uint8), colors), image[..., 3:]], -1)
         is_nearest = image_type.is_labels and self.label_resampling == "nearest"
         return resize(image, *self.size, "nearest" if is_nearest else self.resampling)
@@ -109,10 +109,10 @@ def resize(image: np.ndarray, height: int, width: int, resampling: Resampling | 
     """(H, W, C) of any number of channels, uint8, uint16 or float32 -> (height, width, C) of the same dtype.
 
     Args:
-        image: what to resize; returned as it is if it has this size.
+        image: to resize; returned unchanged if it has this size.
         height: in pixels.
         width: in pixels.
-        resampling: see ``ResizedPairs``; ``nearest`` takes the pixel whose centre is the nearest.
+        resampling: see ``ResizedPairs``; ``nearest`` takes the pixel with the nearest centre.
     """
     if image.shape[:2] == (height, width):
         return image

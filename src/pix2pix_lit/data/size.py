@@ -1,4 +1,4 @@
-"""Sizes as they stand in configs."""
+"""Image sizes in configs."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ Size = int | Sequence[int]
 
 
 def height_and_width(size: Size, key: str, smallest: int = 1, largest: int = 65_536) -> tuple[int, int]:
-    """Any ``Size`` as (height, width).
+    """Convert a ``Size`` to (height, width).
 
     Args:
-        size: what the config says.
+        size: value of the config.
         key: its key, for the message.
-        smallest: least number of pixels a side.
-        largest: greatest number of pixels a side.
+        smallest: least number of pixels per side.
+        largest: greatest number of pixels per side.
 
     Raises:
-        UserError: naming ``key`` if ``size`` is neither one whole number in this range nor two of them.
+        UserError: naming ``key`` if ``size`` is neither one integer in this range nor two of them.
     """
     sides = list(size) if isinstance(size, Sequence) else [size, size]
     if len(sides) != 2 or not all(type(side) is int and smallest <= side <= largest for side in sides):

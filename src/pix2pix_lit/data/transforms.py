@@ -1,4 +1,4 @@
-"""Named albumentations transforms whose results are checked, so that an unsuitable one is named and not trained on."""
+"""Named albumentations transforms with checked results: an unsuitable transform is an error that names it."""
 
 import copy
 import warnings
@@ -14,26 +14,26 @@ from pix2pix_lit.errors import UserError
 Transform: TypeAlias = A.BasicTransform | A.BaseCompose
 Images = Mapping[str, np.ndarray]
 
-# A misspelt argument is no more than this to albumentations; transforms would be others than were asked for.
+# albumentations only warns about a misspelt argument, and ignores it.
 warnings.filterwarnings("error", message=".*not valid for transform", category=UserWarning)
 
 _LATER = "scaling to [-1, 1] and conversion to tensors are done later, by the model"
-_OVERSHOOT = 0.05  # of shades in [0, 1], as by sharpening
-_LEAST_CONTRAST = 0.05  # of what it was: fog and sun leave a tenth, dividing once more by 255 a hundredth
+_OVERSHOOT = 0.05  # tolerance beyond [0, 1], as sharpening needs
+_LEAST_CONTRAST = 0.05  # share of the original: fog and sun flare leave 0.1, a second division by 255 leaves 0.01
 
 
 class NamedTransforms:
     """The transforms of ``data.augmentation.geometry`` or ``data.augmentation.photometric``, run in their order.
 
     Args:
-        group: ``geometry`` may change the size of images, of all alike; ``photometric`` gives shades, uint8 or float32
-            in [0, 1], back as such.
-        transforms: by the names that messages give them.
-        kinds: of each image, by its key: ``image`` for what is blended, ``mask`` for what is not.
-        moved_only: images whose values transforms must leave alone, since they are none that albumentations knows.
+        group: ``geometry`` transforms may change the size, of all images alike; ``photometric`` ones map uint8 or
+            float32 in [0, 1] to the same.
+        transforms: by name, for messages.
+        kinds: of each image, by its key: ``image`` is interpolated, ``mask`` is not.
+        moved_only: images whose values must not change, since they are in a range that albumentations does not know.
 
     Raises:
-        UserError: for anything but transforms.
+        UserError: for anything other than transforms.
     """
 
     def __init__(
@@ -68,23 +68,23 @@ class NamedTransforms:
         """Transform all images alike.
 
         Args:
-            seed: what random draws depend on.
+            seed: of the random numbers.
             images: (H, W, planes) each.
 
         Returns:
             (H', W', planes) each, of its own dtype.
 
         Raises:
-            UserError: naming the transform that makes something else of them, or fails.
+            UserError: naming the transform that fails or returns unsuitable images.
         """
         try:
             return self._run(self._compose, seed, images)
         except _UnsuitableError as error:
-            self.try_each(images)  # which names it, if it is always so
+            self.try_each(images)  # names the transform, if it always fails
             raise UserError(f"{self._key}: one of {', '.join(self._transforms)} {error}") from error.__cause__
 
     def try_each(self, images: Images) -> None:
-        """Run every transform once on such images, rarely drawn ones and each part of composed ones too.
+        """Run every transform once on such images, including those of low probability and all parts of composed ones.
 
         Raises:
             UserError: as from a call.
@@ -118,13 +118,13 @@ class NamedTransforms:
         return result
 
     def _run(self, compose: A.Compose, seed: int, images: Images) -> dict[str, np.ndarray]:
-        # Compose keeps one generator that forked workers copy, so unseeded draws would repeat in every worker.
+        # Forked workers copy the generator of Compose: without a seed, all workers would draw the same numbers.
         compose.set_random_seed(seed)
         height, width = next(iter(images.values())).shape[:2]
         blank = np.zeros((height, width, 1), np.uint8)  # albumentations wants an image, and all may be labels
         try:
             result = compose(**({} if "image" in images else {"image": blank}), **images)
-        except Exception as error:  # those of any transform, which is not ours
+        except Exception as error:  # any transform of a third party may raise anything
             shapes = ", ".join(f"{key} {image.shape} {image.dtype}" for key, image in images.items())
             reason = f"{type(error).__name__}: {str(error).strip()}"
             raise _UnsuitableError(
@@ -169,11 +169,11 @@ class NamedTransforms:
 
 
 class _UnsuitableError(Exception):
-    """What a transform does to images that it must not do."""
+    """A transform failed or returned unsuitable images."""
 
 
 def _check_shades(images: Images) -> None:
-    """All float32 images are in [0, 1], but for a little; integers cannot be elsewhere."""
+    """Refuse float32 images outside [0, 1], within a tolerance; integers cannot leave their range."""
     for image in images.values():
         if image.dtype == np.float32 and not (image.min() >= -_OVERSHOOT and image.max() <= 1 + _OVERSHOOT):
             raise _UnsuitableError(
@@ -183,7 +183,7 @@ def _check_shades(images: Images) -> None:
 
 
 def _check_contrast(before: Images, after: Images) -> None:
-    """Values of float32 images are not all nearly the same, as those that are scaled twice."""
+    """Refuse float32 images that lost nearly all contrast, as those scaled twice do."""
     for key, image in before.items():
         if image.dtype == np.float32 and after[key].std() < _LEAST_CONTRAST * image.std():
             raise _UnsuitableError(
@@ -194,9 +194,9 @@ def _check_contrast(before: Images, after: Images) -> None:
 
 
 def _keep_labels_in_place(transforms: Iterable[Transform]) -> None:
-    """Let transforms that resize take the nearest pixel by centres, as they do for photographs.
+    """Let resizing transforms use INTER_NEAREST_EXACT for labels.
 
-    By default they take OpenCV's INTER_NEAREST, which moves labels up to half a pixel.
+    The default, OpenCV's INTER_NEAREST, shifts labels by up to half a pixel against the photograph.
     """
     for transform in transforms:
         if isinstance(transform, A.BaseCompose):

@@ -214,13 +214,13 @@ def test_a_column_without_images_is_refused(tmp_path):
 
 def test_a_split_without_rows_is_refused(tmp_path):
     table(1).select([]).to_parquet(tmp_path / "train.parquet")
-    with pytest.raises(UserError, match=r"cannot be had .*no data"):
+    with pytest.raises(UserError, match=r"cannot be loaded .*no data"):
         HuggingFaceSource(str(tmp_path), "train")
 
 
 def test_a_name_that_cannot_be_reached_is_refused():
     with pytest.raises(
-        UserError, match=r"the data set nobody/nothing cannot be had \(.*check data\.root, data\.source\."
+        UserError, match=r"the data set nobody/nothing cannot be loaded \(.*check data\.root, data\.source\."
     ):
         HuggingFaceSource(None, "train", name="nobody/nothing", revision="main")
 
@@ -228,7 +228,7 @@ def test_a_name_that_cannot_be_reached_is_refused():
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path):
     (tmp_path / "train.parquet").write_bytes(b"nothing")
     with pytest.raises(
-        UserError, match=rf"the data set {tmp_path} cannot be had \(.*expected a folder that save_to_disk"
+        UserError, match=rf"the data set {tmp_path} cannot be loaded \(.*expected a folder from save_to_disk"
     ):
         HuggingFaceSource(str(tmp_path), "train")
 

@@ -143,7 +143,7 @@ def test_a_split_given_for_the_whole_is_told(tmp_path, streets):
 def test_single_photos_are_no_aligned_pairs_and_the_line_to_type_is_told(tmp_path, streets):
     make(tmp_path, streets, *LAYOUTS["photos"][0])
     with pytest.raises(
-        UserError, match=r"look like single photos: the left half of each goes on in its right"
+        UserError, match=r"look like single photos: the left half of each continues in its right"
     ) as error:
         AlignedSource(str(tmp_path), "train").check()
     assert said(error) == f"data=derived data.root={tmp_path}"

@@ -82,7 +82,7 @@ def test_most_keys_stay_where_they_are_when_some_are_added():
     ],
 )
 def test_what_are_no_fractions_is_refused(fractions):
-    with pytest.raises(UserError, match=r"fractions is \{'train'.*expected shares above 0 that are 1 together at most"):
+    with pytest.raises(UserError, match=r"fractions is \{'train'.*expected shares above 0 with a sum of at most 1"):
         members(KEYS, "train", fractions)
 
 

@@ -1,4 +1,4 @@
-"""The command: read all pairs, judge them, and say so in a table, a JSON file and a page."""
+"""The command: read and check all pairs; report in a table, a JSON file and an HTML page."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ROWS = 6  # pairs that are shown as the network sees them
-_EPOCHS = 2  # augmentations of each
+_EPOCHS = 2  # augmented versions of each
 
 
 class Keys:
@@ -39,8 +39,8 @@ def audit(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if neither split can be read or nothing can be written; and at the end if there are errors, so that
-            the command's exit status says whether training may start.
+        UserError: if neither split can be read or the output cannot be written; and at the end if there are errors,
+            which makes the exit status of the command 1.
     """
     # Imported here so that --help and a mistyped key answer at once.
     from hydra.utils import instantiate
@@ -58,8 +58,8 @@ def audit(config: DictConfig) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"output={output} cannot be made ({error}); expected a folder that you may write to") from error
-    datamodule = instantiate(config.data, cache="none", _convert_="all")  # every pair is read but once
+        raise UserError(f"output={output} cannot be created ({error}); expected a writable folder") from error
+    datamodule = instantiate(config.data, cache="none", _convert_="all")  # every pair is read only once
     splits, findings = _measure(datamodule, config.num_workers)
     found, skipped = run_checks(splits, datamodule.hparams.snap_labels)
     network: dict[str, list[np.ndarray]] = {}
@@ -84,7 +84,7 @@ def audit(config: DictConfig) -> None:
 
 
 def _measure(datamodule: "PairsDataModule", num_workers: int) -> tuple[list["Split"], list["Finding"]]:
-    """Read both splits; what is wrong with a split as a whole is a finding, unless it is wrong with both."""
+    """Read both splits; a split that cannot be read is a finding, unless both cannot."""
     from tqdm import tqdm
 
     from pix2pix_lit.data.audit.findings import Finding
@@ -97,7 +97,7 @@ def _measure(datamodule: "PairsDataModule", num_workers: int) -> tuple[list["Spl
         try:
             source = datamodule.build_source(name)
             if not len(source):
-                raise UserError(f"split {name} has no pairs; expected one at least")
+                raise UserError(f"split {name} has no pairs; expected at least one")
         except UserError as error:
             findings.append(Finding("no pairs", str(error)))
             continue
@@ -114,7 +114,7 @@ def _as_network_sees(datamodule: "PairsDataModule", splits: list["Split"]) -> di
     """Some readable training pairs in columns; none if a split is missing.
 
     Raises:
-        UserError: if the settings do not suit them.
+        UserError: if the pairs cannot be resized or augmented as configured.
     """
     from pix2pix_lit.data.dataset import evenly_spread
     from pix2pix_lit.data.preview import as_network_sees

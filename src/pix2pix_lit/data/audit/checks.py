@@ -1,4 +1,4 @@
-"""From what was measured to what is wrong. Sets are judged over all splits together."""
+"""The checks: measurements -> findings. Statistics are taken over all splits together."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -16,24 +16,24 @@ from pix2pix_lit.data.audit.values import MOST_CLIPPED, better_setting, seen_by_
 from pix2pix_lit.data.pair import SinglePhotosError
 from pix2pix_lit.images import registration
 
-_LEAST_OFF_PALETTE = 0.01  # share of a label image's pixels far from the palette that is nothing to speak of
-_TIMES_USUAL = 4.0  # above so many times the set's usual share, a pair is not like the others
-_WRONG_PALETTE = 0.5  # a usual share from which on the palette is not that of the labels
-_LEAST_MISSING = 0.005  # share of flat pixels from which on a colour that is not in the palette is a class
+_LEAST_OFF_PALETTE = 0.01  # negligible share of a label image's pixels far from the palette
+_TIMES_USUAL = 4.0  # a pair is conspicuous with more than this many times the usual share
+_WRONG_PALETTE = 0.5  # with at least this usual share, the palette is not that of the labels
+_LEAST_MISSING = 0.005  # with at least this share of flat pixels, a colour outside of the palette is a class
 _SIDES = ("A", "B")
 
 Skipped = dict[str, str]
 
 
 def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding], Skipped]:
-    """Find all that is wrong with pairs.
+    """Run all checks.
 
     Args:
-        splits: what was measured.
+        splits: measurements of all pairs.
         snap_labels: whether label colours will be replaced by the nearest ones of the palette.
 
     Returns:
-        Findings in the order of ``CHECKS``, and the checks that could not be made, with the reason.
+        Findings in the order of ``CHECKS``, and the checks that were skipped, with the reason.
     """
     skipped: Skipped = {}
     findings = list(
@@ -75,12 +75,12 @@ def _missing(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def _left_out(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Images that sources pass over; once, where splits share a folder."""
-    told: set[Path] = set()
+    """Images that sources skip; once, if splits share a folder."""
+    reported: set[Path] = set()
     for split in splits:
         for path, reason in split.source.left_out.items():
-            if path not in told:
-                told.add(path)
+            if path not in reported:
+                reported.add(path)
                 place = Place(split.name, None, path.name, (str(path),))
                 yield Finding("left out", f"{path}: {reason}", (place,))
 
@@ -101,12 +101,12 @@ def _constant(splits: Sequence[Split]) -> Iterator[Finding]:
         for index, result in split.measured():
             blank = [side for side, digest in zip(_SIDES, result.digests, strict=True) if digest is None]
             if blank:
-                message = f"{' and '.join(blank)} {'is' if len(blank) == 1 else 'are'} of a single colour"
+                message = f"{' and '.join(blank)} {'has' if len(blank) == 1 else 'have'} a single colour"
                 yield Finding("constant", message, (split.place(index),))
 
 
 def _same(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Equal pairs, and equal images with unequal partners; within a split, and from one split to another."""
+    """Equal pairs, and equal images with different partners, within a split and across splits."""
     pair_of: dict[Place, Hashable] = {}
     for digests, places in _groups(splits, lambda result: result.digests if any(result.digests) else None):
         pair_of |= dict.fromkeys(places, digests)
@@ -118,7 +118,7 @@ def _same(splits: Sequence[Split]) -> Iterator[Finding]:
             yield Finding("leak", f"the same pair in {' and '.join(by_split)}: {_names(places)}", tuple(places))
     for number, side in enumerate(_SIDES):
         for _, places in _groups(splits, lambda result, number=number: result.digests[number]):  # type: ignore[misc]
-            # Of pairs that are equal, one stands for all of them.
+            # One pair represents all equal ones.
             one_each = {(place.split, pair_of.get(place, place)): place for place in reversed(places)}
             places = list(reversed(one_each.values()))
             by_split = _by_split(places)
@@ -127,7 +127,7 @@ def _same(splits: Sequence[Split]) -> Iterator[Finding]:
                     message = f"the same {side} with {len(own)} partners in {split}: {_names(own)}"
                     yield Finding("repeated image", message, tuple(own))
             if len(by_split) > 1 and len({pair for _, pair in one_each}) > 1:
-                message = f"the same {side} with other partners in {' and '.join(by_split)}: {_names(places)}"
+                message = f"the same {side} with different partners in {' and '.join(by_split)}: {_names(places)}"
                 yield Finding("shared image", message, tuple(places))
 
 
@@ -147,8 +147,8 @@ def _swapped_sides(splits: Sequence[Split], skipped: Skipped) -> Iterator[Findin
     ):
         yield Finding(
             "swapped sides",
-            f"{_SIDES[labels]} is declared as labels but looks like photos, and {_SIDES[photo]} is not but looks like "
-            f"labels: exchange what data.source.a and data.source.b say, and turn data.direction round",
+            f"{_SIDES[labels]} is declared as labels but looks like photos, and {_SIDES[photo]} is declared as photos "
+            f"but looks like labels: exchange data.source.a and data.source.b, and reverse data.direction",
         )
 
 
@@ -166,7 +166,7 @@ def _off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding
         palette = image_type.palette_colors
         assert palette is not None
         found = clusters([result.colors[number] for split in splits for _, result in split.measured()])
-        if 0 < len(found) <= MOST_COLORS:  # more are no labels
+        if 0 < len(found) <= MOST_COLORS:  # images with more colours are no labels
             strange = [cluster for cluster, off in zip(found, distances(found, palette), strict=True) if off > NEAR]
             if _total(strange) > _WRONG_PALETTE * _total(found):
                 yield _wrong_palette(side, found, palette)
@@ -181,15 +181,15 @@ def _off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding
             yield Finding(
                 "off the palette",
                 f"usually {usual:.0%} of the pixels of {side} are more than {FAR} RGB units from every colour of the "
-                f"palette: is {key} that of these labels?",
+                f"palette: is {key} the palette of these labels?",
                 figures={"usual_share": usual},
             )
             continue
         if inexact > _LEAST_OFF_PALETTE and not snap_labels:
             yield Finding(
                 "off the palette",
-                f"usually {inexact:.0%} of the pixels of {side} are not exactly of a colour of the palette, as JPEG "
-                f"and blending leave them: data.snap_labels=true makes them so",
+                f"usually {inexact:.0%} of the pixels of {side} do not have exactly a colour of the palette, as after "
+                f"JPEG compression or interpolation: data.snap_labels=true replaces them by the nearest colours",
                 figures={"usual_inexact_share": inexact},
             )
         most = max(_LEAST_OFF_PALETTE, _TIMES_USUAL * usual)
@@ -207,7 +207,7 @@ def _wrong_palette(side: str, found: Sequence[Cluster], palette: np.ndarray) -> 
     most = float(np.median([distance for distance in distances(found, palette) if distance > NEAR]))
     message = (
         f"the colours of {side} form {len(found)} clusters, at {_shares(found)}; data.source.{side.lower()}.palette "
-        f"expects {len(palette)}, {_colors(palette.tolist())}; most lie {most:.0f} RGB units off: wrong palette? "
+        f"expects {len(palette)}, {_colors(palette.tolist())}; most are {most:.0f} RGB units off: wrong palette? "
         f"(Clusters rarer than 1 in 2000 pixels are not found)"
     )
     colors = sorted(cluster.color for cluster in found)
@@ -216,7 +216,7 @@ def _wrong_palette(side: str, found: Sequence[Cluster], palette: np.ndarray) -> 
 
 def _lacking_palette(side: str, missing: Sequence[Cluster], palette: np.ndarray) -> Finding:
     colors = [*palette.tolist(), *(cluster.color for cluster in missing)]
-    message = f"colours of {side} that are not in the palette, but as frequent as classes: {_shares(missing)}"
+    message = f"colours of {side} that are not in the palette but as frequent as those of classes: {_shares(missing)}"
     figures = {"missing_share": _total(missing)}
     return Finding("off the palette", message, figures=figures, to_type=_palette_setting(side, colors))
 
@@ -265,7 +265,7 @@ def _turned(splits: Sequence[Split], skipped: Skipped) -> Iterator[Finding]:
         skipped["turned pair"] = reason
     for item in turned:
         split, index, _ = items[item]
-        yield Finding("turned pair", "A looks like the others' B, and B like their A", (split.place(index),))
+        yield Finding("turned pair", "A looks like B of the other pairs, and B like A", (split.place(index),))
 
 
 def _misregistered(splits: Sequence[Split], skipped: Skipped) -> Iterator[Finding]:
@@ -278,7 +278,7 @@ def _misregistered(splits: Sequence[Split], skipped: Skipped) -> Iterator[Findin
         dx, dy = found.all_shifted
         yield Finding(
             "misregistered",
-            f"in the whole set, B agrees with A once it is moved {_moved(dx, dy)}",
+            f"in the whole data set, B agrees with A when moved {_moved(dx, dy)}",
             figures={"dx": dx, "dy": dy},
         )
     usual = f"usual here: {found.usual:.2f}"
@@ -286,27 +286,27 @@ def _misregistered(splits: Sequence[Split], skipped: Skipped) -> Iterator[Findin
         split, index, result = items[item]
         measured = result.registration
         message = (
-            f"B agrees with A once it is moved {_moved(measured.dx, measured.dy)} (correlation of edges "
-            f"{measured.best:.2f}, as it is {measured.here:.2f}; {usual})"
+            f"B agrees with A when moved {_moved(measured.dx, measured.dy)} (correlation of edges "
+            f"{measured.best:.2f}, unmoved {measured.here:.2f}; {usual})"
         )
-        figures = {"dx": measured.dx, "dy": measured.dy, "moved": measured.best, "as_it_is": measured.here}
+        figures = {"dx": measured.dx, "dy": measured.dy, "moved": measured.best, "unmoved": measured.here}
         yield Finding("misregistered", message, (split.place(index),), figures)
     for item in found.mismatched:
         split, index, result = items[item]
         here = result.registration.here
         message = f"B agrees with A no better than that of another pair (correlation of edges {here:.2f}; {usual})"
-        yield Finding("misregistered", message, (split.place(index),), {"as_it_is": here, "usual": found.usual})
+        yield Finding("misregistered", message, (split.place(index),), {"unmoved": here, "usual": found.usual})
 
 
 def _comparable(splits: Sequence[Split]) -> list[tuple[Split, int, Measures]]:
-    """All pairs with something to see in both images."""
+    """All pairs without an image of a single colour."""
     return [(split, index, result) for split in splits for index, result in split.measured() if all(result.digests)]
 
 
 def _groups(
     splits: Sequence[Split], key: Callable[[Measures], Hashable | None]
 ) -> Iterator[tuple[Hashable, list[Place]]]:
-    """Keys that several pairs have, and these pairs."""
+    """Keys shared by several pairs, and these pairs."""
     groups: dict[Hashable, list[tuple[Split, int]]] = defaultdict(list)
     for split in splits:
         for index, result in split.measured():

@@ -1,4 +1,4 @@
-"""Which colours labels have, whatever their palette says: the modes of flat regions, which JPEG hardly moves."""
+"""Find the colours of labels without their palette: the modes of flat regions, which JPEG hardly changes."""
 
 import math
 from collections import Counter
@@ -9,26 +9,26 @@ import cv2
 import numpy as np
 
 NEAR = 10.0
-"""RGB units that a colour may be from that of the palette which it is: JPEG moves flat regions by 5 at most."""
+"""Tolerance in RGB units for a colour of the palette: JPEG changes flat regions by at most 5."""
 
 MOST_COLORS = 64
-"""Clusters above which these are hardly labels."""
+"""Images with more clusters are probably no labels."""
 
-_RIPPLE = 6  # levels in a flat neighbourhood, as JPEG leaves them
-_SOME = 1 << 16  # flat pixels of an image that are counted
-_HALO = 0.05  # share of a cluster that its JPEG ripples make, up to twice as far away
-_KEPT = 256  # colours of an image that are kept
-_LEAST_SHARE = 0.0005  # of all flat pixels that make a cluster
-_LEAST_IMAGES = 0.03  # share of the images that a cluster must be in
+_RIPPLE = 6  # gray levels; JPEG artifacts in a flat neighbourhood
+_SOME = 1 << 16  # flat pixels that are counted per image
+_HALO = 0.05  # share of a cluster that its JPEG artifacts make, at up to twice the distance
+_KEPT = 256  # colours that are kept per image
+_LEAST_SHARE = 0.0005  # least share of all flat pixels for a cluster
+_LEAST_IMAGES = 0.03  # least share of the images that contain a cluster
 
 Histogram = dict[tuple[int, int, int], int]
 
 
 class Cluster(NamedTuple):
-    """A colour that labels have.
+    """A colour of labels.
 
     Attributes:
-        color: RGB, the most frequent one of the cluster.
+        color: RGB, the most frequent colour of the cluster.
         share: of all flat pixels.
     """
 
@@ -37,7 +37,7 @@ class Cluster(NamedTuple):
 
 
 def flat_colors(image: np.ndarray) -> Histogram:
-    """Count the colours of pixels that are like all their neighbours, (H, W, 3) uint8 RGB; the frequent ones."""
+    """Count the frequent colours of flat regions of an image, (H, W, 3) uint8 RGB."""
     window = np.ones((3, 3), np.uint8)
     ripple = cv2.subtract(cv2.dilate(image, window), cv2.erode(image, window)).max(-1)
     colors = image[ripple <= _RIPPLE]
@@ -51,10 +51,10 @@ def flat_colors(image: np.ndarray) -> Histogram:
 
 
 def clusters(histograms: Sequence[Histogram]) -> list[Cluster]:
-    """The colours that the images of a set have, the most frequent first.
+    """The clusters of colours in a set of images, the most frequent first.
 
-    Each is the most frequent colour that is farther than ``NEAR`` from those before it, in several images, and with a
-    share that rare classes have.
+    Each is the most frequent colour that is farther than ``NEAR`` from the previous ones, occurs in several images, and
+    has the share of a rare class at least.
     """
     counts: Counter[tuple[int, int, int]] = Counter()
     images: Counter[tuple[int, int, int]] = Counter()
@@ -85,6 +85,6 @@ def clusters(histograms: Sequence[Histogram]) -> list[Cluster]:
 
 
 def distances(found: Sequence[Cluster], palette: np.ndarray) -> list[float]:
-    """How far each cluster is from the nearest colour of a palette, (n, 3) uint8, in RGB units."""
+    """Distance of each cluster from the nearest colour of a palette, (n, 3) uint8, in RGB units."""
     centers = np.array([cluster.color for cluster in found], np.float64).reshape(-1, 1, 3)
     return np.linalg.norm(centers - palette, axis=-1).min(1).tolist() if len(found) else []

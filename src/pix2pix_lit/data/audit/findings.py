@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, how bad it is, and where it was found."""
+"""The checks of the audit, their severity, and the report of what they found."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,12 +9,12 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that the audit looks for.
+    """One check of the audit.
 
     Args:
         name: as in the table and in ``audit.json``.
-        severity: an error means that training should not start, a warning that somebody should look.
-        meaning: what it does to training, and what to do.
+        severity: an error means that training should not start, a warning that the finding should be reviewed.
+        meaning: its effect on training, and what to do.
     """
 
     name: str
@@ -24,38 +24,38 @@ class Check:
 
 CHECKS = (
     Check("no pairs", "error", "A split cannot be read at all: correct data.root, data.train_split or data.val_split."),
-    Check("settings", "error", "Pairs cannot be resized or augmented as the settings of data say: correct these."),
+    Check("settings", "error", "Pairs cannot be resized or augmented as configured: correct the settings of data."),
     Check("unusable", "error", "Training stops at these pairs: replace, convert or remove their files."),
     Check("size mismatch", "error", "A and B differ in size, so no pixel has a partner: resize one or remove both."),
     Check("single photos", "error", "Photos where A|B pairs should be: training would pair the halves of each photo."),
     Check("swapped sides", "error", "The images declared as labels look like photos, and the others like labels."),
-    Check("leak", "error", "Validation pairs that are trained on: every score is too good. Remove them from a split."),
+    Check("leak", "error", "Validation pairs that are trained on: all scores are too good. Remove them from a split."),
     Check("shared image", "warning", "One of the images is in both splits, with another partner: scores are too good."),
-    Check("missing partner", "warning", "Files without a partner are left out: add what is missing, or remove them."),
-    Check("left out", "warning", "Images that are not read: convert or replace them, or put them elsewhere."),
+    Check("missing partner", "warning", "Files without a partner are skipped: add the partners, or remove the files."),
+    Check("left out", "warning", "Images that cannot be read: convert or replace them, or move them elsewhere."),
     Check("duplicate", "warning", "The same pair more than once counts more than once: remove the copies."),
-    Check("repeated image", "warning", "An image with several partners: fine if meant, else one of them is wrong."),
-    Check("constant", "warning", "An image of a single colour teaches nothing: remove the pair, unless it is meant."),
-    Check("value range", "warning", "What differs is hardly there for the network: set the range of these images."),
-    Check("off the palette", "warning", "Label colours that are no class's: correct the labels or their palette."),
+    Check("repeated image", "warning", "An image with several partners: fine if intended, else one of them is wrong."),
+    Check("constant", "warning", "An image of a single colour: nothing to learn. Remove the pair if not intended."),
+    Check("value range", "warning", "The network sees hardly any contrast: set the range of these images."),
+    Check("off the palette", "warning", "Label colours that belong to no class: correct the labels or their palette."),
     Check("strange halves", "warning", "Halves of files have nothing in common: there may be nothing to learn."),
-    Check("turned pair", "warning", "A and B are the other way round than in the other pairs: exchange them."),
-    Check("misregistered", "warning", "What is in A is elsewhere in B, or not at all: the network learns to blur."),
+    Check("turned pair", "warning", "A and B are exchanged, compared with the other pairs: exchange them back."),
+    Check("misregistered", "warning", "Objects of A are elsewhere in B, or missing: the network learns to blur."),
 )
-"""Everything that is looked for, in the order of the table."""
+"""All checks, in the order of the table."""
 
 SEVERITIES: dict[str, Severity] = {check.name: check.severity for check in CHECKS}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A pair, or a file without one, to be looked at.
+    """A pair, or a file without a partner, that a finding refers to.
 
     Args:
         split: of the data set.
-        index: of the pair in its split; None for what is no pair.
+        index: of the pair in its split; None for a single file.
         name: of the pair.
-        files: that it is read from; none if it is made.
+        files: of the pair; empty if it is generated.
     """
 
     split: str
@@ -66,14 +66,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One finding of a check.
 
     Args:
         check: name of the check.
-        message: what was found, for people.
-        places: where; none if it is about the whole set.
-        figures: the numbers that it was judged by.
-        to_type: settings that mend it, as they are typed after a command.
+        message: description of the problem.
+        places: the pairs or files; empty if it concerns the data set as a whole.
+        figures: the measured values.
+        to_type: overrides that fix the problem.
     """
 
     check: str
@@ -84,7 +84,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """That of the check."""
+        """Severity of the check."""
         return SEVERITIES[self.check]
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,18 +96,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a split is made of.
+    """Summary of a split.
 
     Args:
-        pairs: how many there are.
-        missing: files without a partner.
-        left_out: files that look like images but cannot be taken, and folders that cannot be looked into.
-        sizes: "WIDTHxHEIGHT" of an image -> pairs, the most frequent first.
-        suffixes: endings of the files -> pairs, the most frequent first.
-        a: what the A images are.
-        b: what the B images are.
-        off_palette: of label colours: "a" or "b" -> RGB units -> share of pixels farther than that from the palette.
-        seen: of all but class numbers: "a" or "b" -> what the network sees, see ``values.Seen``.
+        pairs: number of pairs.
+        missing: number of files without a partner.
+        left_out: number of skipped files and folders.
+        sizes: "WIDTHxHEIGHT" of an image -> number of pairs, the most frequent first.
+        suffixes: of the files -> number of pairs, the most frequent first.
+        a: description of the A images.
+        b: description of the B images.
+        off_palette: for label colours: "a" or "b" -> RGB units -> share of pixels farther than that from the palette.
+        seen: except for class numbers: "a" or "b" -> range seen by the network, see ``values.Seen``.
     """
 
     pairs: int
@@ -123,14 +123,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class Report:
-    """All that an audit has to say.
+    """The result of an audit.
 
     Args:
-        title: what data this is.
+        title: name of the data set.
         splits: name -> summary.
         findings: in the order of ``CHECKS``.
-        skipped: check -> why it could not be made.
-        seconds: how long it took.
+        skipped: check -> why it was skipped.
+        seconds: duration of the audit.
     """
 
     title: str
@@ -149,13 +149,13 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """The result in one sentence."""
         errors, warnings = self.count("error"), self.count("warning")
         found = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
         return f"{found}: " + ("training should not start" if errors else "training may start")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values: the content of ``audit.json``."""
+        """Plain values: the contents of ``audit.json``."""
         return {
             "data": self.title,
             "training_may_start": self.count("error") == 0,

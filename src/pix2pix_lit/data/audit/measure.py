@@ -1,4 +1,4 @@
-"""Reading every pair of a split once, in several processes, and keeping but a few numbers of each."""
+"""Measure every pair of a split, in several processes, reading it only once."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,28 +17,28 @@ from pix2pix_lit.images.palettes import off_palette
 from pix2pix_lit.images.registration import Registration, register
 
 FAR = 40
-"""RGB units from the palette that hardly a pixel of good JPEG labels is beyond."""
+"""RGB units; hardly any pixel of good JPEG labels is farther from the palette."""
 
 DISTANCES = (0, 5, 10, 20, FAR)
-"""RGB units that shares of pixels off the palette are counted for."""
+"""RGB units for which the shares of pixels off the palette are counted."""
 
-_SAMPLE = 200  # pairs of a split that are measured more closely
+_SAMPLE = 200  # pairs of a split that are measured in more detail
 
 
 class Measures(NamedTuple):
-    """What is kept of a pair; ``(a, b)`` each.
+    """Measurements of a pair, as ``(a, b)`` if there are two.
 
     Attributes:
-        name: what the source calls it.
+        name: of the pair.
         size: width and height.
-        digests: of the pixels; equal for equal images, None for images of one colour.
-        appearances: of their pictures.
+        digests: hashes of the pixels; None for images of a single colour.
+        appearances: of the two images.
         off_palette: ``FAR`` or, for some pairs, all ``DISTANCES`` -> share of pixels farther than that from the
-            palette of the labels; empty without one.
-        values: which values they have; None for class numbers.
-        colors: the colours of flat regions of labels as colours, for some pairs.
-        registration: how their edges agree.
-        mixed: how those of A and of another pair's B do, for some pairs.
+            palette of the labels; empty without a palette.
+        values: range of the values; None for class numbers.
+        colors: colours of flat regions of colour-coded labels, for some pairs.
+        registration: agreement of the edges of A and B.
+        mixed: agreement of the edges of A and of B of another pair, for some pairs.
     """
 
     name: str
@@ -64,14 +64,14 @@ def measure_pairs(source: PairSource, num_workers: int) -> Iterator[Measures | F
 
     Args:
         source: of the pairs.
-        num_workers: processes that read and measure; 0 does it in this one.
+        num_workers: processes that read and measure; 0 does it in this process.
     """
     loader = IsolatedLoader(_Measurer(source), num_workers)
     yield from loader
 
 
 def is_constant(image: np.ndarray) -> bool:
-    """Whether (H, W, planes) is of one colour, but for a margin of 1/16, where JPEG mixes the halves of a file."""
+    """Whether (H, W, planes) has a single colour, ignoring a margin of 1/16, where JPEG mixes the halves of a file."""
     height, width = image.shape[:2]
     inner = image[height // 16 : height - height // 16, width // 16 : width - width // 16]
     return bool((inner == inner[:1, :1]).all())
@@ -83,7 +83,7 @@ class _Measurer(Dataset[Measures | Failure]):
         self.stride = max(1, len(source) // _SAMPLE)
         colors = [side.palette_colors if side.kind == "colors" else None for side in (source.a, source.b)]
         self.is_colored = [palette is not None for palette in colors]
-        # A photo is measured by the palette of its labels: that tells which of the two the labels are.
+        # Photos are measured with the palette of their labels too, to find out which of the two the labels are.
         self.palettes = [own if own is not None else other for own, other in zip(colors, colors[::-1], strict=True)]
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ class _Measurer(Dataset[Measures | Failure]):
         return flat_colors(np.ascontiguousarray(image[..., :3]))
 
     def _mixed(self, index: int, a: np.ndarray) -> Registration | None:
-        try:  # half the set away, since neighbours may be frames of one film
+        try:  # half the data set away, since neighbours may be frames of one video
             other = self.source[(index + len(self) // 2) % len(self)]
         except UserError:
             return None

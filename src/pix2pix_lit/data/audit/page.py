@@ -1,4 +1,4 @@
-"""One HTML page that needs no other file: what is there, what was found, and pictures of all of it."""
+"""The audit as a self-contained HTML page: summary, checks, and findings with pictures."""
 
 import base64
 import io
@@ -18,23 +18,23 @@ from pix2pix_lit.data.preview import fitted
 from pix2pix_lit.errors import printable
 
 MOST_PICTURED = 200
-"""Findings of one check that are shown with pictures; all others are listed."""
+"""Findings per check that are shown with pictures; the others are listed."""
 
 _OVERVIEW = 24  # pairs of each split that are shown
-_PLACES = 4  # pairs that are shown of one finding
-_LONGEST = 256  # pixels of a picture's longer side
+_PLACES = 4  # pairs that are shown per finding
+_LONGEST = 256  # longer side of a picture in pixels
 _STYLE = (Path(__file__).parent / "page.css").read_text("utf-8")
 
 
 def write_page(
     path: Path, report: Report, splits: Sequence[Split], network: Mapping[str, Sequence[np.ndarray]]
 ) -> None:
-    """Write the page; pictures of what was found are read once more.
+    """Write the page; the images of findings are read again.
 
     Args:
         path: the HTML file.
-        report: what to tell.
-        splits: where pictures come from.
+        report: result of the audit.
+        splits: for the images of findings.
         network: some pairs as the network sees them, in columns.
     """
     sections = [_found(report, {split.name: split for split in splits})]
@@ -107,7 +107,7 @@ def _checks(report: Report) -> str:
 
 
 def _found(report: Report, splits: Mapping[str, Split]) -> str:
-    """Every finding, in a section for each check."""
+    """All findings, in a section for each check."""
     sections = []
     for check in CHECKS:
         found = report.of(check.name)
@@ -130,7 +130,7 @@ def _found(report: Report, splits: Mapping[str, Split]) -> str:
 
 
 def _finding(finding: Finding, splits: Mapping[str, Split]) -> str:
-    """One finding with pictures of the pairs that it is about."""
+    """One finding with the images of its pairs."""
     parts = []
     for place in finding.places[:_PLACES]:
         shown = {**pictures_of(splits[place.split], place), **explained(finding.check, splits[place.split], place)}
@@ -139,7 +139,7 @@ def _finding(finding: Finding, splits: Mapping[str, Split]) -> str:
     rest = [_label(place) for place in finding.places[_PLACES:]]
     more = f"<details><summary>{len(rest)} more</summary>{escape(', '.join(rest))}</details>" if rest else ""
     kind = "" if parts else ' class="whole"'
-    remedy = f"<p>To type, if this is so: <code>{escape(finding.to_type)}</code></p>" if finding.to_type else ""
+    remedy = f"<p>To fix it, add: <code>{escape(finding.to_type)}</code></p>" if finding.to_type else ""
     return f"<figure{kind}>{''.join(parts)}<p>{escape(finding.message)}</p>{remedy}{more}</figure>"
 
 
@@ -153,7 +153,7 @@ def _network(columns: Mapping[str, Sequence[np.ndarray]]) -> str:
     )
     return (
         '<section id="network"><h2>As the network sees them</h2><p class="note">A and B as in their files; input and '
-        "target as validation has them, and as augmented in the first epochs of training.</p>"
+        "target as in validation, and as augmented in the first epochs of training.</p>"
         f'<div class="scroll"><table class="network"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
         "</section>"
     )
@@ -174,7 +174,7 @@ def _overview(split: Split) -> str:
 
 
 def _image(picture: np.ndarray, alternative: str, caption: str = "") -> str:
-    """An image element that holds its own data; of a fixed shape, so that pages do not jump while they load."""
+    """An image element with embedded data, of a fixed size: the layout does not shift while the page loads."""
     small = fitted(picture, _LONGEST)
     data = io.BytesIO()
     Image.fromarray(small).save(data, "WEBP", quality=80, method=2)

@@ -1,4 +1,4 @@
-"""Pictures of what was found."""
+"""Pictures for the findings."""
 
 from contextlib import suppress
 
@@ -17,20 +17,20 @@ _MARK = np.array([255, 40, 60], np.uint8)
 
 
 def pictures_of(split: Split, place: Place) -> dict[str, np.ndarray]:
-    """What there is to be seen at a place: caption -> (H, W, 3) uint8 RGB; none if nothing can be read."""
+    """The images of a place: caption -> (H, W, 3) uint8 RGB; empty if they cannot be read."""
     if place.index is not None:
         with suppress(UserError):
             return dict(zip("AB", split.source.pictures(split.source[place.index]), strict=True))
     sides = {"A": split.source.a, "B": split.source.b} if len(place.files) == 2 else {"file": RGB}
     shown = {}
-    for path, (caption, image_type) in zip(place.files, sides.items(), strict=False):  # of use by itself, perhaps
+    for path, (caption, image_type) in zip(place.files, sides.items(), strict=False):  # one of them may be readable
         with suppress(UserError):
             shown[caption] = image_type.picture(image_type.finish(read_image(path, image_type)))
     return shown
 
 
 def explained(check: str, split: Split, place: Place) -> dict[str, np.ndarray]:
-    """More pictures, which show what a check found at a place."""
+    """Additional pictures that show what a check found."""
     if place.index is None:
         return {}
     if check == "misregistered":
@@ -56,7 +56,7 @@ def _far(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def _main_color(colors: np.ndarray) -> str:
-    """The most frequent of (n, 3) uint8 colours, to the next 8 levels, as people write it."""
+    """The most frequent of (n, 3) uint8 colours, grouped in steps of 8 levels, as text."""
     kinds, counts = np.unique(colors >> 3, axis=0, return_counts=True)
     alike = (colors >> 3 == kinds[counts.argmax()]).all(-1)
     red, green, blue = np.median(colors[alike], axis=0).astype(int)

@@ -9,7 +9,7 @@ _WIDEST = 100  # characters of a finding in the table
 
 
 def as_table(report: Report) -> str:
-    """What is there, what was looked for, and what was found, in lines of aligned columns."""
+    """Summary, checks and findings in lines of aligned columns."""
     splits = [["split", "pairs", "size", "files", "A", "B"]]
     for name, summary in report.splits.items():
         columns = [shares(summary.sizes), shares(summary.suffixes), [summary.a], [summary.b]]
@@ -36,13 +36,13 @@ def as_table(report: Report) -> str:
     ]
     remedies = [f"{finding.check}: {finding.to_type}" for finding in report.findings if finding.to_type]
     if remedies:
-        remedies = ["To type, if this is so:", *dict.fromkeys(remedies), ""]
+        remedies = ["To fix these, add:", *dict.fromkeys(remedies), ""]
     lines = [*_aligned(splits), *seen, *pixels, "", *_aligned(checks), "", *remedies, report.verdict]
     return "\n".join(lines)
 
 
 def shares(counts: dict[str, int], most: int = 4) -> list[str]:
-    """Each value with its count, if there are several; the rarer ones together."""
+    """Each value with its count, if there are several; rare ones are combined."""
     if len(counts) == 1:
         return list(counts)
     shown = [f"{value}: {count}" for value, count in list(counts.items())[:most]]
@@ -50,14 +50,14 @@ def shares(counts: dict[str, int], most: int = 4) -> list[str]:
 
 
 def off_palette_text(figures: dict[str, float]) -> str:
-    """How far label colours are from the palette."""
+    """Shares of label pixels off the palette, in words."""
     if not any(figures.values()):
         return "none"
     return ", ".join(f"{share:.1%} {'inexact' if units == '0' else f'> {units}'}" for units, share in figures.items())
 
 
 def seen_text(figures: dict[str, float]) -> str:
-    """Which part of [-1, 1] a network sees of images."""
+    """Part of [-1, 1] that a network sees of images, in words."""
     clipped = f", {figures['clipped']:.1%} clipped" if figures["clipped"] else ""
     return f"from {figures['low']:.2f} to {figures['high']:.2f}{clipped}"
 
@@ -68,7 +68,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _example(finding: Finding) -> str:
-    """What was found, and where if that does not say so."""
+    """The message of a finding, with its place if the message does not contain it."""
     place = finding.places[0] if finding.places else None
     if place is None or place.name in finding.message:
         return finding.message

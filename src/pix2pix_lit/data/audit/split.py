@@ -1,4 +1,4 @@
-"""A split, what was measured of it, and what it is made of."""
+"""A split with its measurements and its summary."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,8 @@ class Split:
 
     Args:
         name: of the split.
-        source: its pairs.
-        results: what was measured of each of them, in their order.
+        source: of its pairs.
+        results: measurements of all pairs, in their order.
     """
 
     name: str
@@ -26,25 +26,25 @@ class Split:
     results: Sequence[Measures | Failure]
 
     def measured(self) -> Iterator[tuple[int, Measures]]:
-        """Index and measures of the pairs that can be read."""
+        """Index and measurements of the pairs that can be read."""
         for index, result in enumerate(self.results):
             if isinstance(result, Measures):
                 yield index, result
 
     def place(self, index: int) -> Place:
-        """Where the pair at ``index`` is."""
+        """The pair at ``index`` as a ``Place``."""
         files = self.source.files(index)
         result = self.results[index]
         names = [result.name] if isinstance(result, Measures) else [path.name for path in files]
         return Place(self.name, index, (names or [f"pair {index}"])[0], tuple(str(path) for path in files))
 
     def values(self, number: int) -> list[Values]:
-        """Which values A (0) or B (1) have in each pair; none of class numbers."""
+        """Values of A (0) or B (1) of each pair; empty for class numbers."""
         values = [result.values[number] for _, result in self.measured()]
         return [value for value in values if value is not None]
 
     def summary(self) -> Summary:
-        """What the split is made of."""
+        """Summary of the split."""
         sizes = Counter(f"{result.size[0]}x{result.size[1]}" for _, result in self.measured())
         suffixes = Counter(
             "+".join(dict.fromkeys(path.suffix.lower() for path in self.source.files(index))) or "made on demand"
@@ -69,8 +69,8 @@ class Split:
             left_out=len(self.source.left_out),
             sizes=dict(sizes.most_common()),
             suffixes=dict(suffixes.most_common()),
-            a=_metadata_from(self.source.a),
-            b=_metadata_from(self.source.b),
+            a=_description(self.source.a),
+            b=_description(self.source.b),
             off_palette=off_palette,
             seen={
                 side: {key: round(value, 5) for key, value in asdict(found).items()}
@@ -80,7 +80,7 @@ class Split:
         )
 
 
-def _metadata_from(image_type: ImageType) -> str:
+def _description(image_type: ImageType) -> str:
     depth = f"{image_type.channels} x {image_type.dtype}"
     if image_type.kind == "ids":
         return f"ids of {image_type.classes} classes, {depth}"

@@ -1,4 +1,4 @@
-"""Which part of [-1, 1] the network sees of images, and which ``range`` would show it all of them."""
+"""The part of [-1, 1] that images use in the network, and the ``range`` that would use all of it."""
 
 import math
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ import numpy as np
 from pix2pix_lit.images.image_type import ImageType
 
 LEAST_USED = 0.1
-"""Part of [-1, 1] below which what differs in images is hardly there for the network."""
+"""Part of [-1, 1] below which images have hardly any contrast for the network."""
 
 MOST_CLIPPED = 0.01
-"""Share of clipped pixels that is nothing to speak of."""
+"""Negligible share of clipped pixels."""
 
-_TAIL = 0.005  # share of pixels at either end that may be defects of a sensor
-_FEW_IMAGES = 0.02  # share of images that may be unlike the others
-_SOME = 1 << 16  # values of an image that are looked at
-_MOST_CLASSES = 40  # numbers below which gray values are perhaps those of classes
+_TAIL = 0.005  # share of pixels at either end that may be sensor defects
+_FEW_IMAGES = 0.02  # share of images that are ignored as outliers
+_SOME = 1 << 16  # values that are counted per image
+_MOST_CLASSES = 40  # gray values below this may be class numbers
 
 
 class Values(NamedTuple):
-    """What was measured of an image: the values of all pixels but one in a hundred, and what the range cuts off.
+    """Value range of an image, ignoring one pixel in a hundred, and the share that is clipped.
 
     Attributes:
-        low: the lowest.
-        high: the highest. A value that most pixels have is not counted with them, so that few bright spots on black
-            are not taken for defects.
+        low: the lowest value.
+        high: the highest value. A value that most pixels have is excluded from the count: otherwise a few bright spots
+            on black would be ignored as defects.
         clipped: share of pixels beyond ``ImageType.limits``.
     """
 
@@ -38,11 +38,11 @@ class Values(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a network sees of the images of one side.
+    """Value range that a network sees of the images of one side.
 
     Args:
-        low: the lowest number in [-1, 1], but for a few pixels and images.
-        high: the highest one.
+        low: the lowest value in [-1, 1], ignoring a few pixels and images.
+        high: the highest value.
         clipped: share of pixels that are clipped to -1 or 1.
         lowest: ``low`` as a value of the files.
         highest: ``high`` as a value of the files.
@@ -61,7 +61,7 @@ class Seen:
 
     @property
     def is_poor(self) -> bool:
-        """Whether another range would show more."""
+        """Whether another range would be better."""
         return self.used < LEAST_USED or self.clipped > MOST_CLIPPED
 
 
@@ -76,7 +76,7 @@ def measure_values(image: np.ndarray, image_type: ImageType) -> Values | None:
     clipped = counts[(values < bottom) | (values > top)].sum() / some.size
     usual = counts.argmax()
     is_ground = len(values) > 1 and bool(counts[usual] > some.size / 2)
-    if is_ground:  # of which the rest are spots, few as they may be
+    if is_ground:  # a background; the rest counts, however few pixels it has
         counts[usual] = 0
     shares = counts.cumsum() / counts.sum()
     ends = [values[np.searchsorted(shares, share)] for share in (_TAIL, 1 - _TAIL)] + [values[usual]] * is_ground
@@ -84,7 +84,7 @@ def measure_values(image: np.ndarray, image_type: ImageType) -> Values | None:
 
 
 def seen_by_network(measured: Sequence[Values], image_type: ImageType) -> Seen | None:
-    """What a network sees of images; None of none, and if all that is known are images of one value."""
+    """Value range that a network sees of images; None without images, or if each has a single value."""
     telling = [image for image in measured if image.low < image.high]
     if not telling:
         return None
@@ -96,7 +96,7 @@ def seen_by_network(measured: Sequence[Values], image_type: ImageType) -> Seen |
 
 
 def better_setting(seen: Seen, image_type: ImageType, side: str) -> str:
-    """What to type so that a network sees these images, ``a`` or ``b``."""
+    """Overrides with which the images of side ``a`` or ``b`` use the range of the network."""
     classes = f"data/pixels@data.source.{side}=ids data.source.{side}.classes={seen.highest + 1:.0f}"
     is_number = image_type.dtype != "float32" and seen.lowest == 0 and seen.highest < _MOST_CLASSES
     if image_type.is_labels:
@@ -107,7 +107,7 @@ def better_setting(seen: Seen, image_type: ImageType, side: str) -> str:
 
 
 def _round_range(low: float, high: float, dtype: str) -> tuple[float, float]:
-    """Round numbers around these: from 0 if they nearly do, and of integers all that so many bits hold."""
+    """A rounded range around these values: from 0 if nearly so, and for integers to the top of a number of bits."""
     digit = 10.0 ** math.floor(math.log10(high - low) - 1)
     is_from_zero = 0 <= low < LEAST_USED * high
     low = 0.0 if is_from_zero else math.floor(low / digit) * digit

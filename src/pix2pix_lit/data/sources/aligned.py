@@ -1,11 +1,11 @@
-"""Pairs as one file each, A on the left and B on the right: the layout of the pix2pix archives."""
+"""Side-by-side pairs, A|B in one file: the layout of the pix2pix archives."""
 
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pix2pix_lit.data.dataset import evenly_spread
-from pix2pix_lit.data.halves import MOST, judge_halves
+from pix2pix_lit.data.halves import MOST, check_halves
 from pix2pix_lit.data.pair import Pair, PairSource, SinglePhotosError
 from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
@@ -19,13 +19,20 @@ _OF_A_FILE = ("channels", "dtype", "classes", "values", "instance_edges")
 
 
 class AlignedSource(PairSource):
-    """``root/<split>/*``: side-by-side A|B image files of even width, in the order of their names.
+    """Side-by-side A|B image files of even width, sorted by name::
+
+        root
+        ├── train
+        │   ├── 1.jpg      A in the left half, B in the right half
+        │   └── 2.jpg
+        └── val
+            └── 1.jpg
 
     Args:
-        root: the data set's folder.
-        split: its sub-folder, such as ``train`` or ``val``.
-        a: what the left halves are.
-        b: what the right halves are; alike in all that a file has but once, such as channels and dtype.
+        root: folder of the data set.
+        split: name of a sub-folder, such as ``train`` or ``val``.
+        a: image type of the left halves.
+        b: image type of the right halves; channels, dtype and the like must equal those of ``a``.
 
     Raises:
         UserError: if the folder is missing or holds no image, or if the two types cannot be in one file.
@@ -69,16 +76,16 @@ class AlignedSource(PairSource):
     def check(self) -> str | None:
         pairs = []
         for index in evenly_spread(len(self), MOST):
-            with suppress(UserError):  # training, or the audit, will find it and name it
+            with suppress(UserError):  # reported by training or by the audit
                 pairs.append(self.pictures(self[index]))
-        verdict = judge_halves(pairs)
+        verdict = check_halves(pairs)
         if verdict == "single":
             with explained_by_layout(self._root):
                 raise SinglePhotosError(
-                    f"the files in {self.paths[0].parent} look like single photos: the left half of each goes on in "
+                    f"the files in {self.paths[0].parent} look like single photos: the left half of each continues in "
                     f"its right half, and the two have nothing else in common; expected A in the left half and B in "
-                    f"the right: use data=derived for photos alone, of which the input is computed, and data=folders "
-                    f"for pairs of two files"
+                    f"the right: use data=derived to compute the input from single photos, and data=folders for pairs "
+                    f"of two files"
                 )
         if verdict == "unrelated":
             return (

@@ -1,4 +1,4 @@
-"""Cityscapes as it is distributed: photos and annotations in two trees of folders."""
+"""Cityscapes as distributed: photos and annotations in two folder trees."""
 
 import logging
 from dataclasses import replace
@@ -32,19 +32,30 @@ _TYPES: dict[str, ImageType] = {
 
 
 class CityscapesOfficialSource(PairSource):
-    """Photos (a) and labels (b), partners by their city, sequence and frame, in the order of these.
+    """Photos (a) and labels (b), matched and sorted by city, sequence and frame::
 
-    ``root/leftImg8bit/<split>/<city>/*_leftImg8bit.png`` with ``root/gtFine/<split>/<city>/*_gtFine_labelIds.png``,
-    or ``*_gtFine_instanceIds.png`` where there is no such file, since it holds label ids too; with instance_edges it is
-    ``*_gtFine_instanceIds.png`` alone. ``*_gtFine_color.png``, in colours of 29 classes, is not read. Each of the
-    two trees may be within the folder that its archive has the name of, such as ``gtFine_trainvaltest``.
+        root
+        ├── leftImg8bit
+        │   ├── train
+        │   │   └── aachen
+        │   │       └── aachen_000000_000019_leftImg8bit.png
+        │   └── val
+        └── gtFine
+            ├── train
+            │   └── aachen
+            │       └── aachen_000000_000019_gtFine_labelIds.png
+            └── val
+
+    Without a ``*_gtFine_labelIds.png`` file, ``*_gtFine_instanceIds.png`` is used, which contains the label ids; with
+    ``instance_edges`` it is always used. ``*_gtFine_color.png``, with the colours of 29 classes, is not read. Each of
+    the two trees may be in a folder with the name of its archive, such as ``gtFine_trainvaltest``.
 
     Args:
         root: the folder with ``leftImg8bit`` and ``gtFine``.
-        split: ``train`` or ``val``; of ``test`` there are no real labels.
+        split: ``train`` or ``val``; the labels of ``test`` are not public.
         labels: ``color`` for the colours of the 19 evaluated classes and black, ``train_ids`` for the numbers of
-            these 20 classes, ``label_ids`` for those of all 35; see ``palette.ID_VALUES``.
-        instance_edges: whether the last plane of b holds instance numbers, of which ``ImageType`` makes instance_edges.
+            these 20 classes, ``label_ids`` for those of all 35; see ``palettes.ID_VALUES``.
+        instance_edges: whether the last plane of b holds instance numbers, which ``ImageType`` turns into edges.
 
     Raises:
         UserError: if a folder is missing, if no photo has a partner, or if two files are of one frame.
@@ -64,7 +75,7 @@ class CityscapesOfficialSource(PairSource):
         photos = _by_frame(photo_files.paths, "leftImg8bit")
         kinds = ["instanceIds"] if instance_edges else ["instanceIds", "labelIds"]
         annotations: dict[str, Path] = {}
-        for kind in kinds:  # label ids come last, since 8 bits are read faster than 16
+        for kind in kinds:  # label ids last: 8 bits are read faster than 16
             annotations |= _by_frame(annotation_files.paths, f"gtFine_{kind}")
         both = photos.keys() & annotations.keys()
         frames = sorted(both)
@@ -73,7 +84,7 @@ class CityscapesOfficialSource(PairSource):
             raise UserError(
                 f"none of {len(photos)} photos *_leftImg8bit.png in {photo_folder} has a partner among "
                 f"{len(annotations)} files {wanted} in {annotation_folder}; expected both for city_sequence_frame: "
-                f"unpack gtFine_trainvaltest.zip"
+                f"unzip gtFine_trainvaltest.zip"
                 + (", or set data.source.instance_edges=false" if instance_edges else "")
             )
         self.photos, self.annotations = (Paths(side[frame] for frame in frames) for side in (photos, annotations))
@@ -99,7 +110,7 @@ class CityscapesOfficialSource(PairSource):
             raise SizeMismatchError(
                 f"{photo_path} is {photo.shape[1]}x{photo.shape[0]} pixels (width x height) but its partner "
                 f"{annotation_path} is {labels.shape[1]}x{labels.shape[0]}; expected equal sizes, as in the archives: "
-                f"unpack them anew"
+                f"unzip them again"
             )
         return Pair(photo, labels, photo_path.name)
 
@@ -120,7 +131,7 @@ class CityscapesOfficialSource(PairSource):
 
 
 def _by_frame(paths: list[Path], ending: str) -> dict[str, Path]:
-    """Those whose stem is city_sequence_frame_ending, by city_sequence_frame."""
+    """The files with a stem city_sequence_frame_ending, by city_sequence_frame."""
     files: dict[str, Path] = {}
     for path in paths:
         frame = path.stem.removesuffix(f"_{ending}")
@@ -135,7 +146,7 @@ def _by_frame(paths: list[Path], ending: str) -> dict[str, Path]:
 
 
 def _trees(root: str | None, *names: str) -> list[Path]:
-    """The folders of these names within root."""
+    """The folders with these names in root."""
     with explained_by_layout(root):
         top = split_folder(root, "")
     places = {name: (top / name, top / f"{name}_trainvaltest" / name) for name in names}
@@ -153,6 +164,6 @@ def _trees(root: str | None, *names: str) -> list[Path]:
     with explained_by_layout(root, aligned="cityscapes"):
         raise UserError(
             f"{top} has no folder {' or '.join(absent)} (its folders: {there}); expected {' and '.join(names)} as "
-            f"Cityscapes is distributed: check data.root, or unpack {archives} there, which csDownload of the package "
-            f"cityscapesscripts fetches once you have an account at www.cityscapes-dataset.com"
+            f"Cityscapes is distributed: check data.root, or unzip {archives} there; csDownload of the package "
+            f"cityscapesscripts downloads them if you have an account at www.cityscapes-dataset.com"
         )

@@ -1,4 +1,4 @@
-"""Pairs from photos alone: the input is computed from the target."""
+"""Pairs from single photos: the input is computed from the target."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,11 @@ from pix2pix_lit.images.listing import find_images
 
 @dataclass(frozen=True)
 class Derivation(ABC):
-    """Computes an input image from a photo; its fields are all that the result depends on besides."""
+    """Computes an input image from a photo; a pure function of the photo, its index and the fields."""
 
     @abstractmethod
     def input_type(self, photos: ImageType) -> ImageType:
-        """What comes out for photos of this type; ``UserError`` if they cannot be used."""
+        """Image type of the result for photos of this type; ``UserError`` if they cannot be used."""
 
     @abstractmethod
     def __call__(self, photo: np.ndarray, photos: ImageType, index: int) -> np.ndarray:
@@ -37,12 +37,12 @@ class Derivation(ABC):
 
 @dataclass(frozen=True)
 class Edges(Derivation):
-    """Black lines on white where Canny's detector finds edges in the photo's luma of 8 bits.
+    """Edges of the Canny detector, black on white, computed from 8-bit luma.
 
     Args:
-        low: gradient from which a pixel goes on an edge that has begun.
-        high: gradient from which an edge begins; both in 8-bit units, as the Sobel filter sums them.
-        sigma: of the Gaussian blur before that, in pixels; 0 for none.
+        low: lower threshold of the hysteresis, for pixels connected to an edge.
+        high: upper threshold of the hysteresis; both for the gradient of the Sobel filter on 8-bit values.
+        sigma: of the preceding Gaussian blur, in pixels; 0 for none.
     """
 
     low: float = 100
@@ -55,7 +55,7 @@ class Edges(Derivation):
         check_number("data.source.derive.sigma", self.sigma)
 
     def input_type(self, photos: ImageType) -> ImageType:
-        return ImageType(channels=1, background=(255,))  # drawings on nothing are drawings on white
+        return ImageType(channels=1, background=(255,))  # transparent drawings are drawings on white
 
     def __call__(self, photo: np.ndarray, photos: ImageType, index: int) -> np.ndarray:
         luma = cv2.cvtColor(photos.picture(photo), cv2.COLOR_RGB2GRAY)
@@ -79,10 +79,10 @@ class Grayscale(Derivation):
 
 @dataclass(frozen=True)
 class Downsampled(Derivation):
-    """The photo, shrunk by area averaging and enlarged to its size again (bicubic): for super-resolution.
+    """The photo, downsampled by area averaging and upsampled to its size (bicubic): for super-resolution.
 
     Args:
-        factor: by which both sides shrink.
+        factor: of the downsampling, for both sides.
     """
 
     factor: float = 4
@@ -102,14 +102,14 @@ class Downsampled(Derivation):
 
 @dataclass(frozen=True)
 class Masked(Derivation):
-    """The photo with a rectangular hole, the same one in every epoch: for inpainting.
+    """The photo with a rectangular hole, the same in every epoch: for inpainting.
 
     Args:
-        share: of the photo's area that is in the hole.
-        place: ``center``, where the hole has the photo's proportions, or ``random``, where it is up to twice as wide
-            or as high as that.
-        color: of the hole, a value for each channel; None for the highest, which is white.
-        seed: with a photo's index all that a random place depends on.
+        share: of the photo's area that the hole covers.
+        place: ``center``, with the photo's proportions, or ``random``, where the hole may be up to twice as wide or as
+            high as that.
+        color: of the hole, a value for each channel; None for the highest value, which is white.
+        seed: random places are a function of (seed, index).
     """
 
     share: float = 0.25
@@ -138,7 +138,7 @@ class Masked(Derivation):
     def __call__(self, photo: np.ndarray, photos: ImageType, index: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, index])
         stretch = 1.0
-        if self.place == "random":  # but never beyond a border
+        if self.place == "random":  # limited so that the hole fits into the photo
             most = np.log(min(2, 1 / self.share))
             stretch = float(np.exp(rng.uniform(-most, most)))
         height, width = photo.shape[:2]
@@ -152,11 +152,11 @@ class Masked(Derivation):
 
 @dataclass(frozen=True)
 class Noise(Derivation):
-    """The photo with Gaussian noise, the same in every epoch; integers are clipped to what they can hold.
+    """The photo with Gaussian noise, the same in every epoch; integers are clipped to their range.
 
     Args:
         sigma: standard deviation as a share of the range of values; 0.1 is 25.5 of 255.
-        seed: with a photo's index all that the noise depends on.
+        seed: the noise is a function of (seed, index).
     """
 
     sigma: float = 0.1
@@ -179,20 +179,27 @@ class Noise(Derivation):
 
 
 class DerivedSource(PairSource):
-    """``root/<split>/*``, sub-folders too: photos (b), and what is computed from them (a), in the order of names.
+    """Photos (b) and the inputs computed from them (a), sorted by name; sub-folders are included::
+
+        root
+        ├── train
+        │   ├── 1.jpg
+        │   └── 2.jpg
+        └── val
+            └── 1.jpg
 
     Args:
-        root: the data set's folder.
-        split: put in place of ``{split}`` in the folder's name, or the name of a fraction or list.
-        derive: what is computed.
-        b: what the photos are; of kind ``continuous``.
-        folder: the folder of the photos within ``root``.
-        fractions: the share of the photos that is in each split; see ``splits.members``.
-        split_seed: another seed divides in another way.
-        lists: a text file within ``root`` for each split, with a name a line; see ``splits.members``.
+        root: folder of the data set.
+        split: replaces ``{split}`` in the folder name, or the name of a fraction or list.
+        derive: computes the input from a photo.
+        b: image type of the photos; of kind ``continuous``.
+        folder: folder of the photos within ``root``.
+        fractions: the share of the photos in each split; see ``splits.members``.
+        split_seed: seed of the division by ``fractions``.
+        lists: a text file within ``root`` for each split, with a name per line; see ``splits.members``.
 
     Raises:
-        UserError: if the folder is missing or holds no image, if the split cannot be had, or if ``derive`` cannot use
+        UserError: if the folder is missing or holds no image, if the split does not exist, or if ``derive`` cannot use
             photos of this type.
     """
 
@@ -237,7 +244,7 @@ class DerivedSource(PairSource):
         return self._pair(index, read_image(self.paths[index], self.b))
 
     def prepared(self, index: int, prepare: Callable[[np.ndarray, ImageType], np.ndarray]) -> Pair:
-        """The photo is resized first, so that edges, noise and what else is computed have the network's scale."""
+        """Resize the photo before deriving the input: edges and noise then have the scale that the network sees."""
         return self._pair(index, prepare(read_image(self.paths[index], self.b), self.b))
 
     def _pair(self, index: int, photo: np.ndarray) -> Pair:

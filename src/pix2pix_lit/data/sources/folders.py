@@ -1,4 +1,4 @@
-"""Pairs as files of two folders, partners by their names."""
+"""Pairs in two folders, matched by file name."""
 
 import logging
 import re
@@ -19,29 +19,38 @@ log = logging.getLogger(__name__)
 
 
 class FoldersSource(PairSource):
-    """``root/<split>/A/x.jpg`` with ``root/<split>/B/x.png``, in the order of what they share.
+    """Pairs of files with equal names in two folders, sorted by name::
 
-    Sub-folders are read too: partners have the same path within their folders, whatever their endings. Patterns say
-    otherwise. Files without a partner are left out and reported in the log; ``missing`` lists them.
+        root
+        ├── train
+        │   ├── A
+        │   │   └── x.jpg
+        │   └── B
+        │       └── x.png
+        └── val
+            ├── A
+            └── B
+
+    Sub-folders are included: by default partners have the same path within their folders, except for the suffix.
+    Files without a partner are skipped and reported in the log; ``missing`` lists them.
 
     Args:
-        root: the data set's folder.
-        split: put in place of ``{split}`` in the two folder names, or the name of a fraction or list.
-        a: what the A images are.
-        b: what the B images are.
-        a_folder: the folder of the A images within ``root``; ``"{split}A"`` for a trainA/trainB layout.
-        b_folder: the folder of the B images within ``root``; it may be that of the A images.
-        a_pattern: a regular expression for the whole path of an A file within its folder, with ``/``
-            between folders and without its ending, or else with it; what its groups capture is the key that partners
-            share. ``(.+)_A`` for names that end so.
+        root: folder of the data set.
+        split: replaces ``{split}`` in the two folder names, or the name of a fraction or list.
+        a: image type of the A images.
+        b: image type of the B images.
+        a_folder: folder of the A images within ``root``; ``"{split}A"`` for a trainA/trainB layout.
+        b_folder: folder of the B images within ``root``; may be that of the A images.
+        a_pattern: a regular expression for the path of an A file within its folder, with ``/`` between folders, without
+            or with its suffix. Its groups capture the key that partners share, such as ``(.+)_A``.
         b_pattern: the same for the B files.
-        fractions: the share of the pairs that is in each split; see ``splits.members``.
-        split_seed: another seed divides in another way.
-        lists: a text file within ``root`` for each split, with a key a line; see ``splits.members``.
+        fractions: the share of the pairs in each split; see ``splits.members``.
+        split_seed: seed of the division by ``fractions``.
+        lists: a text file within ``root`` for each split, with a key per line; see ``splits.members``.
 
     Raises:
         UserError: if a folder is missing or holds no image, if a pattern is malformed, if two files of a side have the
-            same key, if a file is in two pairs, if no file has a partner, or if the split cannot be had.
+            same key, if a file is in two pairs, if no file has a partner, or if the split does not exist.
     """
 
     def __init__(
@@ -100,7 +109,7 @@ class FoldersSource(PairSource):
         return {"layout": "folders", "split": self._split}
 
     def _report(self, count: int) -> None:
-        """Say in the log which of ``count`` files are left out, if any."""
+        """Log which of ``count`` files are skipped, if any."""
         if not self.missing:
             return
         most = "; that is most of them: check a_pattern and b_pattern" if 2 * len(self.missing) > count else ""
@@ -116,11 +125,11 @@ class FoldersSource(PairSource):
 def _unpaired(
     found: str, folders: Sequence[Path], listings: Sequence[Sequence[Path]], patterns: Sequence[re.Pattern[str]]
 ) -> UserError:
-    """The error for names that make no pairs, with patterns that would."""
+    """The error for names that do not match, with patterns that would."""
     names = [[name_in(folder, path) for path in paths] for folder, paths in zip(folders, listings, strict=True)]
     proposal = propose(*names)
     return UserError(
-        f"{found}; expected names that are the same but for what data.source.a_pattern={patterns[0].pattern} and "
-        f"data.source.b_pattern={patterns[1].pattern} leave out: "
+        f"{found}; expected names whose parts captured by data.source.a_pattern={patterns[0].pattern} and "
+        f"data.source.b_pattern={patterns[1].pattern} are equal: "
         + (f"try {proposal}" if proposal else "rename the files, or pass other patterns")
     )

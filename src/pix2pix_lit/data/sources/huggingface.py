@@ -1,4 +1,4 @@
-"""Pairs as rows of a Hugging Face data set, on the Hub or in a folder."""
+"""Pairs in two image columns of a Hugging Face data set, on the Hub or in a folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,26 +19,34 @@ if TYPE_CHECKING:
 
 
 class HuggingFaceSource(PairSource):
-    """Two image columns of a data set, in the order of its rows. Needs the library ``datasets``; runs no foreign code.
+    """Two image columns of a data set, in the order of its rows. Needs ``datasets``; no code of the data set is run.
+
+    A folder may be one from ``save_to_disk``, or one that ``load_dataset`` reads, such as Parquet files or::
+
+        root
+        ├── train
+        │   ├── metadata.jsonl      {"edges_file_name": "1_edges.png", "photo_file_name": "1.jpg"}
+        │   ├── 1_edges.png
+        │   └── 1.jpg
+        └── validation
 
     Args:
-        root: a folder that ``save_to_disk`` wrote, or one of files that ``load_dataset`` reads, such as Parquet or
-            images with a ``metadata.csv``; needs no network. None for a data set on the Hub.
+        root: the folder, for which no network is needed; None for a data set on the Hub.
         split: a split of the data set, or the name of a fraction.
-        a: what the A images are.
-        b: what the B images are.
+        a: image type of the A images.
+        b: image type of the B images.
         name: of a data set on the Hub, ``OWNER/NAME``; None for a folder.
-        config_name: which of several configurations of the data set.
+        config_name: name of a configuration, if the data set has several.
         revision: a commit, branch or tag of a data set on the Hub.
         a_column: the column with the A images.
         b_column: the column with the B images.
         divided_split: the split that ``fractions`` divide.
-        fractions: the share of the rows of ``divided_split`` that is in each split; see ``splits.members``.
-        split_seed: another seed divides in another way.
+        fractions: the share of the rows of ``divided_split`` in each split; see ``splits.members``.
+        split_seed: seed of the division by ``fractions``.
 
     Raises:
-        UserError: if ``datasets`` is not installed, if the data set cannot be had, or if it lacks the split or
-            a column.
+        UserError: if ``datasets`` is not installed, if the data set cannot be loaded, or if it lacks the split or a
+            column.
     """
 
     def __init__(
@@ -105,7 +113,7 @@ class HuggingFaceSource(PairSource):
         return Pair(a, b, f"{self._whole}_{self._rows[index]:05d}")
 
     def files(self, index: int) -> tuple[Path, ...]:
-        """The image files outside of the data set's own, which it may point to."""
+        """External image files that the data set refers to."""
         if not self._has_files:
             return ()
         images = [self._stored(index, column) for column in self._columns]
@@ -116,7 +124,7 @@ class HuggingFaceSource(PairSource):
         return self._settings
 
     def _stored(self, index: int, column: str) -> dict[str, Any]:
-        """``bytes`` of an image file, or its ``path`` if they are None."""
+        """The ``bytes`` of an image file, or its ``path`` if they are None."""
         if not 0 <= index < len(self):
             raise IndexError(f"pair {index} of {len(self)}")
         image = self._dataset[int(self._rows[index])][column]
@@ -160,10 +168,10 @@ def _load(root: str | None, name: str | None, config_name: str | None, revision:
             loaded = datasets.load_from_disk(str(folder))
         else:
             loaded = datasets.load_dataset(str(folder or name), config_name, revision=revision)
-    except Exception as error:  # of many kinds, from many libraries: no network, no such name, damaged files, ...
+    except Exception as error:  # many kinds from many libraries: no network, unknown name, damaged files, ...
         raise UserError(
-            f"the data set {folder or name} cannot be had ({type(error).__name__}: {error}); expected a folder that "
-            f"save_to_disk wrote or one of Parquet files or images, or the name of a data set on the Hub and a way to "
+            f"the data set {folder or name} cannot be loaded ({type(error).__name__}: {error}); expected a folder from "
+            f"save_to_disk or one of Parquet files or images, or the name of a data set on the Hub and a connection to "
             f"it: check data.root, data.source.name, data.source.config_name and data.source.revision"
         ) from error
     if isinstance(loaded, datasets.Dataset):
@@ -172,7 +180,7 @@ def _load(root: str | None, name: str | None, config_name: str | None, revision:
 
 
 def _undecoded(dataset: "Dataset", columns: tuple[str, str], title: str) -> "Dataset":
-    """These columns alone, as bytes or paths, since the library decodes images to 8 bits."""
+    """Only these columns, as bytes or paths, since the library would decode images to 8 bits."""
     import datasets
 
     for option, column in zip(("a_column", "b_column"), columns, strict=True):
@@ -192,7 +200,7 @@ def _undecoded(dataset: "Dataset", columns: tuple[str, str], title: str) -> "Dat
 
 
 def _has_files(dataset: "Dataset", columns: tuple[str, str]) -> bool:
-    """Whether some images are files that the data set points to; looks at no image."""
+    """Whether the data set refers to external image files; reads no image."""
     from pyarrow import compute
 
     return any(compute.struct_field(dataset.data.column(column), "bytes").null_count > 0 for column in columns)

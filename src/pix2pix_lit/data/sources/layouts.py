@@ -1,4 +1,4 @@
-"""Recognising how a folder of pairs is laid out, so that an error can print the line to type."""
+"""Recognise the layout of a folder, to suggest the right overrides in error messages."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from pix2pix_lit.data.halves import MOST, judge_halves
+from pix2pix_lit.data.halves import MOST, check_halves
 from pix2pix_lit.data.sources.matching import propose
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image
@@ -20,15 +20,15 @@ _TRAIN = ("train", "training")
 _VAL = ("val", "validation", "valid", "test", "testing", "eval")
 _TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _FRACTIONS = "'data.source.fractions={train:0.9,val:0.1}'"
-_ENOUGH = 2000  # files of a folder that are looked at
+_ENOUGH = 2000  # files per folder that are examined
 
 
 class Layout(NamedTuple):
-    """How a data set is laid out.
+    """Layout of a data set.
 
     Attributes:
         description: in a few words.
-        line: the overrides that read it.
+        line: overrides that read it.
     """
 
     description: str
@@ -37,11 +37,11 @@ class Layout(NamedTuple):
 
 @contextmanager
 def explained_by_layout(root: str | None, aligned: str = "aligned") -> Iterator[None]:
-    """Add to a ``UserError`` how the folder ``root`` is laid out, if that is recognised, and the line to type.
+    """Add the layout of the folder ``root``, if it is recognised, and the overrides for it to a ``UserError``.
 
     Args:
-        root: the data set's folder, as ``data.root`` has it.
-        aligned: what ``data=`` is for A|B files: the name of a data set, if it must be that one.
+        root: value of ``data.root``.
+        aligned: value of ``data=`` for A|B files: the name of a data set, if it must be that one.
     """
     try:
         yield
@@ -54,10 +54,10 @@ def explained_by_layout(root: str | None, aligned: str = "aligned") -> Iterator[
 
 
 def recognise(root: Path, aligned: str = "aligned") -> Layout | None:
-    """The layout of a folder, or of what is in its only sub-folder or around it; None if it is none that is known.
+    """The layout of a folder, of its only sub-folder or of its parent; None if it is not recognised.
 
-    What is returned can be typed: both splits are there, or can be divided. Only names are looked at, and of files that
-    might be A|B pairs some pixels.
+    The overrides work as returned: both splits exist, or fractions divide the files. Only names are examined, and some
+    pixels of files that might be A|B pairs.
     """
     parts = {*_TRAIN, *_VAL, "leftImg8bit", "gtFine", "A", "B"}
     around = [root.parent] if root.name in parts else []
@@ -169,7 +169,7 @@ def _table(top: Path) -> Layout | None:
 
 def _layout(description: str, data: str, root: Path, *options: str) -> Layout:
     words = [option if option.startswith("'") else shlex.quote(option) for option in (f"data.root={root}", *options)]
-    # Quotes that only braces ask for are what shells and readers can do without.
+    # Neither shells nor readers need quotes around braces without a comma.
     words = [word[1:-1] if re.fullmatch(r"'[\w./={}-]+'", word) and "," not in word else word for word in words]
     return Layout(description, " ".join([f"data={data}", *words]))
 
@@ -196,7 +196,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _stems(folder: Path) -> set[str]:
-    """The names of some images below a folder, without endings."""
+    """Paths of some images below a folder, without suffixes."""
     stems: set[str] = set()
     seen = 0
     for parent, _, names in os.walk(folder):
@@ -224,7 +224,7 @@ def _split_names(train: str, val: str) -> list[str]:
 
 
 def _partners(top: Path, names: Sequence[str]) -> tuple[str, str] | None:
-    """The two of some folders whose files are called alike, most of them."""
+    """The two folders with the most file names in common."""
     best, most = None, 0
     stems = {name: _stems(top / name) for name in names[:20]}
     for pair in combinations(stems, 2):
@@ -239,7 +239,7 @@ def _both_folders(name: str) -> list[str]:
 
 
 def _patterns_in_one_folder(images: Sequence[Path]) -> list[str] | None:
-    """Patterns for A and B files that lie together: ``x_A.png`` and ``x_B.png``, or ``x.jpg`` and ``x.png``."""
+    """Patterns for A and B files in one folder: ``x_A.png`` and ``x_B.png``, or ``x.jpg`` and ``x.png``."""
     stems = Counter(path.stem for path in images)
     endings = Counter(path.suffix for path in images).most_common()
     if sum(count for count in stems.values() if count == 2) >= 0.9 * len(images) > 0 and len(endings) == 2:
@@ -254,7 +254,7 @@ def _patterns_in_one_folder(images: Sequence[Path]) -> list[str] | None:
 
 
 def _are_single(images: Sequence[Path]) -> bool:
-    """Whether some images are photos by themselves: cut in two, their halves are no pairs, or they cannot be cut."""
+    """Whether images are single photos: of odd width, or with halves that are no pairs."""
     pairs = []
     odd = 0
     for path in list(images)[:: max(1, len(images) // MOST)][:MOST]:
@@ -263,4 +263,4 @@ def _are_single(images: Sequence[Path]) -> bool:
             half = picture.shape[1] // 2
             odd += picture.shape[1] % 2
             pairs.append((picture[:, :half], picture[:, half : 2 * half]))
-    return bool(pairs) and (2 * odd > len(pairs) or judge_halves(pairs) == "single")
+    return bool(pairs) and (2 * odd > len(pairs) or check_halves(pairs) == "single")

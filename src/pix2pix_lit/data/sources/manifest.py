@@ -1,4 +1,4 @@
-"""Pairs as rows of a table: CSV, TSV, JSON Lines or Parquet, with a column of paths for each image."""
+"""Pairs listed in a table: CSV, TSV, JSON Lines or Parquet, with a column of paths for each image."""
 
 import csv
 import io
@@ -20,25 +20,29 @@ from pix2pix_lit.images.image_type import RGB, ImageType
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-"""Endings of the tables that are read, compared without regard to case."""
+"""Suffixes of the tables that can be read, compared case-insensitively."""
 
 
 class ManifestSource(PairSource):
-    """The pairs that a table lists, in its order; paths are relative to the table's folder, or absolute.
+    """The pairs of a table, in its order; paths are absolute, or relative to the folder of the table::
+
+        a,b,split
+        scans/1.tif,photos/1.png,train
+        scans/2.tif,photos/2.png,val
 
     Args:
-        root: the table, UTF-8 where it is text: ``.csv`` and ``.tsv`` with a line of column names, ``.jsonl`` with an
-            object a line, or ``.parquet``.
-        split: the wanted value of the column ``split_column``, or the name of a fraction.
-        a: what the A images are.
-        b: what the B images are.
+        root: the table: ``.csv`` and ``.tsv`` with a line of column names, ``.jsonl`` with an object per line, or
+            ``.parquet``.
+        split: value of the column ``split_column``, or the name of a fraction.
+        a: image type of the A images.
+        b: image type of the B images.
         a_column: the column with the paths of the A images.
         b_column: the column with the paths of the B images.
-        split_column: the column with the names of the splits; None divides the rows by ``fractions``, as does a
-            table without this column.
-        fractions: the share of the A images that is in each split; all rows of an A image are in one split. See
+        split_column: the column with the names of the splits; None, or a table without it, divides the rows by
+            ``fractions``.
+        fractions: the share of the A images in each split; all rows of an A image are in the same split. See
             ``splits.members``.
-        split_seed: another seed divides in another way.
+        split_seed: seed of the division by ``fractions``.
 
     Raises:
         UserError: if the table cannot be read, lacks a column or a value, has no row of the split, or lists files that
@@ -122,7 +126,7 @@ class _Table(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[Mapping[str, object]]
     lines: Sequence[int] | None
-    """Where rows are in a file of text."""
+    """Line numbers of the rows in a text file."""
 
     def place(self, row: int) -> str:
         return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
@@ -163,8 +167,8 @@ def _read(root: str | None, wanted: Sequence[str | None]) -> _Table:
 
 
 def _delimiter(text: str, suffix: str, wanted: Sequence[str | None]) -> str:
-    """What is between the columns of line 1: the suffix's own delimiter, unless another gives more of the columns that
-    are wanted, or more columns at all: spreadsheets write semicolons where commas are in numbers."""
+    """The delimiter of line 1: the usual one of the suffix, unless another yields more of the wanted columns, or more
+    columns: some spreadsheets write semicolons, in countries with decimal commas."""
     usual = "\t" if suffix == ".tsv" else ","
 
     def fit(delimiter: str) -> tuple[int, int, bool]:
@@ -242,7 +246,7 @@ def _of_split(table: _Table, column: str, split: str) -> list[int]:
 
 
 def _report_repetitions(table: _Table, pairs: Sequence[tuple[str, str]]) -> None:
-    """Say in the log which pairs are listed more than once, if any: legal, but rarely meant."""
+    """Log which pairs are listed more than once, if any: legal, but rarely intended."""
     first: dict[tuple[str, str], int] = {}
     repeated = [
         f"{table.place(row)} as {table.place(earlier)}"

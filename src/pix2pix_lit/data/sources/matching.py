@@ -1,4 +1,4 @@
-"""Partners by name: what two file names must share, as regular expressions."""
+"""Match files by name, with regular expressions for the part that partners share."""
 
 import re
 import shlex
@@ -14,29 +14,29 @@ _AFFIXES = 8
 
 
 def compile_patterns(a_pattern: str, b_pattern: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The two patterns, whose groups must fit: the same names, or the same number without names.
+    """Compile the two patterns, which must have the same named groups, or the same number of groups without names.
 
     Raises:
-        UserError: if one is malformed or captures nothing, or if their groups do not fit.
+        UserError: if one is malformed or has no group, or if their groups differ.
     """
     a, b = _compile("a_pattern", a_pattern), _compile("b_pattern", b_pattern)
     if a.groupindex.keys() != b.groupindex.keys() or (not a.groupindex and a.groups != b.groups):
         raise UserError(
-            f"data.source.a_pattern={a_pattern} and data.source.b_pattern={b_pattern} have other groups; expected as "
-            f"many groups, or groups of the same names, since partners are those that capture the same"
+            f"data.source.a_pattern={a_pattern} and data.source.b_pattern={b_pattern} have different groups; expected "
+            f"the same number of groups, or groups of the same names: partners are files with equal groups"
         )
     return a, b
 
 
 def by_key(folder: Path, paths: Iterable[Path], pattern: re.Pattern[str], option: str = "a_pattern") -> dict[str, Path]:
-    """Paths in ``folder`` by what the pattern captures; without those that it does not match.
+    """Paths in ``folder`` by the key that the pattern captures, without those that it does not match.
 
-    It must match the whole path within the folder, with ``/`` between folders and without the ending, or else with it.
-    The key is the text of the group, or of all groups joined by ``/``: named ones in the order of their names and
-    without the others, so that A and B may have them in another order. Names that look the same are: see ``normal``.
+    It must match the full path within the folder, with ``/`` between folders, without or with the suffix. The key is
+    the text of the group, or of all groups joined by ``/``; of named groups only, in the order of their names, which
+    allows another order in A than in B. Names are normalised: see ``normal``.
 
     Raises:
-        UserError: if two files have the same key; ``option`` is what the pattern is called.
+        UserError: if two files have the same key; ``option`` is the name of the pattern.
     """
     groups: Sequence[str | int] = sorted(pattern.groupindex) or range(1, pattern.groups + 1)
     files: dict[str, Path] = {}
@@ -57,41 +57,41 @@ def by_key(folder: Path, paths: Iterable[Path], pattern: re.Pattern[str], option
 
 
 def name_in(folder: Path, path: Path) -> str:
-    """The path within the folder, with ``/`` between folders and without its ending."""
+    """The path within the folder, with ``/`` between folders and without its suffix."""
     return normal(path.relative_to(folder).with_suffix("").as_posix())
 
 
 def normal(name: str) -> str:
-    """The name in Unicode's composed form (NFC): macOS, and archives made there, write an accent as a character of its
-    own, so that names look the same and are not."""
+    """The name in Unicode's composed form (NFC); macOS, and archives made there, store accents as separate
+    characters."""
     return unicodedata.normalize("NFC", name)
 
 
 def _ways_out(first: Path, second: Path, option: str) -> str:
-    """What to do about two files of one key."""
+    """What to do about two files with the same key."""
     if normal(first.name) == normal(second.name) and first.parent == second.parent:
-        return "their names look the same, but one has its accents as characters of their own: remove one"
+        return "their names look the same, but one has its accents as separate characters: remove one"
     if first.suffix == second.suffix:
         return "remove or rename one, or pass another pattern"
     overrides = [shlex.quote(f"data.source.{option}=(.+)\\{path.suffix}") for path in (first, second)]
     return (
-        f"remove or rename one, or take the files of one ending alone, by {overrides[0]} or {overrides[1]}; where A "
-        f"and B are in one folder, by a_pattern for the one and b_pattern for the other"
+        f"remove or rename one, or use only the files of one suffix, with {overrides[0]} or {overrides[1]}; if A and B "
+        f"are in one folder, use a_pattern for the one and b_pattern for the other"
     )
 
 
 def propose(a_names: Iterable[str], b_names: Iterable[str]) -> str | None:
-    """Patterns that pair most of the files by leaving out the same beginning or ending of all A and of all B names.
+    """Patterns that match most of the files by ignoring a common prefix or suffix of all A and of all B names.
 
     Returns:
-        Overrides to type, or None if no such pair of patterns pairs anything.
+        Overrides to type, or None if no such pair of patterns matches anything.
     """
     a_names, b_names = set(a_names), set(b_names)
     a_keys, b_keys = ({affix: _stripped(names, *affix) for affix in _affixes(names)} for names in (a_names, b_names))
     best, most = None, 0
     for a_affix, keys in a_keys.items():
         for b_affix, others in b_keys.items():
-            # Equal affixes would pair a file with its namesake, which is known to be useless.
+            # Equal affixes would pair files of the same name, which has failed already.
             count = len(keys & others) if a_affix != b_affix else 0
             if count > most:
                 best, most = (a_affix, b_affix), count
@@ -106,17 +106,18 @@ def _compile(option: str, pattern: str) -> re.Pattern[str]:
         compiled = re.compile(normal(pattern))
     except re.error as error:
         raise UserError(
-            f"data.source.{option}={pattern} is no regular expression ({error}); expected such as (.+)_A"
+            f"data.source.{option}={pattern} is no regular expression ({error}); expected for example (.+)_A"
         ) from error
     if not compiled.groups:
         raise UserError(
-            f"data.source.{option}={pattern} has no group; expected one around what partners share, such as (.+)_A"
+            f"data.source.{option}={pattern} has no group; expected one around the part that partners share, such as "
+            f"(.+)_A"
         )
     return compiled
 
 
 def _affixes(names: set[str]) -> list[tuple[str, str]]:
-    """The commonest beginnings and endings of the names, as (beginning, ending) with one of them empty."""
+    """The most common prefixes and suffixes of the names, as (prefix, suffix) with one of them empty."""
     heads: Counter[str] = Counter()
     tails: Counter[str] = Counter()
     for name in sorted(names):

@@ -1,4 +1,4 @@
-"""Long lists of paths that data workers share."""
+"""Compact lists of paths, shared by data workers."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,10 @@ import numpy as np
 
 
 class Paths(Sequence[Path]):
-    """Paths in one block of memory.
+    """A sequence of paths in one block of memory.
 
-    A list of a million ``Path`` objects is copied bit by bit into every forked worker, since looking at an object
-    writes its reference count; this is two objects.
+    A list of a million ``Path`` objects would gradually be copied into every forked worker, since reading an object
+    writes its reference count; this class consists of two objects.
     """
 
     def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Splits: which pairs are for training and which for validation, by folders, fractions or lists."""
+"""Training and validation splits by folders, fractions or lists."""
 
 import hashlib
 import os
@@ -15,11 +15,11 @@ def split_folder(root: str | None, folder: str) -> Path:
     """The folder ``root/folder``, which must exist.
 
     Raises:
-        UserError: naming what is there instead.
+        UserError: naming the folders that exist instead.
     """
     if root is None:
         raise UserError("data.root is not set; expected the folder of the data set: pass data.root=/path/to/pairs")
-    top = Path(os.path.expanduser(root))  # Path.expanduser raises for "~x" where there is no user x
+    top = Path(os.path.expanduser(root))  # Path.expanduser raises for "~x" without a user x
     path = top / folder
     if path.is_dir():
         return path
@@ -36,17 +36,17 @@ def split_folder(root: str | None, folder: str) -> Path:
 
 
 def split_folders(root: str | None, split: str, divided: bool, **folders: str) -> list[Path]:
-    """The folders of a split within ``root``, ``{split}`` in their names replaced by its name.
+    """The folders of a split within ``root``, with ``{split}`` in their names replaced.
 
     Args:
-        root: the data set's folder.
+        root: folder of the data set.
         split: name of the split.
-        divided: whether fractions or lists divide the files, so that all splits are in the same folders.
-        folders: the names, by the option that gives them.
+        divided: whether fractions or lists divide the files: all splits are then in the same folders.
+        folders: option -> folder name.
 
     Raises:
-        UserError: if one is missing, or if ``{split}`` is in their names though the files are ``divided``, or in none
-            though they are not, so that training and validation would see the same pairs.
+        UserError: if one is missing, if a name contains ``{split}`` although the files are ``divided``, or if none does
+            and they are not, which would train and validate on the same pairs.
     """
     given = " ".join(f"data.source.{key}={name}" for key, name in folders.items())
     if divided and any("{split}" in name for name in folders.values()):
@@ -72,23 +72,23 @@ def members(
     lists: Mapping[str, str] | None = None,
     root: str | Path | None = None,
 ) -> list[int]:
-    """Which of ``keys`` belong to ``split``: their indices, ascending; all of them without fractions and lists.
+    """The indices of the ``keys`` that belong to ``split``, ascending; all of them without fractions and lists.
 
-    With fractions, keys are ranked by their SHA-256 and divided in this order, so that the splits are the same for
-    any order of the keys and on any machine, and most keys stay where they are when some are added.
+    With fractions, keys are sorted by their SHA-256 and divided in this order: the splits are the same on any machine
+    and for any order of the keys, and most keys keep their split when others are added.
 
     Args:
-        keys: what the pairs are called, each one once; for files their path without its ending.
-        split: the wanted split.
-        fractions: the share of each split, such as ``{"train": 0.9, "val": 0.1}``; what is over is in none.
-        split_seed: another seed divides in another way.
-        lists: a text file for each split with a key a line, with or without the ending of an image file; blank
-            lines and lines that start with ``#`` mean nothing.
-        root: what the names of the lists are relative to.
+        keys: unique names of the pairs; for files their path without suffix.
+        split: name of the split.
+        fractions: the share of each split, such as ``{"train": 0.9, "val": 0.1}``; the remainder is in no split.
+        split_seed: seed of the division by ``fractions``.
+        lists: a text file for each split with a key per line, with or without the suffix of an image file; blank lines
+            and lines that start with ``#`` are ignored.
+        root: folder of the lists, for relative names.
 
     Raises:
-        UserError: for both fractions and lists, values that are no fractions, a split that is not among them, lists
-            that cannot be read, name what is not in ``keys`` or share a name, and for a split that is empty.
+        UserError: for both fractions and lists, invalid fractions, an unknown split, lists that cannot be read, contain
+            unknown keys or share a key, and for an empty split.
     """
     if fractions is not None and lists is not None:
         raise UserError("data.source.fractions and data.source.lists are both set; expected one of them, and null")
@@ -104,7 +104,7 @@ def _by_fractions(keys: Sequence[str], split: str, fractions: Mapping[str, float
     shares = fractions.values()
     if not all(type(share) in (int, float) and share > 0 for share in shares) or sum(shares) > 1 + 1e-9:
         raise UserError(
-            f"data.source.fractions is {fractions}; expected shares above 0 that are 1 together at most, such as "
+            f"data.source.fractions is {fractions}; expected shares above 0 with a sum of at most 1, such as "
             f"{{train:0.9,val:0.1}}"
         )
     splits = sorted(fractions)
@@ -114,7 +114,7 @@ def _by_fractions(keys: Sequence[str], split: str, fractions: Mapping[str, float
     if first == last:
         raise UserError(
             f"data.source.fractions={fractions} leaves split {split!r} without any of {len(keys)} pairs; "
-            f"expected one at least: give it a larger share"
+            f"expected at least one: give it a larger share"
         )
     ranks = [hashlib.sha256(f"{seed}:{key}".encode(errors="surrogateescape")).digest() for key in keys]
     return sorted(sorted(range(len(keys)), key=ranks.__getitem__)[first:last])
@@ -142,12 +142,12 @@ def _by_lists(keys: Sequence[str], split: str, lists: Mapping[str, str], root: P
             assert key is not None
             if listed.setdefault(key, name) != name:
                 raise UserError(
-                    f"{key} is in the lists of both {listed[key]!r} and {name!r}; expected each pair in one split, or "
-                    f"what is trained on would be validated on: remove it from one of the lists"
+                    f"{key} is in the lists of both {listed[key]!r} and {name!r}; expected each pair in one split, "
+                    f"since validation pairs must not be trained on: remove it from one of the lists"
                 )
     indices = [index for index, key in enumerate(keys) if listed.get(key) == split]
     if not indices:
-        raise UserError(f"{root / lists[split]} lists no name; expected one pair at least for split {split!r}")
+        raise UserError(f"{root / lists[split]} lists no name; expected at least one pair for split {split!r}")
     return indices
 
 
@@ -170,8 +170,8 @@ def _check_split(split: str, splits: Mapping[str, object], option: str) -> None:
         raise UserError(f"data.source.{option} is {splits!r}; expected a value for each split, such as {{train:...}}")
     if split not in splits:
         raise UserError(
-            f"data.source.{option} has no split {split!r} (its splits: {', '.join(splits) or 'none'}); expected all "
-            f"that data.train_split and data.val_split name: add it, or name others"
+            f"data.source.{option} has no split {split!r} (its splits: {', '.join(splits) or 'none'}); expected the "
+            f"splits of data.train_split and data.val_split: add it, or name others"
         )
 
 

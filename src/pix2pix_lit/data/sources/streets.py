@@ -1,4 +1,4 @@
-"""Street scenes drawn by a program: the default data set, which needs no download."""
+"""Procedurally drawn street scenes: the default data set, which needs no download."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ class StreetsSource(PairSource):
         if not 0 <= index < self._length:
             raise IndexError(f"streets: index {index}, but the {self.split} split has {self._length} pairs")
         key = [self.seed, SPLITS.index(self.split), index]
-        # Two streams, so that what the grain draws cannot change the layout.
+        # Two random streams: the grain cannot change the layout.
         scene = sample_scene(Dice(np.random.default_rng(key)))
         grain = np.random.default_rng([*key, 1])
         canvas = Canvas(Camera(scene.view, self.height, self.width), scene.light)
