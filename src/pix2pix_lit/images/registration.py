@@ -86,12 +86,12 @@ def find_misregistered(pairs: Sequence[Registration], mixed: Sequence[Registrati
         mixed: of A images of the data set with B images of other pairs.
     """
     if len(pairs) < FEWEST or len(mixed) < FEWEST:
-        return Misregistered(unjudged=TOO_FEW)
+        return Misregistered(skipped=TOO_FEW)
     here, best, dx, dy, edges, scale = np.array(pairs).T
     shift = np.hypot(dx, dy) / scale
     rich = edges > max(0.25 * np.median(edges), 1e-3)  # the others have too few edges to compare
     if rich.sum() < FEWEST:
-        return Misregistered(unjudged="hardly any edges to compare")
+        return Misregistered(skipped="hardly any edges to compare")
     chance_here, chance_best = (np.array(mixed)[:, column] for column in (0, 1))
 
     usual = np.median(dx / scale), np.median(dy / scale)
