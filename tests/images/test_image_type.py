@@ -173,7 +173,10 @@ def test_lists_from_configs_count_as_tuples():
         ({"dtype": "float32", "range": [0, float("inf")]}, "both finite"),
         ({"kind": "colors", "palette": [[300, 0, 0]]}, "palette of an image is .*300.*expected colours"),
         ({"kind": "colors", "palette": [3, 0, 0]}, "palette of an image is .*expected colours"),
-        ({"kind": "ids", "channels": 1, "classes": 3, "values": [0, 0, 1]}, "values of an image is .*a different whole"),
+        (
+            {"kind": "ids", "channels": 1, "classes": 3, "values": [0, 0, 1]},
+            "values of an image is .*a different whole",
+        ),
         ({"kind": "ids", "channels": 1, "classes": 3, "values": [0, 1, 70000]}, "values of an image is .*65535"),
         ({"kind": "ids", "channels": 1, "classes": 3, "values": ["a", 1, 2]}, "values of an image is .*65535"),
         ({"background": [0, 0, 256]}, r"background of an image is \[0, 0, 256\]; expected"),
