@@ -25,7 +25,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Draw
-from pix2pix_lit.data.sources import AlignedSource, StreetsSource
+from pix2pix_lit.data.sources.aligned import AlignedSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.images.image_type import RGB, ImageType
 
 BATCH = 16

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from reference_loader import load_as_the_reference
 
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 
 
 def main() -> None:

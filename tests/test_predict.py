@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image, write_image
 from pix2pix_lit.images.grid import Group, draw_grid

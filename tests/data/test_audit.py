@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from pix2pix_lit.data.audit.__main__ import audit, main
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.palettes import COLORS

@@ -16,7 +16,7 @@ from pix2pix_lit.data.audit.checks import run_checks
 from pix2pix_lit.data.audit.findings import Report
 from pix2pix_lit.data.audit.measure import measure_pairs
 from pix2pix_lit.data.audit.split import Split
-from pix2pix_lit.data.sources import FoldersSource
+from pix2pix_lit.data.sources.folders import FoldersSource
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType
 

@@ -21,7 +21,7 @@ from pix2pix_lit.data import cache as cache_module
 from pix2pix_lit.data.cache import cache_in_memory, cache_on_disk
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import ResizedPairs
-from pix2pix_lit.data.sources import AlignedSource
+from pix2pix_lit.data.sources.aligned import AlignedSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType

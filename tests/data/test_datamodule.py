@@ -15,7 +15,8 @@ from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import PairIndex
 from pix2pix_lit.data.download import Archive
 from pix2pix_lit.data.pair import Pair, PairSource
-from pix2pix_lit.data.sources import AlignedSource, StreetsSource
+from pix2pix_lit.data.sources.aligned import AlignedSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType

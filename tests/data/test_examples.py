@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from pix2pix_lit.data.examples import examples
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image
 from pix2pix_lit.runs.command import CONFIG_DIR

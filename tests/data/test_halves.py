@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pix2pix_lit.data.halves import check_halves
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 
 Halves = list[tuple[np.ndarray, np.ndarray]]
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.preview import as_network_sees, grouped, preview
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import read_image
 from pix2pix_lit.runs.command import CONFIG_DIR

@@ -21,7 +21,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from pix2pix_lit.__main__ import main
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.palettes import CITYSCAPES_LABELS
 from pix2pix_lit.runs.command import CONFIG_DIR

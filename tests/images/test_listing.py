@@ -95,9 +95,7 @@ def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
         [tmp_path / "a.jpg"],
         {tmp_path / "sub": "a folder that cannot be read (Permission denied)"},
     )
-    with pytest.raises(
-        UserError, match=r"sub cannot be read \(Permission denied\); expected a readable folder"
-    ):
+    with pytest.raises(UserError, match=r"sub cannot be read \(Permission denied\); expected a readable folder"):
         find_images(tmp_path / "sub", recursive=True)
 
 

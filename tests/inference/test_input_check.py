@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pix2pix_lit.data.sources import StreetsSource
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.inference.input_check import InputCheck
 

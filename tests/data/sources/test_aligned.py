@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pix2pix_lit.data.sources import AlignedSource
+from pix2pix_lit.data.sources.aligned import AlignedSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType

@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from pix2pix_lit.data.sources import FoldersSource
+from pix2pix_lit.data.sources.folders import FoldersSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType

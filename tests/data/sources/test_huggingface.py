@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pix2pix_lit.data.pair import SizeMismatchError
-from pix2pix_lit.data.sources import HuggingFaceSource
+from pix2pix_lit.data.sources.huggingface import HuggingFaceSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
 

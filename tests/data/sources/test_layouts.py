@@ -9,8 +9,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from pix2pix_lit.data.sources import AlignedSource, CityscapesOfficialSource, FoldersSource, StreetsSource
+from pix2pix_lit.data.sources.aligned import AlignedSource
+from pix2pix_lit.data.sources.cityscapes_official import CityscapesOfficialSource
+from pix2pix_lit.data.sources.folders import FoldersSource
 from pix2pix_lit.data.sources.layouts import recognise
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.runs.command import CONFIG_DIR, quote_path

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from pix2pix_lit.data.pair import SizeMismatchError
-from pix2pix_lit.data.sources import ManifestSource
+from pix2pix_lit.data.sources.manifest import ManifestSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import ImageType
