@@ -1,4 +1,4 @@
-"""How fast pairs are loaded, uncached and cached, against the reference implementation's loader.
+"""Loading speed of pairs, uncached and cached, compared with the reference implementation's loader.
 
 Usage: python benchmarks/data.py [--root FOLDER] [--pairs 300] [--rounds 5] [--workers 2]
 
@@ -34,7 +34,7 @@ LABELS = ImageType(kind="colors")
 
 
 class Reference(Dataset[list[torch.Tensor]]):
-    """The reference's data set: one pair an index."""
+    """The reference's data set: one pair per index."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -58,7 +58,7 @@ def write_streets(folder: Path, pairs: int) -> None:
 
 
 def check_equal(data: PairsDataModule, paths: list[Path]) -> None:
-    """The cached pixels are the reference's, bit for bit."""
+    """Check that the cached pixels are bit-equal to the reference's."""
     for index, path in enumerate(paths):
         pair = data.train_pairs.pairs[index]
         for mine, theirs in zip(pair[:2], resize_as_the_reference(path, 286), strict=True):

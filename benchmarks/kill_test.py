@@ -1,4 +1,4 @@
-"""Kill one training again and again at random moments, and compare what it ends with to a run in peace.
+"""Kill a training repeatedly at random moments, and compare its result with an uninterrupted run.
 
 Usage: python benchmarks/kill_test.py [--kills 50] [--seed 0] [--folder FOLDER] [--cache] [OVERRIDE...]
 
@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-# All that a run needs is loaded once, here, so that it starts in a second.
+# Imports that every run needs, loaded once: a run then starts within a second.
 import pix2pix_lit.callbacks
 import pix2pix_lit.data.datamodule
 import pix2pix_lit.training.module  # noqa: F401
@@ -58,7 +58,7 @@ KILLS_PER_EPOCH = 2  # an epoch writes 7 checkpoints, and a start gets two of th
 
 
 def start(run: Path, overrides: list[str]) -> int:
-    """Start or go on with a run in a process group of its own; returns its id."""
+    """Start or resume a run in its own process group; returns its id."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -117,7 +117,7 @@ def _written(path: Path) -> int:
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """All that must be equal in the end."""
+    """Everything that must be equal in the end."""
     last, best = (read_checkpoint(run / "checkpoints" / f"{name}.ckpt") for name in ("last", "best"))
     scores = [state["best_model_score"] for key, state in last["callbacks"].items() if "BestCheckpoint" in key]
     result = json.loads((run / "result.json").read_text())
@@ -134,7 +134,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def differences(one: Any, other: Any, name: str = "") -> list[str]:
-    """Names of the leaves in which two nested values are not equal to the last bit."""
+    """Names of the leaves in which two nested values are not bit-equal."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return [found for key in one for found in differences(one[key], other[key], f"{name}/{key}")]
     if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):

@@ -1,4 +1,4 @@
-"""Reading pairs as the reference implementation's data loader does, written from its metadata."""
+"""Reading pairs as the reference implementation's data loader does, written from its description."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def resize_as_the_reference(path: Path, load_size: int) -> list[Image.Image]:
 
 
 def load_as_the_reference(path: Path, crop_size: int, generator: np.random.Generator) -> list[torch.Tensor]:
-    """A side-by-side file -> two (3, crop_size, crop_size) float tensors in [-1, 1], jittered and perhaps mirrored."""
+    """A side-by-side file -> two (3, crop_size, crop_size) float tensors in [-1, 1], jittered and randomly mirrored."""
     load_size = crop_size * 286 // 256
     left, top = generator.integers(0, load_size - crop_size + 1, 2).tolist()
     mirror = generator.random() > 0.5

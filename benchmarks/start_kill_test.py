@@ -1,4 +1,4 @@
-"""Stop two processes at random moments of their start, and see that all of them end soon and leave nothing running.
+"""Stop two processes at random moments of their start, and check that all of them end soon and leave nothing running.
 
 Usage: python benchmarks/start_kill_test.py train|predict [--trials 20] [--seconds 30] [--seed 0] [OVERRIDE...]
 
@@ -47,7 +47,7 @@ def group(leader: int) -> dict[int, int]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent, _, session = path.read_text().rpartition(")")[2].split()[:4]
-        except OSError:  # it ended just now
+        except OSError:  # it has just ended
             continue
         if int(session) == leader and state != "Z":
             found[int(path.parent.name)] = int(parent)
@@ -96,7 +96,7 @@ def trial(command: list[str], folder: Path, kind: str, after: float) -> list[str
             wrong.append("hangs")
             os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
-        status = 128 - status if status < 0 else status  # as a shell says
+        status = 128 - status if status < 0 else status  # the exit status of a shell
         while group(process.pid) and time.monotonic() < stopped + HANG_SECONDS:
             time.sleep(0.02)
         took = time.monotonic() - stopped

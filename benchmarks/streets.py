@@ -1,4 +1,4 @@
-"""How fast streets are drawn, against reading photographs as the reference implementation does.
+"""Drawing speed of streets, compared with reading photographs as the reference implementation does.
 
 Usage: python benchmarks/streets.py [--pairs 200] [--size 256]
 
@@ -30,7 +30,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     source = StreetsSource(size=arguments.size, train_length=arguments.pairs)
-    source[0]  # textures are made once a process
+    source[0]  # textures are created once per process
     generator = np.random.default_rng(0)
     drawn, read = [], []
     with tempfile.TemporaryDirectory() as folder:
