@@ -160,3 +160,9 @@ def file_server() -> Iterator[FileServer]:
 def hurry() -> Patience:
     """Three further tries, without waiting."""
     return Patience(silence_seconds=0.3, pause_seconds=(0, 0, 0))
+
+
+@pytest.fixture
+def no_audit_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audits write no page, which takes longer than the checks; for tests that do not read it."""
+    monkeypatch.setattr("pix2pix_lit.data.audit.page.write_page", lambda *arguments: None)

@@ -84,7 +84,7 @@ def skipped(report: dict[str, Any]) -> set[str]:
 
 
 @pytest.fixture
-def folders(tmp_path: Path, streets: dict[str, list[Images]]) -> Folders:
+def folders(tmp_path: Path, streets: dict[str, list[Images]], no_audit_page: None) -> Folders:
     return Folders(tmp_path, streets)
 
 
@@ -362,7 +362,8 @@ def test_a_missing_split_is_a_finding_and_the_other_is_audited(folders):
     assert "1 error" in message
 
 
-def test_augmentation_that_fails_is_an_error_beside_what_else_is_found(folders):
+def test_augmentation_that_fails_is_an_error_beside_what_else_is_found(folders, monkeypatch):
+    monkeypatch.undo()  # with the page
     folders.path("train", "B", 2).unlink()
     shrink = (
         "data/augmentation=scale",

@@ -64,6 +64,7 @@ def warnings(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [finding for finding in report["findings"] if finding["check"] == "value range"]
 
 
+@pytest.mark.usefixtures("no_audit_page")
 @pytest.mark.parametrize(
     ("convert", "overrides", "found", "to_type"),
     [
@@ -99,6 +100,7 @@ def test_values_that_the_network_hardly_sees_are_told_with_what_to_type(tmp_path
     assert again["splits"]["val"]["seen"]["b"]["high"] > 0.4
 
 
+@pytest.mark.usefixtures("no_audit_page")
 def test_a_mask_may_also_be_declared_as_class_numbers(tmp_path):
     report = run_audit(tmp_path, lambda image: as_mask(image).repeat(3, -1))
     _, _, classes = warnings(report)[0]["to_type"].partition("if these are class numbers: ")
