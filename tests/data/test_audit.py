@@ -175,7 +175,7 @@ def test_single_photos_as_aligned_pairs_are_an_error_and_halves_of_other_files_a
     assert "look like single photos" in report["findings"][0]["message"]
 
 
-def test_halves_that_belong_together_are_nothing_to_speak_of(tmp_path, streets):
+def test_halves_of_pairs_are_no_finding(tmp_path, streets):
     folders = Folders(tmp_path, {})
     for split, pairs in streets.items():
         for index, pair in enumerate(pairs):
@@ -301,7 +301,7 @@ def test_few_pairs_the_other_way_round_are_warnings(folders, streets, layout):
     assert message == ""
 
 
-def test_shifted_labels_are_warnings_that_tell_the_way_back(folders, streets):
+def test_shifted_labels_are_warnings_that_name_the_shift(folders, streets):
     for index, shift in ((1, (0, 6)), (8, (-5, -4))):
         folders.write("train", "B", index, np.roll(streets["train"][index][1], shift, (0, 1)))
     report, message = folders.audit()
@@ -328,7 +328,7 @@ def test_shift_of_the_whole_set_is_one_warning(folders, streets):
     assert report["findings"][0]["figures"] == {"dx": 0, "dy": -6}
 
 
-def test_a_set_whose_sides_have_nothing_in_common_is_not_judged(folders, streets):
+def test_a_set_whose_sides_have_nothing_in_common_is_not_checked(folders, streets):
     for split, pairs in streets.items():
         for index in range(len(pairs)):
             folders.write(split, "B", index, pairs[(index + 3) % len(pairs)][1][::-1, ::-1])
@@ -337,7 +337,7 @@ def test_a_set_whose_sides_have_nothing_in_common_is_not_judged(folders, streets
     assert skipped(report) == {"misregistered"}
 
 
-def test_pairs_that_are_too_dark_to_be_seen_are_not_judged(folders, streets):
+def test_pairs_that_are_too_dark_to_be_seen_are_not_checked(folders, streets):
     for split, pairs in streets.items():
         for index, (a, b) in enumerate(pairs):
             for side, image in (("A", a), ("B", b)):  # of 16 bits, of which only the lowest are used
@@ -349,7 +349,7 @@ def test_pairs_that_are_too_dark_to_be_seen_are_not_judged(folders, streets):
     assert report["splits"]["train"]["a"] == "continuous, 1 x uint16"
 
 
-def test_few_pairs_are_not_judged_by_what_is_usual(tmp_path):
+def test_few_pairs_are_not_checked_by_what_is_usual(tmp_path):
     report, _ = run_audit(tmp_path, "data=streets", "data.source.train_length=5", "data.source.val_length=2")
     assert found(report) == {}
     assert skipped(report) == {"swapped sides", "turned pair", "misregistered"}
@@ -380,7 +380,7 @@ def test_augmentation_that_fails_is_an_error_beside_what_else_is_found(folders, 
     assert "As the network sees them" not in shown
 
 
-def test_settings_are_not_judged_without_pairs_to_try_them_on(folders):
+def test_settings_are_not_checked_without_pairs_to_try_them_on(folders):
     report, _ = folders.audit("data.val_split=test")
     assert "settings" in skipped(report)
 

@@ -37,7 +37,7 @@ def test_turned_pairs_are_found_whatever_the_sides_are():
     assert turned_pairs(pairs) == ([5, 30], "")
 
 
-def test_pairs_of_sides_that_look_alike_are_not_judged():
+def test_pairs_of_sides_that_look_alike_are_not_checked():
     assert turned_pairs(list(zip(PHOTOS, [looks(200 + i) for i in range(40)], strict=True))) == (
         [],
         "A and B look too much alike",

@@ -87,7 +87,7 @@ def warnings(report: dict[str, Any]) -> list[dict[str, Any]]:
     ],
     ids=["mask as RGB", "gray mask", "12 bits in 16", "8 bits in 16", "HU", "small floats"],
 )
-def test_values_that_the_network_hardly_sees_are_told_with_what_to_type(tmp_path, convert, overrides, found, to_type):
+def test_a_poor_value_range_is_reported_with_what_to_type(tmp_path, convert, overrides, found, to_type):
     report = run_audit(tmp_path, convert, *overrides)
     (warning,) = warnings(report)
     assert found in warning["message"]

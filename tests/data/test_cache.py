@@ -218,7 +218,7 @@ def _fill(folder: Path) -> None:
         cache_on_disk(ResizedPairs(Filling(folder), 48), folder, 0, "train")
 
 
-def test_a_disk_that_is_full_midway_is_told_and_nothing_is_left(small_disk):
+def test_a_disk_that_is_full_midway_is_reported_and_nothing_is_left(small_disk):
     process = multiprocessing.get_context("fork").Process(target=_fill, args=(small_disk,))
     process.start()  # since what is stored to a map of the file would end it by SIGBUS
     process.join()

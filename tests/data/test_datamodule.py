@@ -190,7 +190,7 @@ def test_images_of_any_type_arrive_as_they_are(num_workers):
         assert (batch["input"].dtype, batch["target"].dtype) == (torch.uint8, torch.uint16)
 
 
-def test_boundaries_are_drawn_after_all_geometry():
+def test_instance_edges_are_drawn_after_all_geometry():
     data = make_data(source=Scans, load_size=64, crop_size=40, batch_size=8, direction="BtoA", flip=True)
     for image in next(iter(data.train_dataloader()))["input"]:
         edges = image[1].numpy()
@@ -219,7 +219,7 @@ def epochs(**changes) -> list[dict]:
     "changes",
     [{"num_workers": 2}, {"num_workers": 3}, {"cache": "ram"}, {"cache": "disk"}, {"cache": "disk", "num_workers": 2}],
 )
-def test_draws_are_the_same_for_any_number_of_workers_and_any_cache(tmp_path, changes):
+def test_augmentation_is_the_same_for_any_number_of_workers_and_any_cache(tmp_path, changes):
     expected = epochs(augmentation=RANDOM)
     got = epochs(augmentation=RANDOM, cache_dir=str(tmp_path), **changes)
     assert len(got) == len(expected) == 6
@@ -236,7 +236,7 @@ def test_validation_is_not_augmented():
         np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), noise(16, 24, 1000 + 2 * i))
 
 
-def test_training_pairs_can_be_had_without_augmentation():
+def test_training_pairs_are_available_without_augmentation():
     data = make_data(load_size=40, crop_size=[16, 24], augmentation=RANDOM, flip=True)
     batch = data.fixed_train_pairs()[[PairIndex(epoch, 4) for epoch in range(5)]]
     assert torch.equal(batch["input"], nchw([noise(16, 24, 8)] * 5))
@@ -258,7 +258,7 @@ def test_setup_reads_a_cached_source_once_however_often_it_is_called(tmp_path):
     assert len(reads) == 18
 
 
-def test_data_that_were_not_downloaded_yet_are_told_how_to_get(tmp_path):
+def test_data_that_were_not_downloaded_yet_name_the_download_command(tmp_path):
     archive = Archive(url="https://example.org/facades.tar.gz")
     data = PairsDataModule(AlignedSource, str(tmp_path / "facades"), archive=archive)
     with pytest.raises(UserError, match=r"(?s)facades does not exist.*pix2pix-lit prepare data=facades"):
@@ -355,7 +355,7 @@ def test_prefetching_nothing_is_refused():
         make_data(prefetch=0)
 
 
-def test_what_training_sees_is_told_in_plain_values(tmp_path):
+def test_what_training_sees_is_described_in_plain_values(tmp_path):
     module = PairsDataModule(partial(StreetsSource, train_length=3, val_length=1), crop_size=[32, 64], load_size=64)
     module.setup()
     assert module.describe() == {

@@ -55,7 +55,7 @@ def test_augmentation_depends_on_seed_epoch_and_index_alone():
 
 
 @pytest.mark.parametrize(
-    ("length", "count", "expected"), [(10, 4, [0, 3, 6, 9]), (3, 8, [0, 1, 2]), (5, 1, [0]), (1, 1, [0])]
+    ("length", "count", "expected"), [(10, 4, [0, 3, 6, 9]), (3, 8, [0, 1, 2]), (5, 1, [0]), (1, 1, [0]), (0, 8, [])]
 )
 def test_indices_are_spread_from_the_first_to_the_last(length, count, expected):
     assert evenly_spread(length, count) == expected

@@ -123,7 +123,7 @@ def test_the_order_changes_with_epoch_and_seed_and_with_nothing_else():
     assert [order(*key) for key in keys] == [order(*key) for key in keys]
 
 
-def test_draws_carry_their_epoch():
+def test_indices_carry_their_epoch():
     sampler = EpochSampler(6, 2, shuffle=True)
     sampler.set_epoch(4)
     assert {epoch for batch in sampler for epoch, _ in batch} == {4}
@@ -146,7 +146,7 @@ def test_batches_are_the_same_without_and_with_workers_and_new_every_epoch():
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_no_two_draws_are_augmented_alike(num_workers):
+def test_every_pair_and_epoch_is_augmented_differently(num_workers):
     # Forked workers that copy one random state would repeat each other's crops, and their own in every epoch.
     class OneImage(Numbered):
         def __getitem__(self, index: int) -> Pair:
@@ -192,7 +192,7 @@ def test_a_resumed_loader_saved_again_remembers_all_batches_given():
 
 
 @pytest.mark.parametrize("changed", ["pairs", "data.batch_size", "processes", "data.seed"])
-def test_a_place_within_an_epoch_of_another_order_is_refused(changed):
+def test_a_position_within_an_epoch_of_another_order_is_refused(changed):
     loader = make_loader()
     order = loader.order.described | {changed: 7}
     with pytest.raises(UserError, match=rf"middle of an epoch with .*'{changed}': 7.*; expected the same"):
@@ -275,7 +275,7 @@ def test_workers_leave_signals_to_the_trainer_and_have_no_threads_of_opencv(work
     assert tuple(next(batches)) == (worker, True, 1)  # the trainer's last batch
 
 
-def test_workers_told_twice_to_end_do(worker_states):
+def test_workers_end_at_once_after_a_second_signal(worker_states):
     batches = iter(worker_states)
     worker, *_ = next(batches)
     process = worker_states._iterator._workers[0]
@@ -323,7 +323,7 @@ def test_a_worker_without_shared_memory_is_explained():
         list(loader)
 
 
-def test_a_batch_for_which_there_is_no_shared_memory_is_told_and_nobody_waits_for_it(monkeypatch):
+def test_a_batch_for_which_there_is_no_shared_memory_is_reported_and_nobody_waits_for_it(monkeypatch):
     def refuse(tensor):
         raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
 

@@ -9,7 +9,6 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.preview import as_network_sees, grouped, preview
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
@@ -63,7 +62,7 @@ def test_nothing_is_augmented_before_the_epochs(tmp_path):
         np.testing.assert_array_equal(columns_of(tmp_path)[side][0], plain[side][0])
 
 
-def test_sheet_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplog):
+def test_grid_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         preview(config_of(tmp_path / "new", "count=3", "epochs=1"))
     height, width, _ = read_image(tmp_path / "new" / "pairs.png").shape
@@ -107,9 +106,3 @@ def test_no_cache_is_built_for_a_few_pairs(tmp_path):
 def test_what_cannot_be_done_is_refused(tmp_path, override, message):
     with pytest.raises(UserError, match=message):
         preview(config_of(tmp_path, override))
-
-
-def test_pairs_are_evenly_spread_from_the_first_to_the_last():
-    assert evenly_spread(9, 3) == [0, 4, 8]
-    assert evenly_spread(2, 8) == [0, 1]
-    assert evenly_spread(0, 8) == []

@@ -88,7 +88,7 @@ def forbid(monkeypatch, folder):
     monkeypatch.setattr(os, "scandir", scan)
 
 
-def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+def test_unreadable_folders_are_named(tmp_path, monkeypatch):
     touch(tmp_path, "a.jpg", "sub/b.jpg")
     forbid(monkeypatch, tmp_path / "sub")
     assert find_images(tmp_path, recursive=True) == (
