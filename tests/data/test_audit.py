@@ -396,7 +396,7 @@ def test_output_that_is_a_file_is_refused_before_pairs_are_read(tmp_path):
     (tmp_path / "out").write_text("mine")
     with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
         config = compose("audit", [f"output={tmp_path}/out"])
-    with pytest.raises(UserError, match="expected a folder that you may write to"):
+    with pytest.raises(UserError, match="expected a writable folder"):
         audit(config)
 
 

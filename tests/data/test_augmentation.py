@@ -172,7 +172,7 @@ def test_photometric_transforms_see_other_depths_within_their_range():
 
 def test_photometric_transforms_without_a_photograph_are_refused():
     for types, on in (((COLORS, IDS), "auto"), ((COLORS, RGB), "input")):
-        with pytest.raises(UserError, match=r"photometric has brighter.*are labels.*data/augmentation=none"):
+        with pytest.raises(UserError, match=r"photometric has brighter.*selects labels.*data/augmentation=none"):
             Augmentation(*types, 32, photometric=BRIGHTER, photometric_on=on)
     with pytest.raises(UserError, match=r"photometric_on is 'photo'; expected auto, input or target"):
         augmentation(photometric=BRIGHTER, photometric_on="photo")

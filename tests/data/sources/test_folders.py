@@ -55,7 +55,7 @@ def test_two_files_of_one_folder_that_look_the_same_are_told(tmp_path):
         for folder in "AB":
             name = f"train/{folder}/{unicodedata.normalize(form, 'é')}.png"
             write_image(tmp_path / name, np.zeros((2, 3, 3), np.uint8))
-    with pytest.raises(UserError, match="their names look the same, but one has its accents as characters of"):
+    with pytest.raises(UserError, match="their names look the same, but one has its accents as separate characters"):
         FoldersSource(str(tmp_path), "train")
 
 
