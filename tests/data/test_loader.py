@@ -319,7 +319,7 @@ def test_a_worker_without_shared_memory_is_explained():
                 os.kill(os.getpid(), signal.SIGBUS)
 
     loader = PairLoader(Full(), EpochSampler(2, 1, shuffle=False), num_workers=1, prefetch=1, pin_memory=False)
-    with pytest.raises(UserError, match="a data worker ran out of shared memory .*--shm-size, or set data.num_workers=0"):
+    with pytest.raises(UserError, match="ran out of shared memory .*--shm-size, or set data.num_workers=0"):
         list(loader)
 
 
@@ -328,7 +328,7 @@ def test_a_batch_for_which_there_is_no_shared_memory_is_reported_and_nobody_wait
         raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)")
 
     monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)  # also in workers, which are forked
-    with pytest.raises(UserError, match="a data worker ran out of shared memory .*No space left on device.*--shm-size, or set data"):
+    with pytest.raises(UserError, match="ran out of shared memory .*No space left on device.*--shm-size, or set data"):
         read_epoch(make_loader(num_workers=1), 0)
 
 
