@@ -36,8 +36,10 @@ class Exported(NamedTuple):
     path: Path
 
 
-def save_checkpoint(path: Path, spec: dict, input: ImageType = RGB, target: ImageType = RGB, **more: object) -> Path:
-    """Save a generator whose outputs span many gray levels."""
+def save_checkpoint(
+    path: Path, spec: dict, input: ImageType = RGB, target: ImageType = RGB, contrast: float = 3.0, **more: object
+) -> Path:
+    """Save a generator whose outputs span many gray levels: its last weights are multiplied by ``contrast``."""
     torch.manual_seed(0)
     kind = UNetGenerator if spec["_target_"].endswith("UNetGenerator") else ResNetGenerator
     arguments = {key: value for key, value in spec.items() if key != "_target_"}
@@ -47,7 +49,7 @@ def save_checkpoint(path: Path, spec: dict, input: ImageType = RGB, target: Imag
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
     last = generator.decoder[-1].conv if kind is UNetGenerator else generator.head
-    last.weight.data *= 3
+    last.weight.data *= contrast
     hyper_parameters = {"generator": spec, "input": input.as_dict(), "target": target.as_dict()}
     weights = {f"generator.{name}": value for name, value in generator.state_dict().items()}
     torch.save({"hyper_parameters": hyper_parameters, "state_dict": weights, "global_step": 7, **more}, path)
@@ -71,8 +73,7 @@ def run_export(checkpoint: Path | None, folder: Path, format: str = "onnx", **se
 def shared_exports(root: Path) -> Callable[..., Exported]:
     """A function that exports once for every set of arguments, also if several processes test; its files are read-only.
 
-    Its arguments are the format, ``spec``, ``input`` and ``target`` of the generator, ``more`` entries of its
-    checkpoint, and settings of the export.
+    Its arguments are the format, those of ``save_checkpoint`` (``more`` as a dictionary), and settings of the export.
     """
 
     def exported(
@@ -80,17 +81,18 @@ def shared_exports(root: Path) -> Callable[..., Exported]:
         spec: dict[str, Any] = UNET,
         input: ImageType = RGB,
         target: ImageType = RGB,
+        contrast: float = 3.0,
         more: dict[str, Any] | None = None,
         **settings: object,
     ) -> Exported:
-        key = repr((format, spec, input, target, more, settings))
+        key = repr((format, spec, input, target, contrast, more, settings))
         folder = root / hashlib.sha256(key.encode()).hexdigest()[:16]
         found = Exported(folder / "x.ckpt", folder / "out" / f"model{format_named(format).suffix}")
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not found.path.exists():
                 folder.mkdir(exist_ok=True)
-                save_checkpoint(found.checkpoint, spec, input, target, **more or {})
+                save_checkpoint(found.checkpoint, spec, input, target, contrast, **more or {})
                 run_export(found.checkpoint, folder / "out", format, **settings)
         return found
 

@@ -14,7 +14,7 @@ import torch
 from pix2pix_lit.images.files import read_image, write_image
 from pix2pix_lit.inference import Translator
 
-from ..exporting import COMPILED, Exported
+from ..exporting import COMPILED, UNET, Exported
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -33,14 +33,14 @@ def images(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def onnx_file(exported) -> Exported:
-    return exported("onnx", embed_preprocessing=True)
+    return exported("onnx", UNET, contrast=8.0, embed_preprocessing=True)
 
 
 @pytest.fixture(scope="module")
 def aotinductor_file(exported) -> Exported:
     if shutil.which("g++") is None:
         pytest.skip("AOTInductor needs a compiler")
-    return exported("aotinductor", COMPILED, embed_preprocessing=True)
+    return exported("aotinductor", COMPILED, contrast=8.0, embed_preprocessing=True)
 
 
 def run(folder: Path, *command: str | Path) -> None:
@@ -71,7 +71,7 @@ def test_onnx_runtime_in_python(images, onnx_file, tmp_path, run_python):
 
 
 def test_onnx_runtime_in_python_by_the_commented_lines_with_floats(images, exported, tmp_path, run_python):
-    floats_file = exported("onnx", norm_inference="running")
+    floats_file = exported("onnx", UNET, contrast=8.0, norm_inference="running")
     source = (EXAMPLES / "onnx_runtime.py").read_text()
     opening = source.partition("(generated,) = ")[0]
     commented = [line.removeprefix("#     ") for line in source.splitlines() if line.startswith("#     ")]
@@ -98,7 +98,7 @@ def test_onnx_runtime_in_node(images, onnx_file, tmp_path):
 
 
 def test_openvino_in_python(images, exported, tmp_path, run_python, monkeypatch):
-    openvino_file = exported("openvino", embed_preprocessing=True)
+    openvino_file = exported("openvino", UNET, contrast=8.0, embed_preprocessing=True)
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CI", raising=False)  # where OpenVINO's telemetry keeps silent

@@ -1,4 +1,4 @@
-"""Running statistics measured anew."""
+"""Running statistics of batch norm, measured again."""
 
 import numpy as np
 import pytest

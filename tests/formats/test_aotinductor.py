@@ -15,7 +15,7 @@ from ..exporting import COMPILED, levels_apart, noise
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("CC", "g++") == "", reason="no compiler")
 def test_a_compiled_package_equals_its_generator(exported):
-    checkpoint, path = exported("aotinductor", COMPILED, embed_preprocessing=True)
+    checkpoint, path = exported("aotinductor", COMPILED, contrast=8.0, embed_preprocessing=True)
     assert format_of(path) is format_named("aotinductor")
     with pytest.raises(UserError, match="is a file of aotinductor, which can run code"):
         Translator.load(path)

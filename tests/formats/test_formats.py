@@ -190,7 +190,7 @@ def test_a_graph_is_no_source_of_weights(exported):
 
 @pytest.mark.slow
 def test_what_a_graph_was_exported_with_cannot_be_changed_when_it_is_loaded(exported):
-    _, path = exported("onnx", embed_preprocessing=True)
+    _, path = exported("onnx", UNET, contrast=8.0, embed_preprocessing=True)
     with pytest.raises(UserError, match="precision is bf16, but .*model.onnx was exported with precision=fp32"):
         Translator.load(path, precision="bf16")
     with pytest.raises(UserError, match="norm_inference is running, but .* exported with norm_inference=per_image"):

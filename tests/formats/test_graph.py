@@ -29,7 +29,7 @@ from ..exporting import CLASSES, DEPTH, HEIGHT, PARTS, RESNET, UNET, levels_apar
     ],
 )
 def test_a_file_with_its_preprocessing_translates_images_of_any_size(exported, format, spec, input, target):
-    checkpoint, path = exported(format, spec, input, target, embed_preprocessing=True)
+    checkpoint, path = exported(format, spec, input, target, contrast=8.0, embed_preprocessing=True)
     translator = Translator.load(path, trusted=True)
     assert translator.backend.takes_images
     eager = Translator.load(checkpoint)
