@@ -24,7 +24,7 @@ from reference_loader import load_as_the_reference, resize_as_the_reference
 from torch.utils.data import DataLoader, Dataset
 
 from pix2pix_lit.data import PairsDataModule
-from pix2pix_lit.data.dataset import Draw
+from pix2pix_lit.data.dataset import PairIndex
 from pix2pix_lit.data.sources.aligned import AlignedSource
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.images.image_type import RGB, ImageType
@@ -116,7 +116,7 @@ def measure(root: Path, paths: list[Path], rounds: int, workers: int) -> None:
 
     def read_batches(data: PairsDataModule, epoch: int, *, scaled: bool = False) -> None:
         for first in range(0, len(paths), BATCH):
-            draws = [Draw(epoch, index) for index in range(first, min(first + BATCH, len(paths)))]
+            draws = [PairIndex(epoch, index) for index in range(first, min(first + BATCH, len(paths)))]
             batch = data.train_pairs[draws]
             if scaled:
                 data.input_type.to_network(batch["input"])

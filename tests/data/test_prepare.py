@@ -591,7 +591,7 @@ def test_the_command_makes_pairs_that_can_be_read_and_no_other_folder(server, tm
     assert "1 pairs in data/facades/train" in output
     assert output.endswith("Next: pix2pix-lit train data=facades\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
-    from pix2pix_lit.data.sources import AlignedSource
+    from pix2pix_lit.data.sources.aligned import AlignedSource
 
     pair = AlignedSource(str(tmp_path / "data/facades"), "train")[0]
     np.testing.assert_array_equal(np.concatenate([pair.a, pair.b], 1), pixels)
