@@ -1,4 +1,4 @@
-"""What training processes agree on."""
+"""Values averaged and gathered over training processes."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def running_statistics(network: nn.Module) -> dict[str, Tensor]:
 
 
 def gathered(value: Any) -> list[Any]:
-    """What every process gives, plain values and tensors on the CPU, by rank."""
+    """The values of all processes by rank: plain values and tensors on the CPU."""
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()

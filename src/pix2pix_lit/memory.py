@@ -1,4 +1,4 @@
-"""Memory: kept by the process once it was used, and what to do when there is not enough."""
+"""Memory: kept by the process for reuse, and advice when there is not enough."""
 
 import ctypes
 import platform
@@ -21,10 +21,10 @@ def keep_freed_memory() -> bool:
 
     By default the GNU C library returns every large block to the system as soon as it is freed, and a training step
     frees all of its activations and gradients: the next step is given new pages, each of which the system must first
-    fill with zeros. The peak of the memory in use stays as it is, but what was once used is not free for others
-    before the process ends.
+    fill with zeros. The peak of the memory in use stays as it is, but memory that was used once is not available to
+    other processes before this one ends.
 
-    Must be called before large tensors are made, since blocks that were requested before are still returned.
+    Call it before large tensors are created: blocks that were allocated before are still returned.
 
     Returns:
         Whether it is done; False where there is no GNU C library (macOS, Windows, musl), which is left alone.
@@ -52,10 +52,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def explain_out_of_memory(batch: Mapping[str, Any], remedy: str = _REMEDY) -> Iterator[None]:
-    """Within: to run out of memory is a ``UserError`` that names the batch, its size, and the keys that help.
+    """Within: running out of memory raises a ``UserError`` that names the batch, its size, and the keys that help.
 
     Args:
-        batch: tensors, of which shape and device are told, and their names under ``name``.
+        batch: tensors, whose shapes and devices are reported, and their names under ``name``.
         remedy: which keys help.
     """
     try:

@@ -1,4 +1,4 @@
-"""What is watched while training."""
+"""What happens around training: checkpoints, stopping, sample grids, progress, health, speed."""
 
 from pix2pix_lit.callbacks.best_checkpoint import BestCheckpoint
 from pix2pix_lit.callbacks.graceful_stop import GracefulStop

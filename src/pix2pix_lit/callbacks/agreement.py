@@ -1,4 +1,4 @@
-"""Decisions that all training processes take alike."""
+"""Decisions that all training processes make together."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ import torch.distributed
 
 
 class Agreement:
-    """Exchanges small facts between processes by way of their CPUs, so that no GPU is waited for.
+    """Exchanges small values between processes through their CPUs, without waiting for a GPU.
 
-    All processes make one, and call the same methods in the same order.
+    All processes create one, and call the same methods in the same order.
 
     Args:
         trainer: the one that trains in them.
@@ -32,7 +32,7 @@ class Agreement:
         return int(values)
 
     def first(self, text: str | None) -> str | None:
-        """What the lowest rank that has something to say says; None if there is none."""
+        """The text of the lowest rank that has one; None if no rank has."""
         if self._group is None or not self.highest(text is not None):
             return text
         texts: list[str | None] = [None] * torch.distributed.get_world_size()

@@ -1,4 +1,4 @@
-"""The best model of a run."""
+"""The checkpoint of the best validation."""
 
 import shutil
 from pathlib import Path
@@ -16,8 +16,8 @@ from pix2pix_lit.metrics import OBJECTIVES
 class BestCheckpoint(ModelCheckpoint):
     """Keeps the model with the best validation metric as ``best.ckpt``.
 
-    A run that goes on from a checkpoint in another folder gets a copy of the best one so far, so that its best is that
-    of all its epochs.
+    A run resumed from a checkpoint in another folder gets a copy of the best one so far, so its best checkpoint is the
+    best of all epochs.
 
     Args:
         dirpath: the folder it goes to.
@@ -36,13 +36,13 @@ class BestCheckpoint(ModelCheckpoint):
             monitor=objective,
             mode=OBJECTIVES[objective],
             enable_version_counter=False,
-            save_on_train_epoch_end=False,  # but after the validation: a run that goes on from there has no metrics yet
+            save_on_train_epoch_end=False,  # after the validation instead, with its metrics
         )
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Make the best one so far this folder's own: the file beside the one that the run resumes from.
 
-        Paths in the state are not believed: they would be removed with the next better model.
+        Paths in the state are not trusted: those files would be removed when a better model is found.
 
         Raises:
             UserError: if the state has no score that is a finite number.

@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals of a cluster, without losing what was learnt."""
+"""Stops on Ctrl-C and on the signals of a cluster, with a checkpoint to resume from."""
 
 import logging
 import os
@@ -29,26 +29,26 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[int, FrameType | None], Any]
 
-_NOTHING, _INTERRUPT, _TERMINATE, _HAND_ON = range(4)  # the higher goes first
+_NOTHING, _INTERRUPT, _TERMINATE, _HAND_ON = range(4)  # the highest one wins
 _SIGNALS = {_INTERRUPT: signal.SIGINT, _TERMINATE: signal.SIGTERM}
 
 
 class GracefulStop(L.Callback):
-    """A signal ends the run after the batch that is under way, with a checkpoint that it goes on from exactly.
+    """A signal ends the run after the current batch, with a checkpoint from which it resumes exactly.
 
-    Within a batch the discriminator may have moved and the generator not. Ctrl-C and SIGTERM stop; a second Ctrl-C
-    stops at once, without a checkpoint. A signal that somebody else has a handler for (submitit for SIGUSR2) has the
-    checkpoint written and is then handed on to that handler; if it returns, training goes on. Under SLURM with
-    Lightning's ``auto_requeue``, its signal has the job put into the queue again.
+    Within a batch, the discriminator may have been updated and the generator not. Ctrl-C and SIGTERM stop the run; a
+    second Ctrl-C stops at once, without a checkpoint. For a signal that has another handler (submitit's for SIGUSR2),
+    the checkpoint is written and that handler is called; if it returns, training continues. Under SLURM with
+    Lightning's ``auto_requeue``, its signal requeues the job.
 
     All processes stop after the same batch, whichever of them got the signal: Lightning's own handler, which sends
-    messages between processes while a step is sending its own, hangs (Lightning issue 20806). A validation is not
-    waited for, but begun anew by the run that goes on; only the one that follows ``trainer.max_steps``, its end, is.
+    messages between processes while a step is sending its own, hangs (Lightning issue 20806). A validation is
+    interrupted, and repeated by the resumed run; only the last one, after ``trainer.max_steps``, is completed.
     Callbacks that come later in ``configs/callbacks`` do not see the end of that batch.
 
     Args:
         path: the checkpoint file that is written.
-        every_n_steps: batches after which processes ask each other; matters to several processes alone.
+        every_n_steps: batches after which several processes ask each other whether to stop.
 
     Raises:
         UserError: if that is below 1.
@@ -88,7 +88,7 @@ class GracefulStop(L.Callback):
     ) -> None:
         if trainer.global_step % self.every_n_steps != 0 or reached_max_steps(trainer):
             return
-        # Without a validation, the end of the epoch is near, and Lightning cannot go on between the two.
+        # Without a validation, the end of the epoch follows, and Lightning cannot resume between the two.
         if not had_all_batches(trainer) or validation_is_due(trainer):
             self._stop_if_asked(trainer)
 
@@ -167,7 +167,7 @@ class GracefulStop(L.Callback):
 
 
 def _requeue_signal(trainer: L.Trainer) -> int | None:
-    """Upon which Lightning would put a SLURM job into the queue again."""
+    """The signal on which Lightning would requeue a SLURM job."""
     environment = cluster_environment(trainer)
     if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
         return environment.requeue_signal

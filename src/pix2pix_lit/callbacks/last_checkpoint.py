@@ -1,4 +1,4 @@
-"""The checkpoint that a run goes on from."""
+"""The checkpoint that a run is resumed from."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due
 
 
 def validation_metrics(trainer: L.Trainer) -> dict[str, float]:
-    """What the newest validation in this process came to."""
+    """The results of the newest validation in this process."""
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
 
 
 class LastCheckpoint(Checkpoint):
     """Writes ``last.ckpt`` every ``every_n_steps`` batches, and at the end of every epoch and of the run.
 
-    Where a validation follows a batch, it is written after that, with its results: ``former_metrics`` are those that
-    the run began with, if it was resumed.
+    If a validation follows a batch, the checkpoint is written after the validation, with its results.
+    ``former_metrics`` are those that a resumed run started with.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""Progress over the whole run: a bar on a terminal, a line now and then anywhere else."""
+"""Progress of the run: a bar on a terminal, regular log lines anywhere else."""
 
 import logging
 import math
@@ -22,10 +22,10 @@ _BAR_SECONDS = 0.5  # between two drawings of the bar
 
 
 class RunProgressBar(ProgressBar):
-    """Shows epoch, step, time left and losses; tells the metrics of every validation in a line of the log.
+    """Shows epoch, step, time left and losses; logs the metrics of every validation.
 
-    One bar is for the whole run and starts where a resumed run does. It is drawn on standard error if that is a
-    terminal; otherwise, as under ``nohup``, a line with the same goes to the log now and then.
+    One bar covers the entire run and starts where a resumed run does. It is drawn on standard error if that is a
+    terminal; otherwise, as under ``nohup``, the same values are logged in a line at regular intervals.
 
     Args:
         every_n_seconds: between two such lines.
@@ -131,7 +131,7 @@ class RunProgressBar(ProgressBar):
         return f"epoch {epoch_number(trainer)}" + (f"/{self._epochs}" if self._epochs is not None else "")
 
     def _make_way(self, record: logging.LogRecord) -> bool:
-        """As a filter of the log's handlers: its lines take the place of the bar, which is soon drawn below them."""
+        """A filter of the log handlers: clears the bar before a line is written; it is redrawn below soon after."""
         if self._bar is not None:
             self._bar.clear()
         return True
@@ -179,7 +179,7 @@ def _planned_epochs(trainer: L.Trainer) -> int | None:
 
 
 def _plan(trainer: L.Trainer, steps: int | None, epochs: int | None) -> str:
-    """What is to come, and what is behind a run that was resumed."""
+    """The planned steps, and those that a resumed run has already done."""
     if steps is None or epochs is None:
         return f"steps: no end is set; this is step {trainer.global_step}"
     text = f"steps: {steps} in {epochs} epoch{'s' * (epochs != 1)} of {trainer.num_training_batches}"

@@ -1,4 +1,4 @@
-"""Pictures of a fixed set of validation pairs, as training goes on."""
+"""Sample grids of the same validation pairs during training."""
 
 import logging
 from pathlib import Path
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class SampleGrid(L.Callback):
     """Samples ``input | generated | target`` of the same validation pairs, in inference mode, after every validation.
 
-    A run that is not validated has a grid after every epoch, and every run has one of its last state.
-    Every grid goes to ``folder`` as a PNG named after its step and, with a TensorBoard logger, to its Images tab.
+    Without validation, a grid is drawn after every epoch; every run ends with one. Each grid is written to ``folder``
+    as a PNG named after its step and, with a TensorBoard logger, shown in its Images tab.
 
     Args:
         folder: where the PNG files go.
@@ -59,7 +59,7 @@ class SampleGrid(L.Callback):
         try:
             with trainer.precision_plugin.forward_context():
                 generated = translator(samples["input"])
-        except NotFiniteError as error:  # TerminateOnNaN looks at weights at its own times, and ends the run
+        except NotFiniteError as error:  # TerminateOnNaN checks at its own times, and ends the run
             log.warning("No sample grid of step %d: %s", step, error)
             return
         columns = {

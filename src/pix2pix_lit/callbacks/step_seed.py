@@ -10,11 +10,11 @@ import torch
 class StepSeed(L.Callback):
     """Seeds torch before every training batch.
 
-    Dropout then differs between processes, which all start from one seed, and does not depend on what drew random
-    numbers before, so that a resumed run draws what the uninterrupted one would have drawn.
+    Dropout then differs between processes, which all start from one seed, and does not depend on earlier random
+    numbers: a resumed run draws the same ones as the uninterrupted run.
 
     Args:
-        seed: with step and process the only thing that the draws depend on.
+        seed: random numbers depend on it, the step and the process only.
     """
 
     def __init__(self, seed: int) -> None:

@@ -15,11 +15,11 @@ from pix2pix_lit.runs.overrides import WITHOUT_EFFECT
 class TensorBoardHParams(L.Callback):
     """Shows the settings that results depend on beside the run's validation metrics.
 
-    The session names the scalars ``val/...`` as its metrics, of which TensorBoard shows the newest values, so that
-    a run that is under way or was interrupted has its line too.
+    The scalars ``val/...`` are its metrics, of which TensorBoard shows the newest values; a run that is still training
+    or was interrupted therefore has its line too.
 
     Args:
-        settings: nested names and values, of which those in ``same_command.WITHOUT_EFFECT`` are left out.
+        settings: nested names and values, without those in ``overrides.WITHOUT_EFFECT``.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A training that has broken ends at once, and spoils no checkpoint."""
+"""Stops a diverged run before it overwrites a good checkpoint."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,16 +22,16 @@ class _Step(NamedTuple):
 class TerminateOnNaN(L.Callback):
     """Ends the run if a loss or a weight is NaN or infinite, and names the step and its pairs.
 
-    Losses are looked at together every ``every_n_steps`` batches, since to look is to wait for the GPU; on the CPU
-    after every batch; and before any checkpoint is written, the weights and their statistics as well. So no checkpoint
+    Losses are checked every ``every_n_steps`` batches, since each check waits for the GPU; on the CPU, every
+    batch. Before a checkpoint is written, the weights and running statistics are checked as well, so no checkpoint
     ever holds a number that is not finite.
 
-    With the gradient scaler of ``trainer.precision=16-mixed``, such losses are no fault: it leaves the step out and
-    tries a smaller scale. There only the weights count, and a scale that has become too small to train with.
+    With the gradient scaler of ``trainer.precision=16-mixed``, such losses are expected: it skips the step and tries a
+    smaller scale. There only the weights are checked, and whether the scale has become too small to train with.
 
     Args:
-        checkpoint: the file that a run goes on from, named in the message.
-        every_n_steps: batches between two looks on a GPU.
+        checkpoint: the file that a run is resumed from, named in the message.
+        every_n_steps: batches between two checks on a GPU.
 
     Raises:
         UserError: if that is below 1, and in every process if one of them finds such a number.
@@ -56,12 +56,12 @@ class TerminateOnNaN(L.Callback):
     ) -> None:
         self._steps.append(_Step(trainer.global_step, list(batch["name"]), outputs))
         if pl_module.device.type == "cpu" or trainer.global_step % self.every_n_steps == 0:
-            self._look(trainer)
+            self._check(trainer)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._look(trainer, checkpoint["state_dict"])
+        self._check(trainer, checkpoint["state_dict"])
 
-    def _look(self, trainer: L.Trainer, weights: Mapping[str, Tensor] | None = None) -> None:
+    def _check(self, trainer: L.Trainer, weights: Mapping[str, Tensor] | None = None) -> None:
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         found = self._broken_step() if scaler is None else self._broken_scale(scaler)
         if found is None and weights is not None:
@@ -94,7 +94,7 @@ class TerminateOnNaN(L.Callback):
 
     def _broken_weights(self, weights: Mapping[str, Tensor]) -> str | None:
         floats = {name: value for name, value in weights.items() if value.is_floating_point()}
-        # A sum is finite if all that it sums is: one number a tensor to look at.
+        # A sum is finite if all its terms are: one number to check for each tensor.
         sums = [value.detach().float().sum() for value in floats.values()]
         if not sums or torch.stack(sums).isfinite().all():
             return None

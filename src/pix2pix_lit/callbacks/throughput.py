@@ -1,4 +1,4 @@
-"""Images per second, and how much of the time they are waited for."""
+"""Images per second, and the share of time spent waiting for data."""
 
 import time
 from typing import Any
@@ -12,8 +12,8 @@ from pix2pix_lit.data.loader import PairLoader
 class Throughput(L.Callback):
     """Logs ``speed/images_per_second``, the training images of all devices over the time since the last value.
 
-    The time includes waiting for data, and what other callbacks do between batches; validation is left out. The part of
-    it, 0 to 1, in which this process waited for a ``PairLoader``'s next batch is ``speed/waiting_for_data``.
+    The time includes waiting for data and other callbacks between batches, but not validation. The share of it, 0 to 1,
+    in which this process waited for the next batch of a ``PairLoader`` is ``speed/waiting_for_data``.
 
     Args:
         every_n_steps: batches between two values.

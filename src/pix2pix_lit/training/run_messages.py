@@ -1,4 +1,4 @@
-"""What training says when it starts and when it ends, and what it keeps Lightning from saying."""
+"""The messages of training at its start and end, and the messages of Lightning that are left out."""
 
 import logging
 import re
@@ -40,7 +40,7 @@ _LIGHTNING_SAYS = (
 
 
 def quieten_lightning() -> None:
-    """Leave out Lightning's lines about what ours tell, or what is as it should be; its other warnings stay."""
+    """Leave out those messages of Lightning that repeat ours or report nothing wrong; its other warnings stay."""
     logging.getLogger("lightning").handlers.clear()  # would print everything a second time, beside Hydra's logging
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
     for message, module in (
