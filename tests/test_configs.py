@@ -24,7 +24,11 @@ PLACES = {"data/pixels": "data/pixels@data.source.b"}
 NEEDS = {
     "model/adversarial/wgangp": ["model.discriminator.norm=instance"],
     **{name: ["data=derived", "data.root=x"] for name in FILES if name.startswith("data/derive/")},
-    **{f"data/{name}": ["data.root=x"] for name in ("aligned", "derived", "folders", "manifest")},
+    **{
+        f"data/{path.stem}": ["data.root=x"]
+        for path in Path(CONFIG_DIR, "data").glob("*.yaml")
+        if "\nroot: ???" in path.read_text("utf-8")
+    },
     "data/pixels/continuous": ["data=folders", "data.root=x"],
     "data/pixels/colors": ["data=folders", "data.root=x"],
     "data/pixels/ids": ["data=folders", "data.root=x", "data.source.b.classes=3"],
