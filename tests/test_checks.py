@@ -14,8 +14,8 @@ from pix2pix_lit.data import examples, preview
 from pix2pix_lit.data.audit import __main__ as audit
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.export import __main__ as export
-from pix2pix_lit.runs.command import CONFIG_DIR
-from pix2pix_lit.runs.overrides import composed, nodes
+from pix2pix_lit.runs.configs import CONFIG_DIR, nodes
+from pix2pix_lit.runs.overrides import composed
 
 FOLDER = Path(CONFIG_DIR)
 COMMANDS = {

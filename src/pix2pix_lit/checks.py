@@ -25,6 +25,35 @@ _TRAINER = {
 """The text that Lightning's Trainer accepts where its type hints allow any."""
 
 
+class StringKind(Enum):
+    """What a string in a config holds, noted within ``Annotated``."""
+
+    PATH = "a file name: taken as typed on the command line, with ~ for the home folder"
+    TEXT = "free text, such as a pattern or the name of a column: taken as typed"
+    WORD = "a name from some list: read by Hydra's rules, so that a sweep may have several"
+
+
+FilePath = Annotated[str, StringKind.PATH]
+FreeText = Annotated[str, StringKind.TEXT]
+Word = Annotated[str, StringKind.WORD]
+
+
+def string_kind(hint: Any) -> StringKind | None:
+    """What strings of a type hold; None for a type that has no strings or does not say.
+
+    A ``Literal`` of strings is a word, and a union with a ``Path``, which Lightning's classes have, a file name.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        found = next((note for note in arguments[1:] if isinstance(note, StringKind)), None)
+        return found or string_kind(arguments[0])
+    if origin is Literal and any(isinstance(argument, str) for argument in arguments):
+        return StringKind.WORD
+    if origin in (Union, types.UnionType):
+        return next((kind for argument in arguments if (kind := string_kind(argument)) is not None), None)
+    return StringKind.PATH if inspect.isclass(hint) and issubclass(hint, os.PathLike) else None
+
+
 def check_integer(key: str, value: object, least: int = 0, most: int | None = None) -> None:
     """Refuse anything but a whole number from ``least`` to ``most``, with a ``UserError`` that names ``key``."""
     if type(value) is not int or value < least or (most is not None and value > most):
@@ -120,6 +149,31 @@ def in_words(hint: Any) -> str:
     return "keys and values" if kind in (dict, Mapping) else f"keys of {getattr(kind, '__name__', kind)}"
 
 
+def hint_of(key: str, config: Mapping[str, Any], kinds: type | None = None) -> Any:
+    """The type hint of a key of a composed config: that of the argument of the class that it configures.
+
+    Args:
+        key: with its groups, such as ``data.source.a_folder``.
+        config: as plain dictionaries.
+        kinds: a class whose annotations are the types of the keys at the top.
+
+    Returns:
+        None if nothing says what the key's type is.
+    """
+    *parents, name = key.split(".")
+    hints = {} if kinds is None else get_type_hints(kinds, include_extras=True)
+    node: Any = config
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, Mapping) else None
+        target = node.get("_target_") if isinstance(node, Mapping) else None
+        if not isinstance(target, str):
+            notes = getattr(hints.get(parent), "__metadata__", ())
+            hints = next((_hints_of(note.target) for note in notes if isinstance(note, ArgumentsOf)), {})
+        else:
+            hints = _hints_of(get_object(target)) if target.startswith(_CHECKED) else {}
+    return hints.get(name)
+
+
 class ArgumentsOf:
     """Within ``Annotated``: the keys of a mapping are arguments of this class or function."""
 
@@ -171,7 +225,7 @@ def _check_node(key: str, node: Any) -> None:
 
 def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any]) -> None:
     parameters = inspect.signature(target).parameters
-    hints = _hints(target.__init__ if inspect.isclass(target) else target)
+    hints = _hints_of(target)
     others = [hints.get(name, Any) for name, it in parameters.items() if it.kind is it.VAR_KEYWORD]
     for name, value in values.items():
         if name not in parameters and not any(fits(value, hint) for hint in others):
@@ -192,7 +246,9 @@ class _Names(dict[str, Any]):
         return Any
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hints_of(target: Callable[..., Any]) -> dict[str, Any]:
+    """The type hints of what a class or function is called with."""
+    function: Callable[..., Any] = target.__init__ if inspect.isclass(target) else target
     names = _Names(vars(builtins) | getattr(inspect.unwrap(function), "__globals__", {}))
     return get_type_hints(function, localns=names, include_extras=True)
 

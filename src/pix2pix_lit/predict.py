@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.checks import check_flag
+from pix2pix_lit.checks import FilePath, FreeText, Word, check_flag
 from pix2pix_lit.errors import UserError, first_few, shown
 from pix2pix_lit.runs.command import command
 from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
@@ -44,25 +44,25 @@ _WITHOUT_EFFECT = (
 class Keys:
     """The types of the keys of ``configs/predict.yaml``."""
 
-    ckpt: str | None
-    input: str | None
-    output: str | None
-    suffix: str | None
+    ckpt: FilePath | None
+    input: FilePath | None
+    output: FilePath | None
+    suffix: Word | None
     bit_depth: int | None
-    naming: str | None
-    half: str | None
-    existing: str
+    naming: FreeText | None
+    half: Word | None
+    existing: Word
     grids: bool
     gallery: bool
     tile: int | None
     overlap: int | None
     samples: int
     seed: int
-    norm_inference: str | None
-    precision: str | None
+    norm_inference: Word | None
+    precision: Word | None
     batch_size: int
     num_workers: int
-    device: str
+    device: Word
     devices: int
     trusted: bool
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.checks import check_config, check_integer
+from pix2pix_lit.checks import FilePath, Word, check_config, check_integer
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.names import is_utf8
 from pix2pix_lit.runs.command import command, message_for_user
@@ -33,13 +33,14 @@ log = logging.getLogger(__name__)
 class Keys:
     """The types of the keys of ``configs/train.yaml`` that belong to no group."""
 
-    name: str | int
+    name: Word | int
     seed: int
-    ckpt_path: str | None
-    warm_start: str | None
+    ckpt_path: FilePath | None
+    warm_start: FilePath | None
     tf32: bool
-    objective: str
+    objective: Word
     trial: int | None
+    output_dir: FilePath
 
 
 def train(config: DictConfig) -> float | None:

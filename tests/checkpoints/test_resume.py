@@ -7,7 +7,7 @@ import torch
 
 from pix2pix_lit.checkpoints.resume import read_training
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.runs.command import message_for_user
+from pix2pix_lit.runs.error_messages import message_for_user
 from pix2pix_lit.train import train
 
 QUIET = ("callbacks.progress_bar=null", "callbacks.samples=null", "logger=none", "model.pool_size=2")

@@ -17,7 +17,8 @@ from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.networks import UNetGenerator
 from pix2pix_lit.predict import predict
-from pix2pix_lit.runs.command import CONFIG_DIR, quote
+from pix2pix_lit.runs.configs import CONFIG_DIR
+from pix2pix_lit.runs.quoting import quote
 from pix2pix_lit.sweep.results import show
 from pix2pix_lit.train import train
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.runs.command import CONFIG_DIR
+from pix2pix_lit.runs.configs import CONFIG_DIR
 from pix2pix_lit.runs.overrides import composed
 
 
@@ -33,6 +33,8 @@ def compose(name, *words):
         ("model.discriminator=pixel", "model.discriminator is a group: type model/discriminator=pixel"),
         ("data.augmentation=none,strong", "type data/augmentation=none,strong"),
         ("data/derive=edges", "it goes with data=derived"),
+        ("model.generator.recompute=true", "is now called model.generator.activation_checkpointing"),
+        ("callbacks.finite.every_n_steps=1", "is now called callbacks.terminate_on_nan.every_n_steps"),
         ("trainer.accumulate_grad_batches=2", "data.batch_size.*model.micro_batches=N"),
         ("+trainer.gradient_clip_val=1", "model.gradient_clip.generator=NORM"),
         ("a.ckpt", "a.ckpt is not KEY=VALUE; expected: python it KEY=VALUE"),

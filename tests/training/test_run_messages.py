@@ -8,7 +8,7 @@ import warnings
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from pix2pix_lit.runs.command import quote_path
+from pix2pix_lit.runs.quoting import quote
 from pix2pix_lit.train import train
 from pix2pix_lit.training import run_messages
 from pix2pix_lit.training.run_messages import log_how_to_resume
@@ -71,13 +71,13 @@ def test_the_line_to_resume_means_the_same_command_in_that_folder(said, tmp_path
     (folder / "checkpoints" / "last.ckpt").touch()
     root = "/data/it's, here (1)"
     monkeypatch.chdir(tmp_path)
-    typed = [quote_path(f"data.root={root}"), "model.freeze=['a b']", "ckpt_path=last", "hydra.run.dir=elsewhere"]
+    typed = [f"data.root={quote(root)}", "model.freeze=['a b']", "ckpt_path=last", "hydra.run.dir=elsewhere"]
     monkeypatch.setattr(sys, "argv", ["train.py", *typed])
     log_how_to_resume(folder)
     said_first, command = said().splitlines()
     assert said_first == "To resume this run, type:"
     arguments = [argument for argument in shlex.split(command) if "=" in argument]
-    parsed = OverridesParser.create().parse_overrides([quote_path(argument) for argument in arguments])
+    parsed = OverridesParser.create().parse_overrides(arguments)
     values = {override.key_or_group: override.value() for override in parsed}
     assert values == {"data.root": root, "model.freeze": ["a b"], "hydra.run.dir": name}
 

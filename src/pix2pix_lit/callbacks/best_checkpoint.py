@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
+from pix2pix_lit.checks import FilePath, Word
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.metrics import OBJECTIVES
@@ -27,7 +28,7 @@ class BestCheckpoint(ModelCheckpoint):
         UserError: for another objective.
     """
 
-    def __init__(self, dirpath: str, objective: str) -> None:
+    def __init__(self, dirpath: FilePath, objective: Word) -> None:
         if objective not in OBJECTIVES:
             raise UserError(f"objective is {objective!r}; expected one of {', '.join(OBJECTIVES)}")
         super().__init__(

@@ -13,7 +13,7 @@ import lightning as L
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from pix2pix_lit.callbacks.agreement import Agreement
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FilePath, check_integer
 from pix2pix_lit.internals.lightning import (
     cluster_environment,
     finished_epochs,
@@ -54,7 +54,7 @@ class GracefulStop(L.Callback):
         UserError: if that is below 1.
     """
 
-    def __init__(self, path: str, every_n_steps: int = 1) -> None:
+    def __init__(self, path: FilePath, every_n_steps: int = 1) -> None:
         check_integer("callbacks.stop.every_n_steps", every_n_steps, 1)
         self.path = path
         self.every_n_steps = every_n_steps

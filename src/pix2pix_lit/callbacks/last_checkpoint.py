@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FilePath, check_integer
 from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due
 
 
@@ -28,7 +28,7 @@ class LastCheckpoint(Checkpoint):
         UserError: if that is negative.
     """
 
-    def __init__(self, path: str, every_n_steps: int = 1000) -> None:
+    def __init__(self, path: FilePath, every_n_steps: int = 1000) -> None:
         super().__init__()
         check_integer("callbacks.last.every_n_steps", every_n_steps, 0)
         self.path = path

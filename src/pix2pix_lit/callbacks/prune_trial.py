@@ -2,6 +2,8 @@
 
 import lightning as L
 
+from pix2pix_lit.checks import FreeText, Word
+
 
 class PruneTrial(L.Callback):
     """Reports every validation to the study, and stops the run if the median rule says so.
@@ -20,10 +22,10 @@ class PruneTrial(L.Callback):
 
     def __init__(
         self,
-        storage: str,
-        study_name: str,
+        storage: FreeText,
+        study_name: Word,
         trial: int | None,
-        objective: str,
+        objective: Word,
         startup_trials: int = 5,
         warmup_steps: int = 0,
     ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from pix2pix_lit.checks import FilePath
 from pix2pix_lit.errors import NotFiniteError
 from pix2pix_lit.images.files import write_image
 from pix2pix_lit.images.grid import Group, draw_grid
@@ -30,7 +31,7 @@ class SampleGrid(L.Callback):
         count: number of pairs, spread evenly over the validation split.
     """
 
-    def __init__(self, folder: str, count: int = 4) -> None:
+    def __init__(self, folder: FilePath, count: int = 4) -> None:
         self.folder = Path(folder)
         self.count = count
         self._last_step = -1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pix2pix_lit.callbacks.agreement import Agreement
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FilePath, check_integer
 from pix2pix_lit.errors import UserError, first_few
 
 
@@ -40,7 +40,7 @@ class TerminateOnNaN(L.Callback):
     SMALLEST_SCALE = 1e-4
     """Of a gradient scaler that starts at 65536 and halves it after each overflow."""
 
-    def __init__(self, checkpoint: str, every_n_steps: int = 50) -> None:
+    def __init__(self, checkpoint: FilePath, every_n_steps: int = 50) -> None:
         check_integer("callbacks.terminate_on_nan.every_n_steps", every_n_steps, 1)
         self.checkpoint = Path(checkpoint)
         self.every_n_steps = every_n_steps

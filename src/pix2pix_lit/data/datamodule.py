@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 
-from pix2pix_lit.checks import check_choice, check_flag, check_integer
+from pix2pix_lit.checks import FilePath, FreeText, check_choice, check_flag, check_integer
 from pix2pix_lit.data.augmentation import Augmentation
 from pix2pix_lit.data.cache import CachedPairs, CacheKind, cache_in_memory, cache_on_disk
 from pix2pix_lit.data.dataset import Batch, Direction, PairDataset, PairIndex, evenly_spread
@@ -64,12 +64,12 @@ class PairsDataModule(L.LightningDataModule):
     def __init__(
         self,
         source: Callable[..., PairSource],
-        root: str | None = None,
+        root: FilePath | None = None,
         archive: "Archive | None" = None,
         accept_license: bool = False,
         direction: Direction = "AtoB",
-        train_split: str = "train",
-        val_split: str = "val",
+        train_split: FreeText = "train",
+        val_split: FreeText = "val",
         load_size: Size = 286,
         crop_size: Size = 256,
         flip: bool = True,
@@ -78,7 +78,7 @@ class PairsDataModule(L.LightningDataModule):
         label_resampling: LabelResampling = "nearest",
         snap_labels: bool = False,
         cache: CacheKind = "none",
-        cache_dir: str = "outputs/cache",
+        cache_dir: FilePath = "outputs/cache",
         batch_size: int = 1,
         val_batch_size: int = 8,
         num_workers: int = 2,

@@ -16,7 +16,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FreeText, Word, check_integer
 from pix2pix_lit.errors import UserError, shown
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,10 @@ class Archive:
         UserError: for values that are not as described.
     """
 
-    url: str
+    url: FreeText
     bytes: int | None = None
-    sha256: str | None = None
-    license: str | None = None
+    sha256: Word | None = None
+    license: FreeText | None = None
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FilePath, check_integer
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import command
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Keys:
     """The types of the keys of ``configs/examples.yaml``."""
 
-    output: str
+    output: FilePath
     count: int
     size: int | list[int]
     seed: int

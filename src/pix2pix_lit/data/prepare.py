@@ -16,6 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
+from pix2pix_lit.checks import FilePath
 from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import remove_leftovers, temporary_folder
@@ -32,6 +33,13 @@ _MOST_TIMES = 50  # how much larger the contents may be: images hardly compress,
 _ALWAYS_FINE_BYTES = 1 << 26
 _MOST_PADDING_BYTES = 1 << 20  # after the end of a tar file; GNU tar writes 10 KiB
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+
+
+class Keys:
+    """The types of the keys of ``configs/prepare.yaml`` that belong to no group."""
+
+    archive_file: FilePath | None
+    seed: int
 
 
 def prepare(config: DictConfig) -> None:
@@ -279,7 +287,7 @@ def _count_images(root: Path) -> dict[str, int]:
     return counts
 
 
-main = command("prepare")(prepare)
+main = command("prepare", Keys)(prepare)
 
 if __name__ == "__main__":
     main()

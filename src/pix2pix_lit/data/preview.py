@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from omegaconf import DictConfig
 
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FilePath, check_integer
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import command
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Keys:
     """The types of the keys of ``configs/preview.yaml`` that belong to no group."""
 
-    output: str
+    output: FilePath
     count: int
     epochs: int
     seed: int

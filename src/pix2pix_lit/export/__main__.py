@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from pix2pix_lit.checks import check_flag, check_integer
+from pix2pix_lit.checks import FilePath, FreeText, Word, check_flag, check_integer
 from pix2pix_lit.errors import UserError, printable
 from pix2pix_lit.files.atomic_write import temporary_folder
 from pix2pix_lit.files.json import as_json
@@ -31,25 +31,25 @@ log = logging.getLogger(__name__)
 class Keys:
     """The types of the keys of ``configs/export.yaml``."""
 
-    ckpt: str | None
-    output: str | None
-    format: str
-    precision: str
+    ckpt: FilePath | None
+    output: FilePath | None
+    format: Word
+    precision: Word
     embed_preprocessing: bool
-    norm_inference: str | None
+    norm_inference: Word | None
     recalibrate: bool
-    images: str | None
-    half: str | None
+    images: FilePath | None
+    half: Word | None
     count: int
     calibration_count: int
     min_ssim: float
-    lpips: str | None
+    lpips: Word | None
     max_lpips: float | None
     batch_size: int
     rounds: int
-    license: str | None
-    training_data: str | None
-    device: str
+    license: FreeText | None
+    training_data: FreeText | None
+    device: Word
 
 
 def export(config: DictConfig) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pix2pix_lit.checks import check_choice, check_integer
+from pix2pix_lit.checks import Word, check_choice, check_integer
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.images.palettes import ID_VALUES, PALETTES
 
@@ -49,9 +49,9 @@ class ImageType:
     channels: int = 3
     dtype: Literal["uint8", "uint16", "float32"] = "uint8"
     range: tuple[float, float] | None = None
-    palette: str | tuple[tuple[int, int, int], ...] | None = None
+    palette: Word | tuple[tuple[int, int, int], ...] | None = None
     classes: int | None = None
-    values: str | tuple[int, ...] | None = None
+    values: Word | tuple[int, ...] | None = None
     instance_edges: bool = False
     background: tuple[int, ...] | None = None
 

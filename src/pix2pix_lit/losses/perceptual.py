@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG19_Weights, vgg19  # type: ignore[import-untyped]
 
-from pix2pix_lit.checks import check_choice
+from pix2pix_lit.checks import FilePath, check_choice
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.torchmetrics import lpips_network
 from pix2pix_lit.losses.objective import Loss
@@ -45,7 +45,7 @@ class PerceptualLoss(Loss):
     needs = ("fake", "target")
     channels = (1, 3)
 
-    def __init__(self, weight: float = 0.0, kind: PerceptualKind = "vgg19", weights: str | None = None) -> None:
+    def __init__(self, weight: float = 0.0, kind: PerceptualKind = "vgg19", weights: FilePath | None = None) -> None:
         super().__init__(weight)
         check_choice("model.perceptual.kind", kind, PerceptualKind)
         self.kind = kind

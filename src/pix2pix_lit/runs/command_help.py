@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pix2pix_lit.errors import UserError, did_you_mean
-from pix2pix_lit.runs.overrides import options_of
+from pix2pix_lit.runs.configs import options_of
 
 _OF_HYDRA = "hydra:"
 

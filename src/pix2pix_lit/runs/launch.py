@@ -17,7 +17,7 @@ from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.lightning import SubprocessScriptLauncher, replace_launcher, set_num_threads
 from pix2pix_lit.internals.torch import abort_process_group
-from pix2pix_lit.runs.command import quote
+from pix2pix_lit.runs.quoting import quote
 from pix2pix_lit.runs.rank import started_by_first_rank
 from pix2pix_lit.runs.rank_process import LastWords, RankProcess, is_consequence
 from pix2pix_lit.runs.stopping import raise_if_asked

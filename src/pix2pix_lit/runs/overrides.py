@@ -1,12 +1,11 @@
 """What is wrong with the words of a command, found before anything is loaded or made, and what was meant instead."""
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, QuotedString
 from hydra.errors import HydraException
@@ -14,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pix2pix_lit.errors import UserError, did_you_mean, shown
+from pix2pix_lit.runs.configs import compose_config, groups_of, nodes, options_of
 
 OURS_INSTEAD = {
     "trainer.accumulate_grad_batches": (
@@ -27,8 +27,15 @@ OURS_INSTEAD = {
     "trainer.reload_dataloaders_every_n_epochs": "leave it out: pairs are read again in every epoch",
 }
 """What Lightning's Trainer knows but cannot do with two optimizers, and which keys do it here."""
-RENAMED = {"sheets": "grids", "boundaries": "instance_edges", "recompute": "activation_checkpointing"}
-"""Last part of a key in 0.1.0 -> its name now, which no similarity of the two would suggest."""
+
+RENAMED = {
+    "boundaries": "instance_edges",
+    "finite": "terminate_on_nan",
+    "recompute": "activation_checkpointing",
+    "sheets": "grids",
+}
+"""Parts of keys by their former names, and their names now."""
+
 WITHOUT_EFFECT = frozenset(
     {
         "data.root",
@@ -70,27 +77,56 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
             written as a key.
     """
     folder = Path(config_dir)
-    overrides = [_parsed(word, usage) for word in words]
-    groups = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir())
+    for word in words:
+        if "=" not in word and not word.startswith("~"):
+            raise UserError(f"{shown(word)} is not KEY=VALUE; expected: {usage}")
+    chosen_options(config_dir, config_name, words)
+    groups = groups_of(folder)
+    overrides = [_parsed(word) for word in words]
     for override in overrides:
         _check_group(folder, groups, override)
-        if override.key_or_group in OURS_INSTEAD:
-            key = override.key_or_group
-            raise UserError(f"{key} is not for two optimizers; expected keys of this project: {OURS_INSTEAD[key]}")
     try:
-        config = _compose(config_dir, config_name, [_first(override, folder) for override in overrides])
+        config = compose_config(config_dir, config_name, [_first(override, folder) for override in overrides])
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        choices = [_first(override, folder) for override in overrides if override.key_or_group in groups]
-        try:
-            known = [name for name, _ in nodes(_compose(config_dir, config_name, choices))]
-        except (HydraException, OmegaConfBaseException, ValueError):
-            known = []
-        for override in overrides:
-            if known and override.key_or_group not in groups:
-                _check_key(override, known, groups)
         raise UserError(f"{_plain(error, folder)}; expected: {usage}") from error
     _refuse_what_nothing_takes(folder / f"{config_name}.yaml", overrides, config)
     return config
+
+
+def chosen_options(config_dir: str, config_name: str, words: Iterable[str]) -> dict[str, Any]:
+    """The config of the groups and options that some overrides choose, before any of its keys is overridden.
+
+    Returns:
+        Plain dictionaries, unresolved; empty if the options do not go together, as composing the config will tell.
+
+    Raises:
+        UserError: for an option that does not exist, and for a key among the overrides that nothing has.
+    """
+    folder = Path(config_dir)
+    groups = groups_of(folder)
+    keys, choices = [], []
+    for word in words:
+        key = word.partition("=")[0]
+        if key.lstrip("+~").partition("@")[0] in groups:
+            override = _parsed(word)
+            _check_group(folder, groups, override)
+            choices.append(_first(override, folder))
+        else:
+            keys.append(key)
+    values = _composed_once(config_dir, config_name, tuple(choices))
+    known = [name for name, _ in nodes(values)]
+    for key in keys:
+        _check_key(key, known, groups)
+    return values
+
+
+@functools.lru_cache(maxsize=1)  # asked for before and after values are quoted
+def _composed_once(config_dir: str, config_name: str, choices: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        config = compose_config(config_dir, config_name, choices)
+    except (HydraException, OmegaConfBaseException, ValueError):
+        return {}
+    return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
 
 
 def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], config: DictConfig) -> None:
@@ -104,9 +140,7 @@ def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], con
             raise UserError(f"nothing takes a key {key}{did_you_mean(key, known)}")
 
 
-def _parsed(word: str, usage: str) -> Override:
-    if "=" not in word and not word.startswith("~"):
-        raise UserError(f"{shown(word)} is not KEY=VALUE; expected: {usage}")
+def _parsed(word: str) -> Override:
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException as error:
@@ -138,13 +172,6 @@ def _check_group(folder: Path, groups: Sequence[str], override: Override) -> Non
             )
 
 
-def options_of(folder: Path, group: str) -> list[str]:
-    """The options of a group, those of a folder in ``experiment`` with its name: ``paper/cityscapes_l1``."""
-    files = (folder / group).rglob("*.yaml") if group == "experiment" else (folder / group).glob("*.yaml")
-    names = (path.relative_to(folder / group).with_suffix("") for path in files)
-    return sorted(str(name) for name in names if name.name != "base")
-
-
 def _values(value: Any) -> list[Any]:
     """The options that a value chooses; none for what Hydra will expand."""
     if isinstance(value, ChoiceSweep):
@@ -158,14 +185,17 @@ def _text(override: Override) -> str:
     return str(override.input_line).partition("=")[2]
 
 
-def _check_key(override: Override, known: Sequence[str], groups: Sequence[str]) -> None:
-    key = override.key_or_group
-    if override.is_add() or override.is_force_add() or key in known or "/" in key:
+def _check_key(typed: str, known: Sequence[str], groups: Sequence[str]) -> None:
+    key = typed.lstrip("+~")
+    if key in OURS_INSTEAD:
+        raise UserError(f"{key} is not for two optimizers; expected keys of this project: {OURS_INSTEAD[key]}")
+    as_group = key.replace(".", "/")
+    if not known or key in known or typed.startswith("+") or "/" in key or as_group in groups:
         return
-    parent, dot, name = key.rpartition(".")
-    renamed = f"{parent}{dot}{RENAMED.get(name)}"
-    if renamed in known:
+    renamed = ".".join(RENAMED.get(part, part) for part in key.split("."))
+    if renamed != key and renamed in known:
         raise UserError(f"there is no key {key}: did you mean {renamed}?")
+    parent = key.rpartition(".")[0]
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
     # The settings that HParams shows are those of other keys.
     ours = [name for name in known if "hydra" not in name and not name.startswith("callbacks.hparams.")]
@@ -188,24 +218,6 @@ def _first(override: Override, folder: Path) -> str:
     if isinstance(value, Glob):
         return f"{key}={next(iter(value.filter(options_of(folder, override.key_or_group))), 'null')}"
     return f"{key}={next(iter(override.sweep_string_iterator()))}"
-
-
-def _compose(config_dir: str, config_name: str, overrides: Sequence[str]) -> DictConfig:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(version_base="1.3", config_dir=config_dir):
-        return compose(config_name, [*overrides], return_hydra_config=True)
-
-
-def nodes(config: DictConfig) -> Iterator[tuple[str, Any]]:
-    """Every key of a config, with those of the groups in it, and its value as it is written: not interpolated."""
-
-    def inner(values: dict[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-        for key, value in values.items():
-            yield f"{prefix}{key}", value
-            if isinstance(value, dict):
-                yield from inner(value, f"{prefix}{key}.")
-
-    yield from inner(OmegaConf.to_container(config, resolve=False), "")  # type: ignore[arg-type]
 
 
 def _plain(error: Exception, folder: Path) -> str:

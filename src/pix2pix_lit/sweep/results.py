@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pix2pix_lit.checks import fits
+from pix2pix_lit.checks import FilePath, fits
 from pix2pix_lit.errors import UserError, printable, shown
 from pix2pix_lit.files.atomic_write import atomic_write
 from pix2pix_lit.files.json import known_fields, read_json
@@ -199,6 +199,12 @@ def _markdown(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
+class Keys:
+    """The types of the keys of ``configs/sweep_results.yaml``."""
+
+    folder: FilePath | None
+
+
 def show(config: DictConfig) -> None:
     """Write and print the table that ``configs/sweep_results.yaml`` describes.
 
@@ -218,7 +224,7 @@ def show(config: DictConfig) -> None:
     log.info("%s", markdown.read_text("utf-8"))
 
 
-main = command("sweep_results", required=["folder"])(show)
+main = command("sweep_results", Keys, required=["folder"])(show)
 
 if __name__ == "__main__":
     main()

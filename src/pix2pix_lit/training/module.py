@@ -12,7 +12,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
-from pix2pix_lit.checks import ArgumentsOf
+from pix2pix_lit.checks import ArgumentsOf, Word
 from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.distributed import average_over_processes
 from pix2pix_lit.errors import UserError
@@ -86,7 +86,7 @@ class Pix2Pix(CheckedModule):
         gradient_clip: dict[str, float | None] | None = None,
         micro_batches: int = 1,
         sync_batch_norm: bool = False,
-        compile: str | None = None,
+        compile: Word | None = None,
         freeze: list[str] | None = None,
         input: Spec | None = None,
         target: Spec | None = None,

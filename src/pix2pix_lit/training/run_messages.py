@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from pix2pix_lit.runs.command import quote
+from pix2pix_lit.runs.quoting import quote
 from pix2pix_lit.runs.rank import world_size_from_outside
 from pix2pix_lit.runs.result import Result, metrics_in_words
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from pix2pix_lit.data.sources.aligned import AlignedSource
@@ -16,7 +15,10 @@ from pix2pix_lit.data.sources.layouts import recognise
 from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.files import write_image
-from pix2pix_lit.runs.command import CONFIG_DIR, quote_path
+from pix2pix_lit.runs.configs import CONFIG_DIR, compose_config
+from pix2pix_lit.runs.overrides import chosen_options
+from pix2pix_lit.runs.quoting import with_text_quoted
+from pix2pix_lit.train import Keys
 
 FRACTIONS = "'data.source.fractions={train:0.9,val:0.1}'"
 PAIRS = 12
@@ -41,8 +43,9 @@ def make(root: Path, streets, *patterns: str) -> Path:
 
 def typed(line: str):
     """The data that a line of overrides describes."""
-    with initialize_config_dir(CONFIG_DIR, version_base="1.3"):
-        config = compose("train", overrides=[quote_path(word) for word in shlex.split(line)])
+    words = shlex.split(line)
+    quoted = with_text_quoted(words, Keys, lambda: chosen_options(CONFIG_DIR, "train", words))
+    config = compose_config(CONFIG_DIR, "train", quoted)
     return instantiate(config.data, cache="none", load_size=64, crop_size=64, num_workers=0, _convert_="all")
 
 

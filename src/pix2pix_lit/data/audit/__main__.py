@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from pix2pix_lit.checks import check_integer
+from pix2pix_lit.checks import FilePath, check_integer
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.json import as_json
 from pix2pix_lit.runs.command import command
@@ -27,7 +27,7 @@ _EPOCHS = 2  # augmented versions of each
 class Keys:
     """The types of the keys of ``configs/audit.yaml`` that belong to no group."""
 
-    output: str
+    output: FilePath
     num_workers: int
     seed: int
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from pix2pix_lit.checks import check_choice, check_integer, check_number
+from pix2pix_lit.checks import FilePath, check_choice, check_integer, check_number
 from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import resize
 from pix2pix_lit.data.sources.layouts import explained_by_layout
@@ -209,7 +209,7 @@ class DerivedSource(PairSource):
         split: str,
         derive: Derivation,
         b: ImageType = RGB,
-        folder: str = "{split}",
+        folder: FilePath = "{split}",
         fractions: Mapping[str, float] | None = None,
         split_seed: int = 0,
         lists: Mapping[str, str] | None = None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pix2pix_lit.checks import FilePath, FreeText
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
 from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.matching import by_key, compile_patterns, name_in, propose
@@ -59,10 +60,10 @@ class FoldersSource(PairSource):
         split: str,
         a: ImageType = RGB,
         b: ImageType = RGB,
-        a_folder: str = "{split}/A",
-        b_folder: str = "{split}/B",
-        a_pattern: str = "(.+)",
-        b_pattern: str = "(.+)",
+        a_folder: FilePath = "{split}/A",
+        b_folder: FilePath = "{split}/B",
+        a_pattern: FreeText = "(.+)",
+        b_pattern: FreeText = "(.+)",
         fractions: Mapping[str, float] | None = None,
         split_seed: int = 0,
         lists: Mapping[str, str] | None = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pix2pix_lit.checks import FreeText
 from pix2pix_lit.data.pair import Pair, PairSource, SizeMismatchError
 from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.splits import members
@@ -55,12 +56,12 @@ class HuggingFaceSource(PairSource):
         split: str,
         a: ImageType = RGB,
         b: ImageType = RGB,
-        name: str | None = None,
-        config_name: str | None = None,
-        revision: str | None = None,
-        a_column: str = "a",
-        b_column: str = "b",
-        divided_split: str = "train",
+        name: FreeText | None = None,
+        config_name: FreeText | None = None,
+        revision: FreeText | None = None,
+        a_column: FreeText = "a",
+        b_column: FreeText = "b",
+        divided_split: FreeText = "train",
         fractions: Mapping[str, float] | None = None,
         split_seed: int = 0,
     ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pix2pix_lit.checks import FreeText
 from pix2pix_lit.data.pair import Pair, PairSource, read_pair
 from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
@@ -55,9 +56,9 @@ class ManifestSource(PairSource):
         split: str,
         a: ImageType = RGB,
         b: ImageType = RGB,
-        a_column: str = "a",
-        b_column: str = "b",
-        split_column: str | None = "split",
+        a_column: FreeText = "a",
+        b_column: FreeText = "b",
+        split_column: FreeText | None = "split",
         fractions: Mapping[str, float] | None = None,
         split_seed: int = 0,
     ) -> None:

@@ -24,7 +24,7 @@ def python(program, *arguments, **environment):
 
 PROGRAM = f"""
 import logging, sys
-from pix2pix_lit.runs.messages import prepare_streams
+from pix2pix_lit.runs.terminal import prepare_streams
 prepare_streams()
 logging.basicConfig(stream=sys.stdout, format="%(message)s", level="INFO")
 logging.info("%s is ü", {NAME!r})
@@ -43,7 +43,7 @@ def test_a_strict_terminal_gets_every_line_and_one_that_closes_stops_nothing():
 
 
 def test_log_records_are_printable_for_every_handler(tmp_path, monkeypatch):
-    from pix2pix_lit.runs.messages import prepare_log_files, prepare_streams
+    from pix2pix_lit.runs.terminal import prepare_log_files, prepare_streams
 
     former = logging.getLogRecordFactory()
     try:

@@ -1,0 +1,200 @@
+"""File names and free text arrive as they were typed, whatever Hydra's grammar makes of their characters."""
+
+import os
+import random
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from pix2pix_lit import predict, train
+from pix2pix_lit.checks import StringKind, fits, hint_of, string_kind
+from pix2pix_lit.data import examples, prepare, preview
+from pix2pix_lit.data.audit import __main__ as audit
+from pix2pix_lit.errors import UserError
+from pix2pix_lit.export import __main__ as export
+from pix2pix_lit.runs.configs import CONFIG_DIR, compose_config, nodes
+from pix2pix_lit.runs.error_messages import message_for_user
+from pix2pix_lit.runs.overrides import chosen_options
+from pix2pix_lit.runs.quoting import with_text_quoted
+from pix2pix_lit.sweep import results
+
+KEYS = {
+    "train": train.Keys,
+    "predict": predict.Keys,
+    "export": export.Keys,
+    "prepare": prepare.Keys,
+    "audit": audit.Keys,
+    "preview": preview.Keys,
+    "examples": examples.Keys,
+    "sweep_results": results.Keys,
+}
+"""The primary configs, and the types of their keys."""
+
+HARD_NAMES = [
+    "epoch=1.ckpt",
+    "x (1).png",
+    "a,b.png",
+    "img[1].png",
+    "[a,b].png",
+    "{a:b}.png",
+    "ü.png",
+    "it's.png",
+    'say "hi".png',
+    "back\\slash.png",
+    "ends in backslash\\",
+    "\\'",
+    "a\\\\'b",
+    "$HOME.png",
+    "${x}.png",
+    "\\${x}.png",
+    "*.png",
+    "a#b&c;d|e<f>g.png",
+    " leading and trailing ",
+    "123",
+    "1.5",
+    "true",
+    "nan",
+    "a\tb",
+    "a\nb",
+]
+
+
+def quoted(name, *words, is_sweep=False):
+    return with_text_quoted(words, KEYS[name], lambda: chosen_options(CONFIG_DIR, name, words), is_sweep)
+
+
+def composed(name, *words):
+    return compose_config(CONFIG_DIR, name, quoted(name, *words))
+
+
+@pytest.mark.parametrize("name", HARD_NAMES)
+def test_path_values_arrive_as_the_shell_gave_them(name):
+    assert composed("predict", f"input={name}").input == name
+
+
+def test_random_file_names_arrive_unchanged():
+    rng = random.Random(0)
+    names = ["".join(rng.choices("ab1 .,=()[]{}'\"\\$@#%&*?!:;|<>/+-_ü^`", k=rng.randint(2, 9))) for _ in range(100)]
+    for name in names:
+        if name[0] == name[-1] and name[0] in "'\"":  # Hydra's own quoting, which is left to it
+            continue
+        [word] = quoted("predict", f"input={name}")
+        assert OverridesParser.create().parse_override(word).value().replace("\\${", "${") == name, name
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "key"),
+    [
+        ("train", "data=folders", "data.root"),
+        ("train", "data=folders", "data.source.a_folder"),
+        ("train", "data=derived", "data.source.folder"),
+        ("train", "data=streets", "model.perceptual.weights"),
+        ("train", "data=streets", "output_dir"),
+        ("train", "data=streets", "hydra.run.dir"),
+        ("train", "logger=csv", "logger.csv.save_dir"),  # a class of Lightning's
+        ("sweep_results", "", "folder"),
+    ],
+)
+@pytest.mark.parametrize("typed", ["/tmp/a=b", "/tmp/vgg (1).pth", "a,b", "~/x", "caf\udce9", "[a]{b}'c\""])
+def test_file_names_need_no_quotes_for_hydra_wherever_their_keys_are(name, choice, key, typed):
+    words = [word for word in (choice, f"{key}={typed}") if word]
+    if name == "train" and choice.startswith("data=") and key != "data.root" and "streets" not in choice:
+        words.append("data.root=x")
+    found = OmegaConf.select(composed(name, *words), key)
+    assert found == os.path.expanduser(typed)
+
+
+def test_free_text_keeps_its_tilde_and_its_commas():
+    config = composed("train", "data=folders", "data.root=x", "data.source.a_pattern=~(.{1,2})")
+    assert config.data.source.a_pattern == "~(.{1,2})"
+
+
+def test_a_file_name_may_refer_to_other_keys_where_its_default_does():
+    config = composed("train", "output_dir=outputs/${name} (1)", "data.cache_dir=${name}")
+    assert (config.output_dir, config.data.cache_dir) == ("outputs/train (1)", "${name}")
+
+
+def test_null_and_hydras_own_quotes_keep_their_meaning():
+    config = composed("predict", "ckpt=null", "input='a,b'", 'output="c d"')
+    assert (config.ckpt, config.input, config.output) == (None, "a,b", "c d")
+
+
+def test_quoting_twice_changes_nothing():
+    once = quoted("predict", *(f"ckpt={name}" for name in HARD_NAMES))
+    assert quoted("predict", *once) == once
+
+
+@pytest.mark.parametrize(
+    "word", ["model=unet256", "data.batch_size=1,2", "hydra.run.dir=a", "name=a,b", "~callbacks.best"]
+)
+def test_other_words_are_left_to_hydra(word):
+    assert quoted("train", word) == [word]
+
+
+def test_plain_words_and_keys_at_the_top_need_no_config():
+    def never():
+        raise AssertionError
+
+    words = ["model=unet256", "data.root=data/pairs", "ckpt_path=a b"]
+    assert with_text_quoted(words, train.Keys, never) == [*words[:2], "ckpt_path='a b'"]
+
+
+def strings(name, *choices):
+    """The keys of a config that may hold text, with what kind of text that is."""
+    values = chosen_options(CONFIG_DIR, name, choices)
+    for key, value in nodes(values):
+        hint = hint_of(key, values, KEYS[name])
+        targets = [(parent_of(values, key, depth) or {}).get("_target_", "") for depth in (1, 2)]
+        ours = "." not in key or any(target.startswith("pix2pix_lit.") for target in targets)
+        if ours and hint is not None and (value is None or isinstance(value, str)) and fits("text", hint):
+            yield key, string_kind(hint)
+
+
+def parent_of(values, key, depth):
+    for part in key.split(".")[:-depth]:
+        values = values[part]
+    return values
+
+
+DATA = sorted(path.stem for path in Path(CONFIG_DIR, "data").glob("*.yaml") if path.stem != "base")
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [(name, []) for name in KEYS if name != "train"]
+    + [("train", [f"data={option}"]) for option in DATA]
+    + [("train", ["sweep=[grid,pruning]"])],
+)
+def test_the_type_of_every_string_says_whether_it_is_a_file_name_free_text_or_a_word(name, choices):
+    found = dict(strings(name, *choices))
+    assert found
+    assert [key for key, kind in found.items() if not isinstance(kind, StringKind)] == []
+
+
+def test_a_name_that_is_too_long_is_told_wherever_it_is_from(tmp_path):
+    with pytest.raises(OSError, match="too long") as error:
+        (tmp_path / ("n" * 256)).stat()
+    assert "n... is too long a name" in message_for_user(error.value)
+
+
+@pytest.mark.parametrize("key", ["data.root", "ckpt_path"])
+def test_a_sweep_over_paths_without_quotes_is_told_how_to_write_it(key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf"{key}=d1,d2 means one value, 'd1,d2', which is not there") as error:
+        quoted("train", f"{key}=d1,d2", is_sweep=True)
+    [word] = shlex.split(str(error.value).rpartition(": ")[2])
+    assert [word] == quoted("train", word) == [f"{key}='d1','d2'"]
+    [choices] = OverridesParser.create().parse_overrides([word])
+    assert choices.is_sweep_override()
+    assert list(choices.sweep_string_iterator()) == ["'d1'", "'d2'"]
+
+
+def test_commas_are_no_concern_without_a_sweep_in_quotes_in_patterns_and_in_paths_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d1,d2").mkdir()
+    others = ["data=folders", "data.source.a_pattern=(.{1,2})", "data.root='d1','d3'", "seed=1,2"]
+    quoted("train", "data.root=d1,d2", *others, is_sweep=True)
+    quoted("train", "data.root=d1,d3")
