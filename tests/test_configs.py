@@ -17,7 +17,8 @@ from pix2pix_lit.runs.rank import is_first_rank
 from pix2pix_lit.train import main
 
 FILES = sorted(str(path.relative_to(CONFIG_DIR).with_suffix("")) for path in Path(CONFIG_DIR).rglob("*.yaml"))
-PRIMARY = [name for name in FILES if "/" not in name]
+FILES = [name for name in FILES if name != "local/default"]  # of this machine
+PRIMARY = [name for name in FILES if "/" not in name and name != "base"]
 OPTIONS = [name for name in FILES if "/" in name and name != "data/base"]
 PLACES = {"data/pixels": "data/pixels@data.source.b"}
 """Groups that stand in several places, with one of them."""
@@ -85,6 +86,15 @@ def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, optio
 def test_discriminators_are_named_after_their_receptive_field(composed, discriminator, field):
     config = composed(f"model/discriminator={discriminator}", *NARROW)
     assert instantiate(config.model.discriminator).receptive_field == field
+
+
+def test_a_machine_has_its_own_settings_in_every_command(tmp_path):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "default.yaml").write_text("# @package _global_\ndata:\n  num_workers: 7\n")
+    for name in ("train", "audit", "preview"):
+        with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+            config = compose(name, ["data=facades", f"hydra.searchpath=[{tmp_path}]"])
+        assert (config.data.num_workers, config.data.root) == (7, "data/facades"), name
 
 
 def test_files_of_a_group_have_their_keys_in_one_order():

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ def unpacked(tmp_path_factory):
 
 
 def test_wheel_ships_every_config_of_the_checkout(unpacked):
-    there = {path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml")}
+    there = {path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml")} - {
+        Path("configs/local/default.yaml")
+    }
     packed = unpacked / "pix2pix_lit"
     assert {path.relative_to(packed) for path in (packed / "configs").rglob("*.yaml")} == there
     for path in there:
@@ -36,9 +39,28 @@ def test_wheel_ships_whatever_else_the_package_reads(unpacked):
     others = {
         path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
     }
-    assert Path("data/audit/page.css") in others
+    assert {Path("data/audit/page.css"), Path("py.typed")} <= others
     for path in others:
         assert (unpacked / "pix2pix_lit" / path).read_bytes() == (source / path).read_bytes()
+
+
+def test_the_wheel_installs_one_program_that_finds_all_commands(unpacked, tmp_path):
+    [entry_points] = unpacked.glob("*.dist-info/entry_points.txt")
+    scripts = ConfigParser()
+    scripts.read(entry_points)
+    [(name, target)] = scripts["console_scripts"].items()
+    module, _, function = target.partition(":")
+    assert name == "pix2pix-lit"
+    run = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from {module} import {function}; {function}()"
+    for arguments, expected in (([], "sweep-results"), (["export", "--help"], "pix2pix-lit export ckpt=FILE")):
+        printed = subprocess.run(
+            [sys.executable, "-I", "-c", run, str(unpacked), *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert expected in printed
 
 
 def test_installed_command_composes_its_own_configs_in_another_folder(unpacked, tmp_path):

@@ -39,7 +39,6 @@ class Keys:
     """The types of the keys of ``configs/prepare.yaml`` that belong to no group."""
 
     archive_file: FilePath | None
-    seed: int
 
 
 def prepare(config: DictConfig) -> None:

@@ -22,11 +22,11 @@ from pix2pix_lit.checks import check_config
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.hydra import argument_parser
 from pix2pix_lit.runs.command_help import help_text, usage
-from pix2pix_lit.runs.configs import CONFIG_DIR, nodes
+from pix2pix_lit.runs.configs import CONFIG_DIR, USER_CONFIG_DIR, nodes
 from pix2pix_lit.runs.error_messages import message_for_user
 from pix2pix_lit.runs.folder import run_folder
 from pix2pix_lit.runs.overrides import chosen_options, composed
-from pix2pix_lit.runs.quoting import unquoted, with_text_quoted
+from pix2pix_lit.runs.quoting import quote, unquoted, with_text_quoted
 from pix2pix_lit.runs.rank import is_first_rank, world_size_from_outside
 from pix2pix_lit.runs.rank_process import LastWords, follow_first_rank, is_consequence, tell_first_rank
 from pix2pix_lit.runs.requirements import refuse_missing_packages
@@ -91,6 +91,8 @@ def command(
                 if _answer(config_name, sys.argv[1:]):
                     return
                 refuse_missing_packages(sys.argv[1:])
+                if (USER_CONFIG_DIR / "local").is_dir() and not any("hydra.searchpath" in word for word in sys.argv):
+                    sys.argv.append(f"hydra.searchpath=[{quote(f'file://{USER_CONFIG_DIR}')}]")
                 sys.argv[1:] = _with_text_quoted(config_name, kinds, sys.argv[1:])
                 _check_arguments(config_name, kinds, required, sys.argv[1:])
                 _refuse_what_cannot_start(sys.argv[1:])

@@ -7,8 +7,6 @@ from pathlib import Path
 from pix2pix_lit.errors import UserError, did_you_mean
 from pix2pix_lit.runs.configs import options_of
 
-_OF_HYDRA = "hydra:"
-
 
 def usage(folder: Path, name: str) -> str:
     """The command itself: the first indented line of the comment at the head of a primary config."""
@@ -45,7 +43,7 @@ def help_text(folder: Path, name: str, topics: Sequence[str] = ()) -> str:
 def _groups(folder: Path, name: str) -> list[str]:
     """The groups that a primary config chooses from, and those within them."""
     chosen = [
-        line.strip(" -").partition(":")[0] for line in _lines(folder / f"{name}.yaml") if re.match(r"  - \w+:", line)
+        match[1] for line in _lines(folder / f"{name}.yaml") if (match := re.match(r"  - (?:optional )?(\w+):", line))
     ]
     inner = [str(path.relative_to(folder)) for group in chosen for path in sorted((folder / group).rglob("*"))]
     return sorted(
@@ -91,7 +89,7 @@ def _keys(lines: Sequence[str]) -> list[str]:
     keys, skipping = [], False
     for line in lines:
         if line and not line.startswith((" ", "#")):
-            skipping = line.startswith(("defaults:", _OF_HYDRA, "_target_", "_partial_"))
+            skipping = line.startswith(("defaults:", "hydra:", "_target_", "_partial_"))
         if not skipping and line.strip() and not line.startswith("#") and "_target_:" not in line:
             keys.append(f"  {line}")
     return keys

@@ -1,5 +1,6 @@
 """The Hydra configs: where they are, which groups and options there are, and composing them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 _INSTALLED = Path(__file__).parents[1] / "configs"
 CONFIG_DIR = str(_INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "configs")
 """The folder of the Hydra configs: inside the installed package, or the checkout's own."""
+
+USER_CONFIG_DIR = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "pix2pix-lit"
+"""Where ``local/default.yaml`` with the settings of a machine may be, besides ``CONFIG_DIR``."""
 
 
 def compose_config(config_dir: str, config_name: str, overrides: Sequence[str]) -> DictConfig:
