@@ -107,7 +107,8 @@ def chosen_options(config_dir: str, config_name: str, words: Iterable[str]) -> d
     keys, choices = [], []
     for word in words:
         key = word.partition("=")[0]
-        if key.lstrip("+~").partition("@")[0] in groups:
+        name = key.lstrip("+~").partition("@")[0]
+        if name in groups or name.startswith("hydra/") or name == "hydra.searchpath":
             override = _parsed(word)
             _check_group(folder, groups, override)
             choices.append(_first(override, folder))
