@@ -62,7 +62,7 @@ ANSWERS = {
     "ckpt=x": "input is not set",
     "checkpoint=x": "there is no key checkpoint",
 }
-HEAVY = ("torch", "torchvision", "lightning", "albumentations", "tensorboard", "optuna")
+HEAVY = ("torch", "torchvision", "lightning", "albumentations", "tensorboard", "optuna", "numpy", "cv2", "imagecodecs")
 
 PROGRAM = """
 import contextlib, importlib, io, json, sys

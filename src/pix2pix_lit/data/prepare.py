@@ -21,7 +21,6 @@ from pix2pix_lit.data.download import Archive, Patience, download, require_space
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import remove_leftovers, temporary_folder
 from pix2pix_lit.files.lock import locked
-from pix2pix_lit.images.listing import find_images
 from pix2pix_lit.runs.command import CONFIG_DIR, command
 
 log = logging.getLogger(__name__)
@@ -279,6 +278,8 @@ def _names_with_archive() -> list[str]:
 
 
 def _count_images(root: Path) -> dict[str, int]:
+    from pix2pix_lit.images.listing import find_images  # takes longer to import than --help to answer
+
     counts = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         with suppress(UserError):  # a folder without images

@@ -1,12 +1,12 @@
 """Pairs as the network sees them, before and after augmentation: pix2pix-lit preview data=..."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 from omegaconf import DictConfig
 
 from pix2pix_lit.checks import FilePath, check_integer
@@ -14,6 +14,8 @@ from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs.command import command
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pix2pix_lit.data import PairsDataModule
     from pix2pix_lit.data.dataset import PairDataset
     from pix2pix_lit.images.grid import Group
@@ -62,7 +64,7 @@ def preview(config: DictConfig) -> None:
     log.info("%d training pairs are in %s", len(indices), path)
 
 
-def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], epochs: int) -> dict[str, list[np.ndarray]]:
+def as_network_sees(datamodule: PairsDataModule, indices: Sequence[int], epochs: int) -> dict[str, list[np.ndarray]]:
     """Training pairs in columns: original files, without augmentation, and augmented as in the first epochs.
 
     Args:
@@ -82,7 +84,7 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], epoch
     source = datamodule.build_source(datamodule.train_split)
     columns: dict[str, list[np.ndarray]] = {}
 
-    def add(pairs: "PairDataset", index: PairIndex, suffix: str) -> None:
+    def add(pairs: PairDataset, index: PairIndex, suffix: str) -> None:
         batch = pairs[[index]]
         for caption, images, image_type in (
             (f"input{suffix}", batch["input"], pairs.input_type),
@@ -103,7 +105,7 @@ def as_network_sees(datamodule: "PairsDataModule", indices: Sequence[int], epoch
     }
 
 
-def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], direction: str) -> "list[Group]":
+def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], direction: str) -> list[Group]:
     """The columns of ``as_network_sees`` by pair: a row of inputs above a row of targets."""
     from pix2pix_lit.images.grid import Group
 
@@ -121,6 +123,8 @@ def grouped(columns: Mapping[str, Sequence[np.ndarray]], names: Sequence[str], d
 
 def fitted(picture: np.ndarray, longest: int) -> np.ndarray:
     """(H, W, 3) uint8, downsampled if a side is longer."""
+    import cv2
+
     scale = longest / max(picture.shape[:2])
     if scale >= 1:
         return picture

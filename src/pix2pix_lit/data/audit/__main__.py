@@ -1,11 +1,12 @@
 """The command: read and check all pairs; report in a table, a JSON file and an HTML page."""
 
+from __future__ import annotations
+
 import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from omegaconf import DictConfig
 
 from pix2pix_lit.checks import FilePath, check_integer
@@ -14,6 +15,8 @@ from pix2pix_lit.files.json import as_json
 from pix2pix_lit.runs.command import command
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pix2pix_lit.data import PairsDataModule
     from pix2pix_lit.data.audit.findings import Finding
     from pix2pix_lit.data.audit.split import Split
@@ -83,7 +86,7 @@ def audit(config: DictConfig) -> None:
         raise UserError(f"{report.verdict}; see {output / 'audit.html'}")
 
 
-def _measure(datamodule: "PairsDataModule", num_workers: int) -> tuple[list["Split"], list["Finding"]]:
+def _measure(datamodule: PairsDataModule, num_workers: int) -> tuple[list[Split], list[Finding]]:
     """Read both splits; a split that cannot be read is a finding, unless both cannot."""
     from tqdm import tqdm
 
@@ -110,7 +113,7 @@ def _measure(datamodule: "PairsDataModule", num_workers: int) -> tuple[list["Spl
     return splits, findings
 
 
-def _as_network_sees(datamodule: "PairsDataModule", splits: list["Split"]) -> dict[str, list[np.ndarray]]:
+def _as_network_sees(datamodule: PairsDataModule, splits: list[Split]) -> dict[str, list[np.ndarray]]:
     """Some readable training pairs in columns; none if a split is missing.
 
     Raises:
