@@ -32,7 +32,7 @@ def test_help_has_usage_examples_and_every_key_with_its_comment(name):
     assert keys or name == "sweep_results"
     for key in keys:
         assert re.search(rf"^  {key}: .*#", shown, re.MULTILINE), key
-    assert "For example:\n  python" in shown
+    assert "For example:\n  pix2pix-lit" in shown
     assert usage(Path(CONFIG_DIR), name) in shown
     assert "hydra:" not in shown.replace("${hydra:", "")
     assert ("\nGroups of keys" in shown) == (name in ("train", "prepare", "audit", "preview"))
@@ -83,6 +83,7 @@ said = {words: run("predict", words) for words in answers}
 said |= {name: run(name, words) for name, words in {
     "train": "data=folders", "audit": "data=aligned", "preview": "data=manifest", "export": "", "sweep_results": "",
 }.items()}
+said |= {f"{name} colour=1": run(name, "colour=1") for name in commands}
 print(json.dumps([said, [*sys.modules]]))
 """
 
@@ -100,6 +101,8 @@ def test_usage_help_and_missing_keys_are_answered_without_torch(run_python, tmp_
         "ckpt",
         "folder",
     ]
+    for name in COMMANDS:
+        assert said[f"{name} colour=1"].startswith("error: there is no key colour"), name
     assert not {*HEAVY} & {*modules}
     assert not [*tmp_path.iterdir()]
     assert "torch" in sys.modules  # in this process, so that the names are right

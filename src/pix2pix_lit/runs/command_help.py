@@ -42,9 +42,7 @@ def help_text(folder: Path, name: str, topics: Sequence[str] = ()) -> str:
 
 def _groups(folder: Path, name: str) -> list[str]:
     """The groups that a primary config chooses from, and those within them."""
-    chosen = [
-        match[1] for line in _lines(folder / f"{name}.yaml") if (match := re.match(r"  - (?:optional )?(\w+):", line))
-    ]
+    chosen = [match[1] for line in _lines(folder / f"{name}.yaml") if (match := re.match(r"  - (\w+):", line))]
     inner = [str(path.relative_to(folder)) for group in chosen for path in sorted((folder / group).rglob("*"))]
     return sorted(
         group for group in [*chosen, *inner] if (folder / group).is_dir() and not group.startswith("experiment/")
