@@ -54,6 +54,7 @@ def test_what_was_meant_is_said(words, meant):
         "model.reconstruction.weight=interval(1,2) model=glob(unet*)",
         "sweep=[optuna,pruning] hydra.sweeper.n_trials=3",
         "hydra/launcher=joblib hydra.launcher.n_jobs=2",
+        "hydra/sweeper=basic",
         "~callbacks.best +trainer.enable_progress_bar=false",
         "data.crop_size=[32,64] trainer.devices=[0,1] callbacks.best=null",
         "data/augmentation=[scale,color] logger=[csv,tensorboard]",

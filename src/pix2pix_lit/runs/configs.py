@@ -25,8 +25,9 @@ def compose_config(config_dir: str, config_name: str, overrides: Sequence[str]) 
 
 
 def groups_of(folder: Path) -> list[str]:
-    """All groups in a folder of configs: ``data``, ``data/augmentation``, ..."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir())
+    """All groups in a folder of configs, ``data``, ``data/augmentation``, ..., except Hydra's own, which has more."""
+    groups = (path.relative_to(folder) for path in folder.rglob("*") if path.is_dir())
+    return sorted(str(group) for group in groups if group.parts[0] != "hydra")
 
 
 def options_of(folder: Path, group: str) -> list[str]:
