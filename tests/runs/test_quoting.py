@@ -4,13 +4,14 @@ import os
 import random
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from pix2pix_lit import predict, train
-from pix2pix_lit.checks import StringKind, fits, hint_of, string_kind
+from pix2pix_lit.checks import StringKind, hint_of, string_kind
 from pix2pix_lit.data import examples, prepare, preview
 from pix2pix_lit.data.audit import __main__ as audit
 from pix2pix_lit.errors import UserError
@@ -138,8 +139,8 @@ def test_plain_words_and_keys_at_the_top_need_no_config():
     def never():
         raise AssertionError
 
-    words = ["model=unet256", "data.root=data/pairs", "ckpt_path=a b"]
-    assert with_text_quoted(words, train.Keys, never) == [*words[:2], "ckpt_path='a b'"]
+    words = ["model=unet256", "data.root=data/pairs", "ckpt_path=a,b"]
+    assert with_text_quoted(words, train.Keys, never) == [*words[:2], "ckpt_path='a,b'"]
 
 
 def strings(name, *choices):
@@ -149,8 +150,12 @@ def strings(name, *choices):
         hint = hint_of(key, values, KEYS[name])
         targets = [(parent_of(values, key, depth) or {}).get("_target_", "") for depth in (1, 2)]
         ours = "." not in key or any(target.startswith("pix2pix_lit.") for target in targets)
-        if ours and hint is not None and (value is None or isinstance(value, str)) and fits("text", hint):
+        if ours and hint is not None and (value is None or isinstance(value, str)) and takes_text(hint):
             yield key, string_kind(hint)
+
+
+def takes_text(hint):
+    return hint is str or any(takes_text(argument) for argument in get_args(hint))
 
 
 def parent_of(values, key, depth):

@@ -62,7 +62,7 @@ def with_text_quoted(
         match = _OVERRIDE.fullmatch(word)
         if match is not None and not _means_itself(word, match[3]):
             prefix, key, text = match.groups()
-            if "." in key and values is None:
+            if values is None and ("." in key or "${" in text):
                 values = defaults()
             kind, default = _kind_and_default(key, kinds, values or {})
             if kind in (StringKind.PATH, StringKind.TEXT):
