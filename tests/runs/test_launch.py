@@ -117,9 +117,17 @@ def test_two_machines_make_one_run(run_python, tiny_overrides, note_pairs, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sweep", ["--multirun", "sweep=[optuna]", "hydra.mode=MULTIRUN"])
-def test_torchrun_does_not_start_sweeps(run_python, tmp_path, sweep):
+def test_torchrun_does_not_start_sweeps(run_python, tmp_path):
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pix2pix_lit.train")
-    printed = run_python(tmp_path, *torchrun, sweep, "seed=1,2", succeeds=False)
+    printed = run_python(tmp_path, *torchrun, "--multirun", "seed=1,2", succeeds=False)
+    assert "error: 2 processes were started for a sweep" in printed
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("sweep", ["--multirun", "sweep=[optuna]", "hydra.mode=MULTIRUN"])
+def test_one_of_several_processes_refuses_a_sweep_however_it_is_typed(run_python, tmp_path, monkeypatch, sweep):
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}.items():  # as torchrun does
+        monkeypatch.setenv(name, value)
+    printed = run_python(tmp_path, "-m", "pix2pix_lit.train", sweep, "seed=1,2", succeeds=False)
     assert "error: 2 processes were started for a sweep" in printed
     assert not (tmp_path / "outputs").exists()
