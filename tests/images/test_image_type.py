@@ -159,7 +159,7 @@ def test_lists_from_configs_count_as_tuples():
         ({"channels": 2.0}, "channels of an image is 2.0; expected"),
         ({"kind": "colors", "channels": 1}, "kind colors has channels=1 dtype=uint8; expected 3 and uint8"),
         ({"kind": "ids"}, "kind ids has channels=3.*expected 1"),
-        ({"kind": "ids", "channels": 1}, "classes of an image of kind ids is None; expected their number"),
+        ({"kind": "ids", "channels": 1}, "classes of an image of kind ids, dtype uint8, is None; expected a whole"),
         ({"kind": "ids", "channels": 1, "classes": 257}, "classes .* is 257; expected a whole number from 2 to 256"),
         ({"classes": 5}, "kind continuous has classes or values; expected null"),
         ({"palette": "cityscapes"}, "kind continuous has a palette; expected null, or kind=colors"),
