@@ -3,8 +3,9 @@
 import os
 import random
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -143,11 +144,11 @@ def test_plain_words_and_keys_at_the_top_need_no_config():
     assert with_text_quoted(words, train.Keys, never) == [*words[:2], "ckpt_path='a,b'"]
 
 
-def strings(name, *choices):
+def strings(command, *choices):
     """The keys of a config that may hold text, with what kind of text that is."""
-    values = chosen_options(CONFIG_DIR, name, choices)
-    for key, value in nodes(values):
-        hint = hint_of(key, values, KEYS[name])
+    values = chosen_options(CONFIG_DIR, command, choices)
+    for key, value in nodes({name: values[name] for name in values if name != "hydra"}):
+        hint = hint_of(key, values, KEYS[command])
         targets = [(parent_of(values, key, depth) or {}).get("_target_", "") for depth in (1, 2)]
         ours = "." not in key or any(target.startswith("pix2pix_lit.") for target in targets)
         if ours and hint is not None and (value is None or isinstance(value, str)) and takes_text(hint):
@@ -155,7 +156,7 @@ def strings(name, *choices):
 
 
 def takes_text(hint):
-    return hint is str or any(takes_text(argument) for argument in get_args(hint))
+    return hint is str or any(takes_text(argument) for argument in get_args(hint) if get_origin(hint) is not Mapping)
 
 
 def parent_of(values, key, depth):
