@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from pix2pix_lit.checkpoints.loading import read_checkpoint
+from pix2pix_lit.checkpoints.loading import GENERATORS, read_checkpoint
 from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.formats import load_generator
@@ -25,6 +25,10 @@ def checkpoint_of(spec, network, input=RGB, target=RGB):
         "state_dict": {f"generator.{name}": value for name, value in network.state_dict().items()}
         | {"discriminator.blocks.0.0.weight": torch.zeros(1)},
     }
+
+
+def test_every_generator_that_networks_exports_is_built_and_nothing_else():
+    assert {"pix2pix_lit.networks.UNetGenerator", "pix2pix_lit.networks.ResNetGenerator"} == GENERATORS.keys()
 
 
 @pytest.mark.parametrize(("spec", "kind"), [(UNET, UNetGenerator), (RESNET, ResNetGenerator)])

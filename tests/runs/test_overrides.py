@@ -75,6 +75,8 @@ def test_a_command_with_few_keys_names_them_all():
     [
         ("predict", "sheets=true", "grids"),
         ("train", "model.discriminator.recompute=true", "model.discriminator.activation_checkpointing"),
+        ("train", "model.adversarial.r1=10", "model.r1.weight"),
+        ("train", "model.reconstruction.kind=l2", "model/reconstruction"),
     ],
 )
 def test_a_key_that_was_renamed_is_answered_with_its_name_now(command, word, now):

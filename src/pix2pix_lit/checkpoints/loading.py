@@ -9,20 +9,21 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from pix2pix_lit import networks
 from pix2pix_lit.checkpoints import torch_file
 from pix2pix_lit.checkpoints.metadata import GeneratorMetadata
 from pix2pix_lit.checkpoints.reference_weights import faults_of, from_reference, is_reference
 from pix2pix_lit.checkpoints.renamed_keys import with_current_keys, with_current_losses
 from pix2pix_lit.errors import UserError, first_few
 from pix2pix_lit.images.image_type import ImageType
-from pix2pix_lit.networks import ResNetGenerator, UNetGenerator
 from pix2pix_lit.networks.layers.norm import InferenceStatistics
 
-GENERATORS: dict[str, type[UNetGenerator | ResNetGenerator]] = {
-    f"pix2pix_lit.networks.{network.__name__}": network for network in (UNetGenerator, ResNetGenerator)
+GENERATORS: dict[str, type[Any]] = {
+    f"{networks.__name__}.{name}": kind
+    for name, kind in vars(networks).items()
+    if isinstance(kind, type) and issubclass(kind, nn.Module) and ".generators." in kind.__module__
 }
-"""The only classes that are built from a checkpoint, by their ``_target_`` in configs."""
-
+"""The only classes that are built from a checkpoint, by their ``_target_``: the generators in ``networks``."""
 
 _SETTINGS = frozenset({"hyper_parameters", "data"})
 

@@ -26,7 +26,7 @@ _OWN_KEYS = {
     "WassersteinLoss": ("gradient_penalty",),
     "CharbonnierLoss": ("epsilon",),
 }
-"""Keys, beside ``weight``, of those that every loss had in version 0.1.0."""
+"""Keys besides ``weight`` that a loss of version 0.1.0 keeps; there, every loss had the keys of all."""
 
 
 def with_current_keys(values: Any) -> Any:

@@ -36,6 +36,14 @@ RENAMED = {
 }
 """Parts of keys by their former names, and their names now."""
 
+REPLACED = {
+    "model.adversarial.kind": "model/adversarial",
+    "model.adversarial.r1": "model.r1.weight",
+    "model.adversarial.r1_every": "model.r1.every",
+    "model.reconstruction.kind": "model/reconstruction",
+}
+"""Former keys, and the key or group that does the same now."""
+
 WITHOUT_EFFECT = frozenset(
     {
         "data.root",
@@ -194,7 +202,8 @@ def _check_key(typed: str, known: Sequence[str], groups: Sequence[str]) -> None:
     if not known or key in known or typed.startswith("+") or "/" in key or as_group in groups:
         return
     renamed = ".".join(RENAMED.get(part, part) for part in key.split("."))
-    if renamed != key and renamed in known:
+    renamed = REPLACED.get(key, renamed)
+    if renamed != key and (renamed in known or renamed in groups):
         raise UserError(f"there is no key {key}: did you mean {renamed}?")
     parent = key.rpartition(".")[0]
     siblings = [other for other in known if other.rpartition(".")[0] == parent]
