@@ -51,7 +51,7 @@ def pytest_runtest_protocol() -> Iterator[None]:
     logging_before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     disabled, record_factory = root.manager.disable, logging.getLogRecordFactory()
     environment, folder = dict(os.environ), os.getcwd()
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)

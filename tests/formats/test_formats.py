@@ -29,7 +29,7 @@ def facades(exported):
     def facades_in(format: str) -> Exported:
         more = {"epoch": 2, "data": {"source": "facades", "train_pairs": 400}}
         spec = UNET | {"depth": 5, "dropout_blocks": [1]}
-        return exported(format, spec, FACADES, RGB, more, license="CC BY 4.0", rounds=1, batch_size=2)
+        return exported(format, spec, FACADES, RGB, more=more, license="CC BY 4.0", rounds=1, batch_size=2)
 
     return facades_in
 

@@ -102,7 +102,7 @@ def test_other_ranks_make_no_folder_below_outputs(run_folder, monkeypatch, tmp_p
     assert os.path.isdir(folder)
 
 
-def test_a_run_goes_on_in_its_folder_whatever_it_started_from(tmp_path, caplog):
+def test_a_run_is_resumed_in_its_folder_whatever_it_started_from(tmp_path, caplog):
     caplog.set_level("INFO")
     own = make_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt", step=12)
     best = make_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")
@@ -113,16 +113,16 @@ def test_a_run_goes_on_in_its_folder_whatever_it_started_from(tmp_path, caplog):
     assert training_to_resume(tmp_path / "run", str(best)).path == best  # asked for by name
     assert training_to_resume(tmp_path / "new", str(other)).path == other
     assert training_to_resume(tmp_path / "new", str(own.parents[1])).path == own  # the folder of a run
-    assert f"Going on from {own}: epoch 1, step 12" in caplog.messages
+    assert f"Resuming from {own}: epoch 1, step 12" in caplog.messages
 
 
 @pytest.mark.parametrize("kind", ["truncated", "flipped"])
-def test_a_broken_last_checkpoint_is_told_and_the_one_before_it_taken(tmp_path, caplog, kind):
+def test_a_broken_last_checkpoint_is_reported_and_the_one_before_it_taken(tmp_path, caplog, kind):
     last = make_checkpoint(tmp_path / "checkpoints" / "last.ckpt", step=2)
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt", step=1)
     damage(last, kind)
     assert training_to_resume(tmp_path, None).path == previous
-    assert any("last.ckpt" in said and "Going on from the checkpoint before it" in said for said in caplog.messages)
+    assert any("last.ckpt" in said and "Resuming from the checkpoint before it" in said for said in caplog.messages)
     damage(previous, kind)
     with pytest.raises(UserError, match="previous.ckpt (cannot be read|is refused)"):
         training_to_resume(tmp_path, None)

@@ -270,7 +270,7 @@ def test_two_files_of_which_a_pattern_captures_the_same_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("patterns", "message"),
     [
-        ({"a_pattern": "(.+"}, r"a_pattern=\(\.\+ is no regular expression \(.*unterminated.*such as \(\.\+\)_A"),
+        ({"a_pattern": "(.+"}, r"a_pattern=\(\.\+ is no regular expression \(.*unterminated.*for example \(\.\+\)_A"),
         ({"b_pattern": ".+_B"}, r"b_pattern=\.\+_B has no group; expected one around the part that partners share"),
         ({"a_pattern": "(.+)_(.+)"}, "have different groups; expected the same number of groups"),
         ({"a_pattern": "(?P<key>.+)"}, "groups of the same names"),
