@@ -1,4 +1,4 @@
-"""Train pix2pix: python train.py model=unet256 data=cityscapes data.root=...; see docs/train.md."""
+"""Train pix2pix: python train.py model=unet256 data=cityscapes data.root=...; see docs/training.md."""
 
 from pix2pix_lit.train import main
 

@@ -179,7 +179,7 @@ def main() -> None:
         except UserError:
             broken += 1
             step = -1
-        print(f"kill {kills}: goes on from step {step}", flush=True)
+        print(f"kill {kills}: resumes from step {step}", flush=True)
     finish(start(killed, overrides))
     rests = [str(path) for place in (killed, cache) for path in place.rglob("*.tmp")]
     found = differences(outcome(folder / "in_peace"), outcome(killed))

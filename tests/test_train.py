@@ -102,7 +102,7 @@ def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train
     assert "is complete after 2 epochs, 8 steps" in caplog.text
     assert (tmp_path / "run/checkpoints/last.ckpt").stat().st_mtime_ns == saved
 
-    train(compose_train("trainer.max_epochs=3"))  # goes on
+    train(compose_train("trainer.max_epochs=3"))  # resumed
     assert (result()["steps"], result()["epochs"]) == (12, 3)
     assert read_checkpoint(tmp_path / "run/checkpoints/previous.ckpt")["global_step"] == 8
 
@@ -207,7 +207,7 @@ def test_a_warm_start_is_for_new_runs_alone(compose_train, tmp_path):
     assert all(torch.equal(first["state_dict"][name], second["state_dict"][name]) for name in names)
     assert second["global_step"] == 4
 
-    missing = tmp_path / "is not looked at, since the run goes on"
+    missing = tmp_path / "is not looked at, since the run is resumed"
     train(compose_train(f"warm_start='{missing}'", frozen, "trainer.max_epochs=2"))
     assert read_checkpoint(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 8
 

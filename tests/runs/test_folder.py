@@ -1,4 +1,4 @@
-"""Which folder a run has, and what it goes on from in there."""
+"""Which folder a run has, and which checkpoint in it is resumed."""
 
 import json
 import os

@@ -153,7 +153,7 @@ class GracefulStop(L.Callback):
             return
         number = _SIGNALS[wish]
         log.info(
-            "Stopped by %s after %d batches, saved in %s, from where the run can go on",
+            "Stopped by %s after %d batches, saved in %s, from which the run can be resumed",
             number.name,
             trainer.global_step,
             self.path,

@@ -157,7 +157,7 @@ def planned_steps(trainer: L.Trainer) -> int | None:
 def short_losses(metrics: Mapping[str, Any]) -> str:
     """The losses among logged values in as little room as a terminal has for them.
 
-    The discriminator's is the mean over fake and real images; of the generator's terms, each is told by the first
+    The discriminator's is the mean over fake and real images; of the generator's terms, each is named by the first
     letters of its name.
 
     >>> short_losses({"loss/D_fake": 0.5, "loss/D_real": 0.7, "loss/G_adversarial": 0.69, "loss/G_reconstruction": 0.1})

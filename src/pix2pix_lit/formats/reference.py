@@ -7,7 +7,7 @@ from pix2pix_lit.formats.format import Job
 
 
 class Reference(Checkpoint):
-    """Weights under the reference's names; read as checkpoints are, and told apart by those names."""
+    """Weights under the reference's names; read like checkpoints, and recognised by those names."""
 
     name = "reference"
     suffix = ".pth"

@@ -83,7 +83,7 @@ def _head(lines: Sequence[str]) -> list[str]:
 
 
 def _keys(lines: Sequence[str]) -> list[str]:
-    """Keys and comments as they stand in a file, but for what is not for its readers."""
+    """Keys and comments as they are in a file, without what is not meant for its readers."""
     keys, skipping = [], False
     for line in lines:
         if line and not line.startswith((" ", "#")):

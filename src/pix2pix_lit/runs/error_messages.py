@@ -1,4 +1,4 @@
-"""What the user is told about an error: one message if bad input caused it, a stack trace if we did."""
+"""How errors are reported: one message for bad input, a stack trace for a bug."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""A run's folder: which one it is, what the run goes on from in there, and what came out of it."""
+"""A run's folder: which one it is, the checkpoint in it, and only one run at a time."""
 
 import atexit
 import functools
@@ -38,14 +38,14 @@ def run_folder(name: str, ckpt_path: str | None) -> str:
         ckpt_path: the config's key.
 
     Raises:
-        UserError: if there is nothing to go on from, or the folder cannot be made.
+        UserError: if there is nothing to resume, or the folder cannot be made.
     """
     runs = OUTPUTS / str(name)  # which may look like a number
     if ckpt_path == "last":
         started = [path.parents[1] for path in runs.glob("*/checkpoints/last.ckpt")]
         if not started:
             raise UserError(
-                f"ckpt_path=last, but no run in {runs} has a checkpoints/last.ckpt to go on from; expected one: start "
+                f"ckpt_path=last, but no run in {runs} has a checkpoints/last.ckpt to resume from; expected one: start "
                 f"without ckpt_path, or say which with name=NAME or hydra.run.dir=FOLDER"
             )
         return str(max(started, key=lambda run: (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns))
@@ -120,7 +120,7 @@ def sole_run_in(folder: Path) -> Iterator[None]:
                 f"another process is training in {folder}; expected a run that has ended: wait for it, end it, or give "
                 f"this one a folder of its own with hydra.run.dir=FOLDER"
             ) from None
-        except OSError:  # no place for a run either, as it will soon be told
+        except OSError:  # the run cannot write there either, and reports it
             pass
     try:
         yield

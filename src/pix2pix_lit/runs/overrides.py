@@ -249,7 +249,7 @@ def split_overrides(overrides: Iterable[str]) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """What is told about commands that differ, such as ``seed=1 (2 before)``; empty if they do the same."""
+    """In what two commands differ, such as ``seed=1 (2 before)``; empty if they do the same."""
     return ", ".join(
         f"{key}={now.get(key, 'not given')} ({before.get(key, 'not given')} before)"
         for key in sorted((before.keys() | now.keys()) - MAY_DIFFER)

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, told by its environment before anything else is loaded."""
+"""The rank of this process, from its environment, before anything else is loaded."""
 
 import os
 

@@ -13,7 +13,7 @@ def prepare_streams() -> None:
 
     File names that are not UTF-8 and control characters in them are escaped in log records, as ``errors.shown`` does.
     Characters that a terminal's encoding lacks are escaped. Once nobody reads an output any more, as after ``| head``,
-    what is written to it is dropped, and the process goes on.
+    what is written to it is dropped, and the process continues.
     """
     logging.setLogRecordFactory(_Record)
     for name in ("stdout", "stderr"):

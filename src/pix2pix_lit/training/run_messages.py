@@ -60,7 +60,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def log_start(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModule") -> None:
-    """A line each for data, networks and device; steps are told by the progress bar. Nothing in a sweep."""
+    """A line each for data, networks and device; the progress bar shows the steps. Nothing in a sweep."""
     if not _in_sweep():
         for line in (_data(datamodule), _networks(model), _device(trainer)):
             log.info("%s", line)

@@ -231,7 +231,7 @@ class VideoReader:
         image = converted.to_ndarray()
         if self._turn is None:
             return image
-        # ISO 14496-12, 8.5.3: what is at (x, y) in the file is shown at (ax + cy, bx + dy), but for a shift.
+        # ISO 14496-12, 8.5.3: what is at (x, y) in the file is shown at (ax + cy, bx + dy), up to a shift.
         a, b, c, d = self._turn
         if abs(b) > abs(a):
             image, a, d = image.swapaxes(0, 1), c, b

@@ -53,8 +53,8 @@ def translate_video(
 
     Raises:
         UserError: if PyAV is not installed or lacks the encoder; if the source is missing, damaged, cut short or holds
-            no video; if the target cannot be written or cannot hold what is to go there. Nothing is left under its
-            name then, but for what was there before; so it is after any error of the functions.
+            no video; if the target cannot be written or cannot hold what is to go there. Whatever was there
+            before under its name is kept then, and after any error of the functions.
     """
     try:
         import av  # noqa: F401

@@ -36,7 +36,7 @@ class Output(NamedTuple):
     container_options: dict[str, str]
 
 
-_H264 = {"crf": "18"}  # hardly to be told from the original by eye
+_H264 = {"crf": "18"}  # visually close to lossless
 _INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser plays it while it loads
 _OUTPUTS = {
     ".mp4": Output("mp4", "libx264", _H264, _INDEX_FIRST),
