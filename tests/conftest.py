@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import absl.logging
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,8 @@ from .exporting import Exported, shared_exports
 from .fork_server import ForkServer
 
 torch.set_num_threads(1)
+# Hydra closes all handlers, and this one, of a library of TensorBoard's, its stream: that would be pytest's own.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 TINY = (
     "model=unet128",
