@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -214,8 +215,15 @@ def _run(arguments: list[str]) -> None:
 
     for name, file, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         former = getattr(sys, name)  # which believes that it is the server's file, such as one that can seek
-        stream = open(file, mode, encoding=former.encoding, errors=former.errors, closefd=False)  # noqa: SIM115
-        stream.reconfigure(line_buffering=former.line_buffering, write_through=former.write_through)
+        # Where Python is not to buffer, it has no buffer of bytes either.
+        binary = open(file, f"{mode}b", buffering=0 if former.write_through else -1, closefd=False)  # noqa: SIM115
+        stream = io.TextIOWrapper(
+            binary,
+            former.encoding,
+            former.errors,
+            line_buffering=former.line_buffering,
+            write_through=former.write_through,
+        )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     random.seed()

@@ -173,7 +173,7 @@ def test_what_is_missing_is_named_with_the_archive_that_has_it(root):
     with pytest.raises(UserError, match=r"no folder gtFine \(its folders: gtCoarse, leftImg8bit\).*gtFine_trainvalt.*"):
         CityscapesOfficialSource(str(root), "train")
     (root / "leftImg8bit").rename(root / "photos")
-    message = r"no folder leftImg8bit or gtFine .*unpack leftImg8bit_trainvaltest\.zip and gtFine_trainvaltest\.zip"
+    message = r"no folder leftImg8bit or gtFine .*unzip leftImg8bit_trainvaltest\.zip and gtFine_trainvaltest\.zip"
     with pytest.raises(UserError, match=message):
         CityscapesOfficialSource(str(root), "train")
 
