@@ -23,7 +23,8 @@ class PairedMetrics(nn.Module):
             input: the same, of what was translated; for metrics that need it.
         """
         given = {"fake": fake, "real": real, "input": input}
-        images = {name: image.float().contiguous() for name, image in given.items() if image is not None}
+        needed = {need for metric in METRICS.values() for need in metric.needs}
+        images = {name: image.float().contiguous() for name in needed if (image := given[name]) is not None}
         unit_range = {name: (image + 1) / 2 for name, image in images.items()}
         for name, accumulator in self.named().items():
             metric = METRICS[name]
