@@ -201,8 +201,7 @@ def _check_key(typed: str, known: Sequence[str], groups: Sequence[str]) -> None:
     as_group = key.replace(".", "/")
     if not known or key in known or typed.startswith("+") or "/" in key or as_group in groups:
         return
-    renamed = ".".join(RENAMED.get(part, part) for part in key.split("."))
-    renamed = REPLACED.get(key, renamed)
+    renamed = REPLACED.get(key) or ".".join(RENAMED.get(part, part) for part in key.split("."))
     if renamed != key and (renamed in known or renamed in groups):
         raise UserError(f"there is no key {key}: did you mean {renamed}?")
     parent = key.rpartition(".")[0]
