@@ -22,6 +22,8 @@ from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.networks import UNetGenerator
 
+from .conftest import is_group_alive
+
 SECONDS = 120
 """After which a command counts as hanging."""
 
@@ -65,14 +67,6 @@ def started(tmp_path, start_python):
             process.communicate()
 
     return start
-
-
-def is_group_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.fixture

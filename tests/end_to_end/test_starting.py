@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from .conftest import is_group_alive
+
 SECONDS = 120
 """After which a command counts as hanging."""
 
@@ -50,14 +52,6 @@ def started(tmp_path, start_python):
             process.communicate()
 
     return start
-
-
-def is_group_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
