@@ -23,6 +23,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -233,6 +234,8 @@ def _run(arguments: list[str]) -> None:
     sys.path[:0] = [folder, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = rest if kind == "-m" else arguments
     if kind == "-m":
+        if rest[0] == "submitit.local._local":
+            _wait_for(rest[1].replace("%j", str(os.getpid())))
         sys.modules.pop(rest[0], None)  # runpy wants to be the one that imports it
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     elif kind == "-c":
@@ -240,6 +243,16 @@ def _run(arguments: list[str]) -> None:
         exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
     else:
         runpy.run_path(kind, run_name="__main__")
+
+
+def _wait_for(folder: str) -> None:
+    """Wait until submitit has made the folder of a job, which it does after starting the job's process.
+
+    A new interpreter takes longer to start than that; a fork does not.
+    """
+    end = time.monotonic() + 30
+    while not os.path.exists(folder) and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _end(code: object) -> NoReturn:
