@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import lightning as L
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 import pix2pix_lit
@@ -16,38 +15,26 @@ from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.internals.lightning import correct_loop_progress, log_at_global_step
 from pix2pix_lit.training import arguments, resumed_state
-from pix2pix_lit.training.arguments import NETWORKS
 from pix2pix_lit.training.image_pool import ImagePool
-from pix2pix_lit.training.schedule import LearningRateSchedule
+from pix2pix_lit.training.two_optimizers import TwoOptimizers
 
 
-class CheckedModule(L.LightningModule):
-    """A LightningModule of a generator and perhaps a discriminator, in one or several processes, that resumes exactly.
+class CheckedModule(TwoOptimizers):
+    """Two networks in one or several processes, whose training is checked and resumes exactly.
 
     Attributes:
-        generator: trained by the first optimizer.
-        discriminator: trained by the second; None if there is none.
         input_type: the images to translate.
         target_type: the images to generate.
-        schedule: of the learning rates, beyond whose end there is no training.
         pool: of earlier fakes, one for each process.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module | None
     input_type: ImageType
     target_type: ImageType
-    schedule: LearningRateSchedule
     pool: ImagePool
 
     def __init__(self) -> None:
         super().__init__()
         self._own_statistics: dict[str, Tensor] = {}  # this process's, from the checkpoint that it resumes from
-
-    def networks(self) -> dict[str, nn.Module]:
-        """The networks that are trained, by name, in the order of their optimizers."""
-        networks = {name: getattr(self, name) for name in NETWORKS}
-        return {name: network for name, network in networks.items() if network is not None}
 
     def on_fit_start(self) -> None:
         """Refuse what cannot work before the first batch."""

@@ -2,22 +2,15 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
 import torch
 from hydra.utils import instantiate
-from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from pix2pix_lit.checks import ArgumentsOf, Word
 from pix2pix_lit.data.dataset import Batch
-from pix2pix_lit.distributed import average_over_processes
-from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB, ImageType
-from pix2pix_lit.internals.lightning import leave_out_of_step_count
 from pix2pix_lit.losses import Need, Objective
 from pix2pix_lit.memory import explain_out_of_memory
 from pix2pix_lit.metrics.paired import PairedMetrics
@@ -130,7 +123,6 @@ class Pix2Pix(CheckedModule):
         self.diff_augment = DiffAugment(diff_augment or [])
         self.pool = ImagePool(pool_size)
         self.val_metrics = PairedMetrics()
-        self._is_logged = False
         self._is_compiled = False
 
     @property
@@ -158,11 +150,11 @@ class Pix2Pix(CheckedModule):
         with explain_out_of_memory(batch):
             if self.compile_mode is not None:
                 torch.compiler.cudagraph_mark_step_begin()
-            self._set_learning_rates()
+            self.set_learning_rates()
             step = self.trainer.global_step
             interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
             # Terms that no logger will be given are not stored: on a GPU that costs a dozen launches per batch.
-            self._is_logged = interval > 0 and ((step + 1) % interval == 0 or step + 1 == self.trainer.max_steps)
+            self.is_logged = interval > 0 and ((step + 1) % interval == 0 or step + 1 == self.trainer.max_steps)
             trains_generator = (step + 1) % self.discriminator_steps == 0
             parts = divide(
                 self.input_type.to_network(batch["input"]),
@@ -179,7 +171,7 @@ class Pix2Pix(CheckedModule):
                 if self.generator_ema is not None:
                     updates = step // self.discriminator_steps
                     update_moving_average(self.generator_ema, self.generator, self.ema_decay, updates)
-        if self._is_logged:
+        if self.is_logged:
             self.log_dict({f"loss/{name}": value for name, value in terms.items()}, prog_bar=True)
             for name, optimizer in zip(NETWORKS, self.trainer.optimizers, strict=False):
                 self.log(f"learning_rate/{name}", optimizer.param_groups[0]["lr"])
@@ -239,56 +231,6 @@ class Pix2Pix(CheckedModule):
                     given["target_output"], given["target_input"] = self.discriminate(part.input, part.target, seed)
         return self.generator_objective(given, self.global_step)
 
-    def step_network(
-        self,
-        name: str,
-        loss_of: Callable[[MicroBatch], tuple[Tensor, dict[str, Tensor]]],
-        parts: list[MicroBatch],
-        *,
-        counts: bool,
-    ) -> dict[str, Tensor]:
-        """One step of a network's optimizer, with the gradient of the mean loss over parts and processes.
-
-        Args:
-            name: ``generator`` or ``discriminator``.
-            loss_of: the loss of a part, and its terms.
-            parts: of the batch.
-            counts: whether the step counts in ``global_step``, which one step per batch does.
-
-        Returns:
-            The mean of each term over the parts, detached.
-        """
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        optimizer = optimizers[NETWORKS.index(name)]
-        if not counts:
-            leave_out_of_step_count(self.trainer, optimizer)  # a batch counts once in global_step
-        means: dict[str, Tensor] = {}
-        with self._only(optimizer):
-            optimizer.zero_grad()
-            for part in parts:
-                loss, terms = loss_of(part)
-                self.manual_backward(loss if len(parts) == 1 else loss * part.share)
-                for term, value in terms.items():
-                    mean = value.detach() if len(parts) == 1 else value.detach() * part.share
-                    means[term] = means[term] + mean if term in means else mean
-            average_over_processes([p.grad for p in _parameters(optimizer) if p.grad is not None])
-            optimizer.step()
-        return means
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Limit the norm of the gradient to ``gradient_clip``, and log it."""
-        name = NETWORKS[self.trainer.optimizers.index(optimizer)]
-        limit = self.gradient_clip[name]
-        if limit is None:
-            return
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        if scaler is not None and any(group.get("fused") for group in optimizer.param_groups):
-            scaler.unscale_(optimizer)  # a fused optimizer unscales itself, but only after clipping
-        norm = nn.utils.clip_grad_norm_(_parameters(optimizer), limit)
-        if self._is_logged:
-            self.log(f"gradient_norm/{name}", norm)
-
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to ``val/l1`` and the other metrics."""
         with explain_out_of_memory(batch):
@@ -305,37 +247,3 @@ class Pix2Pix(CheckedModule):
                 if network is not None:
                     network.compile(mode=self.compile_mode)
             self._is_compiled = True  # Lightning calls this again for every fit
-
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Generator first, then the discriminator if there is one."""
-        optimizers = []
-        for name, network in self.networks().items():
-            spec = self.hparams[f"{name}_optimizer"]
-            parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-            try:
-                optimizers.append(instantiate(spec, _partial_=True)(parameters))
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise UserError(f"model.{name}_optimizer is {spec}, which is refused: {error}") from error
-        return optimizers
-
-    def _set_learning_rates(self) -> None:
-        factor = self.schedule.factor(self.current_epoch, self.trainer.global_step)
-        for optimizer in self.trainer.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * factor
-
-    @contextmanager
-    def _only(self, optimizer: LightningOptimizer) -> Iterator[None]:
-        """Within: gradients for this optimizer's parameters only, not averaged by DistributedDataParallel.
-
-        DistributedDataParallel expects every parameter in every backward pass, but each pass here is of one network;
-        ``step_network`` averages its gradients instead.
-        """
-        strategy = self.trainer.strategy
-        unsynced = strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
-        with unsynced, self.toggled_optimizer(optimizer):
-            yield
-
-
-def _parameters(optimizer: LightningOptimizer | torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
