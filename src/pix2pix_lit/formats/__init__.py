@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -45,9 +46,19 @@ def format_named(name: str) -> Format:
 def format_of(path: Path) -> Format:
     """The format of a file; ``checkpoint``, whose reader explains what is wrong, if no format recognises it."""
     formats = all_formats()
-    # A FIFO is not opened: that would wait for somebody who writes to it.
-    candidates = formats.values() if path.is_file() else ()
-    return next((format for format in candidates if format.recognises(path)), formats["checkpoint"])
+    if not path.is_file():  # a FIFO is not opened: that would wait for somebody who writes to it
+        return formats["checkpoint"]
+    entries = zip_entries(path)
+    return next((format for format in formats.values() if format.recognises(path, entries)), formats["checkpoint"])
+
+
+def zip_entries(path: Path) -> list[str]:
+    """Names of the entries of a zip archive; none if it is another file, or damaged."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.namelist()
+    except Exception:  # damaged in one of many ways, which the reader of checkpoints explains
+        return []
 
 
 def load_generator(

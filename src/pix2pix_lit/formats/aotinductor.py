@@ -1,5 +1,6 @@
 """AOTInductor: compiled for one kind of CPU or GPU, for C++ or Python programs that need not trace anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.names import library_path
 from pix2pix_lit.formats.backends import ExportedBackend
-from pix2pix_lit.formats.format import GraphFormat, Job, stored_metadata, zip_names
+from pix2pix_lit.formats.format import GraphFormat, Job, stored_metadata
 from pix2pix_lit.formats.graph import program_of, quiet
 from pix2pix_lit.internals.torch import compile_ahead_of_time, load_ahead_of_time
 
@@ -21,10 +22,10 @@ class AOTInductor(GraphFormat):
     precisions = ("fp32", "fp16", "bf16")
     runs_code = True
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """By the library in its zip archive."""
-        names = zip_names(path)
-        return any("/data/aotinductor/" in f"/{name}" and name.endswith((".so", ".pyd", ".dll")) for name in names)
+        libraries = (name for name in zip_entries if name.endswith((".so", ".pyd", ".dll")))
+        return any("/data/aotinductor/" in f"/{name}" for name in libraries)
 
     def write(self, job: Job, path: str) -> None:
         """Compile; needs a C++ compiler, whose command line with the paths of this machine stays in the package."""

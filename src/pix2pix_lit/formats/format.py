@@ -1,9 +1,8 @@
 """What every file format of a generator has: a name, a suffix, a writer and a reader."""
 
 import importlib
-import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -60,8 +59,10 @@ class Format(ABC):
     reader_packages: ClassVar[tuple[str, ...]] = ()
     runs_code: ClassVar[bool] = False
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """Whether an existing regular file is of this format; never raises.
+
+        ``zip_entries`` are the names in it if it is a zip archive.
 
         False for the formats that are read as ``checkpoint``, which every file is taken for that no format recognises.
         """
@@ -207,12 +208,3 @@ def stored_metadata(text: str | bytes | None, path: Path) -> GeneratorMetadata:
             f"{path} does not say what it takes and generates; expected a file written by pix2pix-lit export"
         )
     return GeneratorMetadata.from_json(text.decode() if isinstance(text, bytes) else text, path)
-
-
-def zip_names(path: Path) -> list[str]:
-    """Names of the entries of a zip archive; none if it is another file, or damaged."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            return file.namelist()
-    except Exception:  # damaged in one of many ways, which the reader of checkpoints explains
-        return []

@@ -1,5 +1,6 @@
 """ONNX (opset 18 or newer): for ONNX Runtime, in Python, C++, C#, Java, browsers and phones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class ONNX(GraphFormat):
     writer_packages = ("onnx", "onnx_ir", "onnxscript", "onnxruntime")
     reader_packages = ("onnxruntime",)
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """By its name: a protobuf message has no mark of its own."""
         return path.suffix.lower() == self.suffix
 

@@ -4,6 +4,7 @@ OpenVINO computes in bf16 by default where a CPU has it. A program that wants th
 checked has to ask for it, as ``_settings`` does.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class OpenVINO(GraphFormat):
     writer_packages = ("openvino",)
     reader_packages = ("openvino",)
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """By its name and the start of an XML document."""
         try:
             with open(path, "rb") as file:

@@ -1,5 +1,6 @@
 """safetensors: a file that can hold nothing but tensors and text, with the metadata to build their network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -19,7 +20,7 @@ class Safetensors(WeightsFormat):
     suffix = ".safetensors"
     precisions = ("fp32", "fp16", "bf16")
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """By its name, or by its start: the length of a JSON header, and the header's first brace."""
         if path.suffix.lower() == self.suffix:
             return True

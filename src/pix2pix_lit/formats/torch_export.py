@@ -1,5 +1,6 @@
 """torch.export: PyTorch's own graphs, for programs that have PyTorch but not this package, and for its compilers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.files.names import library_path
 from pix2pix_lit.formats.backends import ExportedBackend
-from pix2pix_lit.formats.format import GraphFormat, Job, stored_metadata, zip_names
+from pix2pix_lit.formats.format import GraphFormat, Job, stored_metadata
 from pix2pix_lit.formats.graph import program_of
 
 _METADATA_FILE = f"{METADATA_KEY}.json"
@@ -22,9 +23,9 @@ class TorchExport(GraphFormat):
     precisions = ("fp32", "fp16", "bf16")
     runs_code = True
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """By the program in its zip archive."""
-        return any(name.endswith(_PROGRAMS) for name in zip_names(path))
+        return any(name.endswith(_PROGRAMS) for name in zip_entries)
 
     def write(self, job: Job, path: str) -> None:
         """Write the program without its example inputs, which would be larger than the weights of a small network."""

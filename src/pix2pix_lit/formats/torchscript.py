@@ -1,6 +1,7 @@
 """TorchScript: for C++ and mobile programs with a libtorch that is older than torch.export."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from pix2pix_lit.checkpoints.metadata import METADATA_KEY
 from pix2pix_lit.files.names import library_path
 from pix2pix_lit.formats.backends import ExportedBackend
-from pix2pix_lit.formats.format import GraphFormat, Job, stored_metadata, zip_names
+from pix2pix_lit.formats.format import GraphFormat, Job, stored_metadata
 from pix2pix_lit.formats.graph import example_of, graph_of, quiet
 
 _METADATA_FILE = f"{METADATA_KEY}.json"
@@ -22,9 +23,9 @@ class TorchScript(GraphFormat):
     precisions = ("fp32", "fp16", "bf16")
     runs_code = True
 
-    def recognises(self, path: Path) -> bool:
+    def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
         """By the code in its zip archive."""
-        return any(name.endswith("/code/.data/ts_code") or "/code/__torch__" in name for name in zip_names(path))
+        return any(name.endswith("/code/.data/ts_code") or "/code/__torch__" in name for name in zip_entries)
 
     def write(self, job: Job, path: str) -> None:
         """Trace and freeze, without the warnings of a deprecated exporter and of sizes that a trace leaves free."""
