@@ -1,13 +1,8 @@
-"""Keys that were renamed, so that files written under their old names still load."""
+"""Settings in files of older versions under their current keys, so that those files still load."""
 
 from typing import Any
 
-RENAMED_KEYS = {
-    "boundaries": "instance_edges",
-    "recompute": "activation_checkpointing",
-    "told": "derived",
-}
-"""Old name -> current name, of keys in checkpoints' ``hyper_parameters`` and ``data``, and in exported metadata."""
+from pix2pix_lit.runs.former_keys import IN_FILES
 
 LOSS_CLASSES = {
     "adversarial": {
@@ -32,7 +27,7 @@ _OWN_KEYS = {
 def with_current_keys(values: Any) -> Any:
     """The same nested dictionaries and lists under their current keys; other values stay as they are."""
     if type(values) is dict:
-        return {RENAMED_KEYS.get(key, key): with_current_keys(value) for key, value in values.items()}
+        return {IN_FILES.get(key, key): with_current_keys(value) for key, value in values.items()}
     if type(values) is list:
         return [with_current_keys(value) for value in values]
     return values

@@ -1,6 +1,5 @@
 """What is wrong with the words of a command, found before anything is loaded or made, and what was meant instead."""
 
-import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pix2pix_lit.errors import UserError, did_you_mean, shown
 from pix2pix_lit.runs.configs import compose_config, groups_of, nodes, options_of
+from pix2pix_lit.runs.former_keys import ON_COMMAND_LINES, REPLACED
 
 OURS_INSTEAD = {
     "trainer.accumulate_grad_batches": (
@@ -27,22 +27,6 @@ OURS_INSTEAD = {
     "trainer.reload_dataloaders_every_n_epochs": "leave it out: pairs are read again in every epoch",
 }
 """What Lightning's Trainer knows but cannot do with two optimizers, and which keys do it here."""
-
-RENAMED = {
-    "boundaries": "instance_edges",
-    "finite": "terminate_on_nan",
-    "recompute": "activation_checkpointing",
-    "sheets": "grids",
-}
-"""Parts of keys by their former names, and their names now."""
-
-REPLACED = {
-    "model.adversarial.kind": "model/adversarial",
-    "model.adversarial.r1": "model.r1.weight",
-    "model.adversarial.r1_every": "model.r1.every",
-    "model.reconstruction.kind": "model/reconstruction",
-}
-"""Former keys, and the key or group that does the same now."""
 
 WITHOUT_EFFECT = frozenset(
     {
@@ -88,14 +72,15 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
     for word in words:
         if "=" not in word and not word.startswith("~"):
             raise UserError(f"{shown(word)} is not KEY=VALUE; expected: {usage}")
-    chosen_options(config_dir, config_name, words)
     groups = groups_of(folder)
     overrides = [_parsed(word) for word in words]
     for override in overrides:
+        _refuse_keys_for_one_optimizer(override.key_or_group)
         _check_group(folder, groups, override)
     try:
         config = compose_config(config_dir, config_name, [_first(override, folder) for override in overrides])
     except (HydraException, OmegaConfBaseException, ValueError) as error:
+        chosen_options(config_dir, config_name, words)  # explains an unknown key better
         raise UserError(f"{_plain(error, folder)}; expected: {usage}") from error
     _refuse_what_nothing_takes(folder / f"{config_name}.yaml", overrides, config)
     return config
@@ -122,20 +107,15 @@ def chosen_options(config_dir: str, config_name: str, words: Iterable[str]) -> d
             choices.append(_first(override, folder))
         else:
             keys.append(key)
-    values = _composed_once(config_dir, config_name, tuple(choices))
-    known = [name for name, _ in nodes(values)]
-    for key in keys:
-        _check_key(key, known, groups)
-    return values
-
-
-@functools.lru_cache(maxsize=1)  # asked for before and after values are quoted
-def _composed_once(config_dir: str, config_name: str, choices: tuple[str, ...]) -> dict[str, Any]:
     try:
         config = compose_config(config_dir, config_name, choices)
     except (HydraException, OmegaConfBaseException, ValueError):
         return {}
-    return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
+    known = [name for name, _ in nodes(values)]
+    for key in keys:
+        _check_key(key, known, groups)
+    return values
 
 
 def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], config: DictConfig) -> None:
@@ -194,14 +174,18 @@ def _text(override: Override) -> str:
     return str(override.input_line).partition("=")[2]
 
 
-def _check_key(typed: str, known: Sequence[str], groups: Sequence[str]) -> None:
-    key = typed.lstrip("+~")
+def _refuse_keys_for_one_optimizer(key: str) -> None:
     if key in OURS_INSTEAD:
         raise UserError(f"{key} is not for two optimizers; expected keys of this project: {OURS_INSTEAD[key]}")
+
+
+def _check_key(typed: str, known: Sequence[str], groups: Sequence[str]) -> None:
+    key = typed.lstrip("+~")
+    _refuse_keys_for_one_optimizer(key)
     as_group = key.replace(".", "/")
     if not known or key in known or typed.startswith("+") or "/" in key or as_group in groups:
         return
-    renamed = REPLACED.get(key) or ".".join(RENAMED.get(part, part) for part in key.split("."))
+    renamed = REPLACED.get(key) or ".".join(ON_COMMAND_LINES.get(part, part) for part in key.split("."))
     if renamed != key and (renamed in known or renamed in groups):
         raise UserError(f"there is no key {key}: did you mean {renamed}?")
     parent = key.rpartition(".")[0]
