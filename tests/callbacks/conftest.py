@@ -12,6 +12,8 @@ from pix2pix_lit.checkpoints.saving import AtomicCheckpointIO
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 from pix2pix_lit.internals.lightning import correct_loop_progress, log_at_global_step
 
+from ..trainers import silent_trainer
+
 BATCHES, VAL_BATCHES = 4, 3
 
 
@@ -83,22 +85,9 @@ def fit(tmp_path: Path):
 
     def run(callbacks, ckpt_path=None, **options):
         module, logger = Small(), Steps()
-        trainer = L.Trainer(
-            **{
-                "accelerator": "cpu",
-                "max_epochs": 3,
-                "logger": logger,
-                "log_every_n_steps": 1,
-                "enable_progress_bar": False,
-                "enable_model_summary": False,
-                "num_sanity_val_steps": 1,
-                "use_distributed_sampler": False,
-                "plugins": [AtomicCheckpointIO()],
-                "callbacks": callbacks,
-                "default_root_dir": tmp_path,
-                **options,
-            }
-        )
+        usual = {"max_epochs": 3, "logger": logger, "log_every_n_steps": 1, "num_sanity_val_steps": 1}
+        usual |= {"enable_checkpointing": True, "plugins": [AtomicCheckpointIO()], "default_root_dir": tmp_path}
+        trainer = silent_trainer(callbacks=callbacks, **usual | options)
         loaders = (
             PairLoader(Numbers(2 * length), EpochSampler(2 * length, 2, shuffle=shuffle), 0, 2, False)
             for length, shuffle in ((BATCHES, True), (VAL_BATCHES, False))

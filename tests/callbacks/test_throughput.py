@@ -8,6 +8,8 @@ from pix2pix_lit.callbacks import Throughput, throughput
 from pix2pix_lit.data import loader as loader_module
 from pix2pix_lit.data.loader import EpochSampler, PairLoader
 
+from ..trainers import silent_trainer
+
 
 class Clock:
     """Stands still but for what is added to ``now``."""
@@ -81,18 +83,7 @@ def fit_module(clock: Clock, every_n_steps: int, step_seconds: float, data_secon
     module = Training(clock, step_seconds)
     sampler = EpochSampler(12, 1, shuffle=False)
     loader = PairLoader(SlowBatches(clock, data_seconds), sampler, num_workers=0, prefetch=1, pin_memory=False)
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_epochs=2,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        callbacks=[Throughput(every_n_steps)],
-        **options,
-    )
+    trainer = silent_trainer(max_epochs=2, callbacks=[Throughput(every_n_steps)], **options)
     trainer.fit(module, loader, loader)
     return module
 

@@ -23,6 +23,8 @@ from pix2pix_lit.data.pair import Pair, PairSource
 from pix2pix_lit.data.resized import ResizedPairs
 from pix2pix_lit.errors import UserError
 
+from ..trainers import silent_trainer
+
 SPLITS_OF_WORK = [(1, 1, 1), (7, 2, 2), (16, 2, 4), (23, 3, 2), (24, 4, 3), (101, 8, 5)]
 """(pairs, processes, batch size)"""
 
@@ -227,16 +229,7 @@ def test_a_trainer_resumed_midway_sees_what_the_uninterrupted_one_would_have_see
 
     def fit(callbacks, ckpt_path=None):
         module = Recorder()
-        trainer = L.Trainer(
-            accelerator="cpu",
-            max_epochs=3,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=callbacks,
-            use_distributed_sampler=False,
-        )
+        trainer = silent_trainer(max_epochs=3, callbacks=callbacks)
         trainer.fit(module, make_loader(num_workers=num_workers), ckpt_path=ckpt_path, weights_only=False)
         return module.seen
 

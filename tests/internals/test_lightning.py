@@ -27,27 +27,16 @@ from pix2pix_lit.internals.lightning import (
     without_signal_handling,
 )
 
+from ..trainers import silent_trainer
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 BATCHES = 4
 
 
 def trainer_of(*callbacks, **options):
-    return L.Trainer(
-        **{
-            "accelerator": "cpu",
-            "max_epochs": 2,
-            "limit_train_batches": BATCHES,
-            "limit_val_batches": 1,
-            "num_sanity_val_steps": 0,
-            "logger": False,
-            "enable_checkpointing": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "callbacks": list(callbacks),
-            **options,
-        }
-    )
+    usual = {"max_epochs": 2, "limit_train_batches": BATCHES, "limit_val_batches": 1}
+    return silent_trainer(callbacks=list(callbacks), **usual | options)
 
 
 class Observe(L.Callback):

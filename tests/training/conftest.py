@@ -6,6 +6,8 @@ from hydra.utils import instantiate
 
 from pix2pix_lit.callbacks import StepSeed
 
+from ..trainers import silent_trainer
+
 
 @pytest.fixture
 def fit(compose_train):
@@ -15,15 +17,7 @@ def fit(compose_train):
         config = compose_train(*overrides)
         L.seed_everything(config.seed, verbose=False)
         model = instantiate(config.model, _recursive_=False, _convert_="all")
-        trainer = L.Trainer(
-            **{"max_steps": 3, "enable_checkpointing": False, "accelerator": "cpu"} | options,
-            logger=False,
-            num_sanity_val_steps=0,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            callbacks=[StepSeed(seed=0), *callbacks],
-        )
+        trainer = silent_trainer(callbacks=[StepSeed(seed=0), *callbacks], **{"max_steps": 3} | options)
         trainer.fit(model, instantiate(config.data, _convert_="all"), ckpt_path=ckpt_path, weights_only=True)
         return model, trainer
 

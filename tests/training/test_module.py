@@ -18,6 +18,8 @@ from pix2pix_lit.data.dataset import PairIndex
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB
 
+from ..trainers import silent_trainer
+
 
 def build(compose_train, *overrides):
     """A small model and its data, from the project's own configs."""
@@ -30,16 +32,7 @@ def build(compose_train, *overrides):
 
 
 def fit(model, datamodule, callbacks=(), ckpt_path=None, **options):
-    options = {"max_epochs": 1, "num_sanity_val_steps": 0, "enable_checkpointing": False} | options
-    trainer = L.Trainer(
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        callbacks=list(callbacks),
-        **options,
-    )
+    trainer = silent_trainer(callbacks=list(callbacks), **{"max_epochs": 1} | options)
     trainer.fit(model, datamodule, ckpt_path=ckpt_path, weights_only=True)
     return trainer
 

@@ -33,8 +33,7 @@ class PruneTrial(L.Callback):
         self.study_name = study_name
         self.trial = trial
         self.objective = objective
-        self.startup_trials = startup_trials
-        self.warmup_steps = warmup_steps
+        self.startup_trials, self.warmup_steps = startup_trials, warmup_steps
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.trial is None or trainer.sanity_checking:

@@ -57,8 +57,7 @@ class EpochSampler(Sampler[list[PairIndex]]):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
         self._resume_at = (0, 0)
 
