@@ -17,6 +17,8 @@ from pix2pix_lit.callbacks import BestCheckpoint, GracefulStop, StepSeed
 from pix2pix_lit.data.dataset import PairIndex
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB
+from pix2pix_lit.losses import LeastSquaresLoss, VanillaLoss
+from pix2pix_lit.training.module import Pix2Pix
 
 from ..trainers import silent_trainer
 
@@ -327,3 +329,20 @@ def test_gradient_penalty_with_batch_norm_is_refused(compose_train):
     with pytest.raises(InstantiationException) as caught:
         build(compose_train, "model/adversarial=wgangp")
     assert "set model.discriminator.norm=instance" in str(caught.value.__cause__)
+
+
+def test_a_checkpoint_loads_by_lightnings_own_method_also_with_the_losses_of_0_1_0(compose_train, tmp_path, save_at):
+    model, datamodule = build(compose_train, "model.reconstruction.weight=7")
+    fit(model, datamodule, [save_at(1, tmp_path / "new.ckpt")], max_steps=1)
+    checkpoint = torch.load(tmp_path / "new.ckpt")
+    hyper_parameters = checkpoint["hyper_parameters"]
+    hyper_parameters |= {"adversarial": {"kind": "lsgan", "weight": 1.0, "real_label": 1.0, "r1": 0.0, "r1_every": 16}}
+    hyper_parameters |= {"reconstruction": {"kind": "l1", "weight": 7.0, "epsilon": 0.001}}
+    hyper_parameters |= {"feature_matching": {"weight": 0.0}, "perceptual": {"weight": 0.0}}
+    del hyper_parameters["r1"]
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    for name, loss in (("new", VanillaLoss), ("old", LeastSquaresLoss)):
+        loaded = Pix2Pix.load_from_checkpoint(tmp_path / f"{name}.ckpt", map_location="cpu")
+        assert type(loaded.losses["adversarial"]) is loss
+        assert loaded.losses["reconstruction"].weight == 7
+        assert all(map(torch.equal, loaded.state_dict().values(), model.state_dict().values()))

@@ -1,12 +1,15 @@
 """What surrounds the training step: checks before it, several processes, and the module's part of a checkpoint."""
 
-from typing import Any
+import io
+from typing import Any, Self
 
+import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 import pix2pix_lit
+from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.checkpoints.resume import check_optimizer
 from pix2pix_lit.data import PairsDataModule
 from pix2pix_lit.data.dataset import Batch
@@ -103,13 +106,33 @@ class CheckedModule(TwoOptimizers):
         average_over_processes(list(statistics.values()))
         checkpoint["state_dict"] |= statistics
 
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *arguments: Any, **options: Any) -> Self:
+        """The module in a checkpoint of this version or of 0.1.0, from a trusted source: it names the classes to build.
+
+        Args:
+            checkpoint_path: of the file.
+            arguments: as of ``LightningModule.load_from_checkpoint``.
+            options: the same.
+
+        Raises:
+            UserError: as ``read_checkpoint``.
+        """
+        current = io.BytesIO()
+        torch.save(read_checkpoint(checkpoint_path), current)
+        current.seek(0)
+        return super().load_from_checkpoint(current, *arguments, **options)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Check that a checkpoint fits, take this process's own state from it, and warn of changed settings.
 
         Raises:
             UserError: if its networks are others, or what it holds is not finite or does not fit them.
         """
-        path = self.trainer.ckpt_path
+        try:
+            path = self.trainer.ckpt_path
+        except RuntimeError:  # no trainer: load_from_checkpoint takes the weights alone
+            return
         changes = resumed_state.changed_settings("model", dict(self.hparams), checkpoint.get("hyper_parameters", {}))
         resumed_state.check_networks(checkpoint, self.state_dict(), len(self.networks()), changes, path)
         processes = checkpoint.get("processes", [])
