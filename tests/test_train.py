@@ -38,6 +38,12 @@ def test_the_objective_is_returned_and_is_what_best_is_the_best_by(compose_train
     assert value == pytest.approx(best["best_model_score"].item())
 
 
+def test_an_objective_that_is_not_measured_is_refused(compose_train, tmp_path):
+    with pytest.raises(UserError, match="objective is 'val/ssim'; expected one of val/l1, val/psnr"):
+        train(compose_train("objective=val/ssim", "metrics.ssim=null"))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
 def test_without_validation_there_is_no_objective(compose_train):
     assert train(compose_train("trainer.max_steps=1", "trainer.limit_val_batches=0")) is None
 

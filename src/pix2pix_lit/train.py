@@ -8,11 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from pix2pix_lit.checks import FilePath, Word, check_config, check_integer
+from pix2pix_lit.checks import FilePath, Word, check_choice, check_config, check_integer
 from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.names import is_utf8
+from pix2pix_lit.metrics import logged
 from pix2pix_lit.runs.command import command, message_for_user
 from pix2pix_lit.runs.folder import discard_start, sole_run_in
 from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
@@ -85,6 +86,7 @@ def train(config: DictConfig) -> float | None:
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
     with sole_run_in(folder), _recorded(result, folder, is_first=former is None):
         check_config(config, Keys)  # of a sweep, each job has other values
+        check_choice("objective", config.objective, logged(config.metrics))
         stored = training_to_resume(folder, config.ckpt_path)
         checkpoint = None if stored is None else stored.path
         if checkpoint is not None:
@@ -193,6 +195,7 @@ def build(
         config.model,
         input=datamodule.input_type.as_dict(),
         target=datamodule.target_type.as_dict(),
+        metrics=OmegaConf.to_container(config.metrics, resolve=True),
         _recursive_=False,
         _convert_="all",
     )

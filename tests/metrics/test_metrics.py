@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from pix2pix_lit import metrics
-from pix2pix_lit.metrics import METRICS, OBJECTIVES
+from pix2pix_lit.metrics import METRICS, OBJECTIVES, logged
+from pix2pix_lit.metrics.paired import STANDARD
+from pix2pix_lit.runs.configs import CONFIG_DIR
 
 
 def test_every_file_is_a_metric_that_says_its_name_direction_and_needs():
@@ -24,12 +28,23 @@ def test_objectives_are_the_logged_metrics_with_their_directions():
     assert OBJECTIVES == {"val/l1": "min", "val/psnr": "max", "val/ssim": "max"}
 
 
+def test_the_default_config_has_the_standard_metrics_under_their_names():
+    specs = OmegaConf.load(Path(CONFIG_DIR, "metrics", "default.yaml"))
+    assert tuple(specs) == STANDARD
+    assert all(type(instantiate(spec)) is METRICS[name] for name, spec in specs.items())
+
+
+def test_a_metric_that_is_null_is_not_logged():
+    assert logged({"l1": {"_target_": "pix2pix_lit.metrics.l1.L1"}, "ssim": None}) == ["val/l1"]
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_the_direction_is_that_in_which_a_better_image_moves_the_metric(name):
-    metric = METRICS[name]
+    metric = METRICS[name]()
     images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     near, far = (float(metric.create()((images + off).clamp(0, 1), images)) for off in (0.05, 0.5))
     assert (near < far) == (metric.direction == "min")
+    assert metric.worst([near, far, near]) == far
 
 
 def test_names_and_directions_are_read_without_torch():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix_lit.metrics.paired import PairedMetrics
+from pix2pix_lit.metrics import METRICS
+from pix2pix_lit.metrics.paired import PairedMetrics, score
 
 
 def images(count: int, seed: int, size: tuple[int, int] = (24, 30)) -> torch.Tensor:
@@ -61,8 +62,31 @@ def computed(metrics: PairedMetrics) -> dict[str, float]:
     return {name: metric.compute().item() for name, metric in metrics.named().items()}
 
 
-def test_the_metrics_are_l1_psnr_and_ssim():
+def test_the_metrics_are_l1_psnr_and_ssim_where_none_are_chosen():
     assert list(PairedMetrics().named()) == ["l1", "psnr", "ssim"]
+
+
+def test_only_chosen_metrics_are_measured():
+    metrics = PairedMetrics([METRICS["psnr"]()])
+    fake, real = pairs(2)
+    metrics.update(fake, real)
+    assert computed(metrics) == {"psnr": pytest.approx(mean_over_images("psnr", fake, real), rel=1e-4)}
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_the_score_of_one_batch_is_the_mean_over_its_images(name):
+    fake, real = pairs(3)
+    assert score(METRICS[name](), fake, real) == pytest.approx(mean_over_images(name, fake, real), rel=1e-4)
+
+
+def test_the_ssim_of_equal_images_is_exactly_1_also_in_flat_regions():
+    levels = torch.tensor([-1.0, -0.3, 0.7, 1.0]).view(-1, 1, 1, 1)
+    flat = levels.expand(4, 3, 32, 32).clone()
+    flat[:, :, 20:, :] += 2 / 255 * torch.rand(4, 3, 12, 32, generator=torch.Generator().manual_seed(0))
+    metrics = PairedMetrics()
+    metrics.update(flat, flat)
+    assert computed(metrics)["ssim"] == 1.0
+    assert [score(METRICS["ssim"](), image[None], image[None]) for image in flat] == [1.0] * 4
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)

@@ -12,6 +12,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
+from omegaconf import OmegaConf
 
 from pix2pix_lit.callbacks import BestCheckpoint, GracefulStop, StepSeed
 from pix2pix_lit.data.dataset import PairIndex
@@ -331,6 +332,25 @@ def test_gradient_penalty_with_batch_norm_is_refused(compose_train):
     assert "set model.discriminator.norm=instance" in str(caught.value.__cause__)
 
 
+def test_a_validation_logs_the_chosen_metrics_alone(compose_train):
+    config = compose_train("metrics.ssim=null")
+    model = instantiate(
+        config.model, metrics=OmegaConf.to_container(config.metrics), _recursive_=False, _convert_="all"
+    )
+    trainer = fit(model, instantiate(config.data, _convert_="all"), max_steps=1)
+    assert {name for name in trainer.callback_metrics if name.startswith("val/")} == {"val/l1", "val/psnr"}
+    assert "metrics" not in model.hparams  # they do not change training
+
+
+@pytest.mark.parametrize(
+    "spec", [3, {"_target_": "pix2pix_lit.metrics.l1.L1"}, {"_target_": "pix2pix_lit.losses.L1Loss", "weight": 1.0}]
+)
+def test_what_is_no_metric_of_its_name_is_refused(compose_train, spec):
+    config = compose_train()
+    with pytest.raises(InstantiationException, match="metrics.ssim is .*expected null, or _target_"):
+        instantiate(config.model, metrics={"ssim": spec}, _recursive_=False, _convert_="all")
+
+
 def test_a_checkpoint_loads_by_lightnings_own_method_also_with_the_losses_of_0_1_0(compose_train, tmp_path, save_at):
     model, datamodule = build(compose_train, "model.reconstruction.weight=7")
     fit(model, datamodule, [save_at(1, tmp_path / "new.ckpt")], max_steps=1)
@@ -345,4 +365,5 @@ def test_a_checkpoint_loads_by_lightnings_own_method_also_with_the_losses_of_0_1
         loaded = Pix2Pix.load_from_checkpoint(tmp_path / f"{name}.ckpt", map_location="cpu")
         assert type(loaded.losses["adversarial"]) is loss
         assert loaded.losses["reconstruction"].weight == 7
+        assert list(loaded.val_metrics.named()) == ["l1", "psnr", "ssim"]
         assert all(map(torch.equal, loaded.state_dict().values(), model.state_dict().values()))

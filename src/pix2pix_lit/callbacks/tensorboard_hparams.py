@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
 from pix2pix_lit.errors import shown
-from pix2pix_lit.metrics import OBJECTIVES
+from pix2pix_lit.metrics import logged
 from pix2pix_lit.runs.overrides import WITHOUT_EFFECT
 
 
@@ -19,16 +19,18 @@ class TensorBoardHParams(L.Callback):
     or was interrupted therefore has its line too.
 
     Args:
+        metrics: specs of metrics by name, None for those that are not measured.
         settings: nested names and values, without those in ``overrides.WITHOUT_EFFECT``.
     """
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        self.metrics = logged(metrics)
         self.settings = settings
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        experiment, start, _ = hparams(shown_settings(self.settings), dict.fromkeys(OBJECTIVES, 0.0))
+        experiment, start, _ = hparams(shown_settings(self.settings), dict.fromkeys(self.metrics, 0.0))
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 for summary in (experiment, start):

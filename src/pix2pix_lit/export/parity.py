@@ -12,6 +12,7 @@ import torch
 from pix2pix_lit.checkpoints.metadata import Precision
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference.translator import Translator
+from pix2pix_lit.metrics.paired import score
 from pix2pix_lit.metrics.psnr import PSNR
 from pix2pix_lit.metrics.ssim import SSIM
 
@@ -94,17 +95,17 @@ def compare(
             )
         levels = max(levels, _levels(expected, found, floats, eager))
         ours, theirs = (_shades(picture, eager) for picture in (found, expected))
-        psnr.append(float(PSNR.create()(ours, theirs)))
+        psnr.append(score(PSNR(), ours, theirs))
         if min(ours.shape[-2:]) >= SSIM.smallest_side:
-            ssim.append(float(SSIM.create()(ours, theirs)))
+            ssim.append(score(SSIM(), ours, theirs))
         if perceptual is not None:
-            distances.append(perceptual(2 * ours - 1, 2 * theirs - 1))
+            distances.append(perceptual(ours, theirs))
     return Parity(
         images=len(images),
         max_difference=largest if count else None,
         mean_difference=total / count if count else None,
         max_levels=levels,
-        psnr=worst if math.isfinite(worst := min(psnr)) else None,
+        psnr=worst if math.isfinite(worst := PSNR.worst(psnr)) else None,
         ssim=float(np.mean(ssim)) if ssim else 1.0,
         lpips=float(np.mean(distances)) if distances else None,
     )
@@ -206,6 +207,6 @@ def _levels(expected: torch.Tensor, found: torch.Tensor, floats: torch.Tensor, e
 
 
 def _shades(picture: torch.Tensor, eager: Translator) -> torch.Tensor:
-    """(1, channels, H, W) of the target's type -> (1, 3, H, W) floats in [0, 1], as people see it."""
+    """(1, channels, H, W) of the target's type -> (1, 3, H, W) floats in [-1, 1], as people see it."""
     shown = eager.target_type.picture(np.ascontiguousarray(picture[0].permute(1, 2, 0).numpy()))
-    return torch.from_numpy(shown).permute(2, 0, 1)[None].float() / 255
+    return torch.from_numpy(shown).permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
 from pix2pix_lit.metrics.metric import ImageMetric
 
@@ -10,9 +12,15 @@ for _module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{_module.name}")
 
 METRICS = {metric.name: metric for metric in ImageMetric.__subclasses__()}
-"""All metrics by name."""
+"""All metrics by name; which of them a validation measures is chosen in ``configs/metrics``."""
 
 OBJECTIVES = {f"val/{name}": metric.direction for name, metric in METRICS.items()}
-"""What validation logs, with the direction in which it is better: ``min`` or ``max``."""
+"""What validation can log, with the direction in which it is better: ``min`` or ``max``."""
 
-__all__ = ["METRICS", "OBJECTIVES", "ImageMetric"]
+
+def logged(specs: Mapping[str, Any]) -> list[str]:
+    """What validation logs with these specs of metrics by name, where None leaves one out."""
+    return [f"val/{name}" for name, spec in specs.items() if spec is not None]
+
+
+__all__ = ["METRICS", "OBJECTIVES", "ImageMetric", "logged"]

@@ -14,8 +14,7 @@ class L1(ImageMetric):
     name = "l1"
     direction = "min"
 
-    @staticmethod
-    def create() -> "Metric":
+    def create(self) -> "Metric":
         from torchmetrics import MeanAbsoluteError
 
         return MeanAbsoluteError()

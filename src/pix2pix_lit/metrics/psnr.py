@@ -15,8 +15,7 @@ class PSNR(ImageMetric):
     direction = "max"
     takes_unit_range = True
 
-    @staticmethod
-    def create() -> "Metric":
+    def create(self) -> "Metric":
         from torchmetrics.image import PeakSignalNoiseRatio
 
         return PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3))

@@ -34,8 +34,8 @@ Spec = dict[str, Any]
 class Pix2Pix(CheckedModule):
     """Conditional GAN for paired images (Isola et al. 2017, equation 4), trained as in the reference implementation.
 
-    Every argument is a plain value from the ``model`` config group and a hyper-parameter of the checkpoint, which
-    therefore describes itself. Whatever the paper does not have is off by default.
+    Every argument but ``metrics`` is a plain value from the ``model`` config group and a hyper-parameter of the
+    checkpoint, which therefore describes itself. Whatever the paper does not have is off by default.
 
     Args:
         generator: spec of the network that translates; see ``configs/model/generator``.
@@ -58,6 +58,8 @@ class Pix2Pix(CheckedModule):
         freeze: patterns of names of parameters that are not trained, such as ``generator.encoder.*``.
         input: arguments of ``ImageType``: the images to translate.
         target: the same for the images to generate.
+        metrics: specs of ``metrics.ImageMetric`` by name, or None instead of one; None for ``metrics.paired.STANDARD``.
+            Not a hyper-parameter, since training does not depend on them.
         losses: specs of ``losses.Loss`` by name: the terms of both objectives.
 
     Raises:
@@ -83,12 +85,13 @@ class Pix2Pix(CheckedModule):
         freeze: list[str] | None = None,
         input: Spec | None = None,
         target: Spec | None = None,
+        metrics: dict[str, Spec | None] | None = None,
         **losses: Spec,
     ) -> None:
         super().__init__()
         input, target = input or RGB.as_dict(), target or RGB.as_dict()
         # Not logged: the tensorboard callback logs them with their final metrics. For the frame see PairsDataModule.
-        self.save_hyperparameters(frame=inspect.currentframe(), logger=False)
+        self.save_hyperparameters(frame=inspect.currentframe(), ignore="metrics", logger=False)
         self.automatic_optimization = False
         self.gradient_clip = dict.fromkeys(NETWORKS) | (gradient_clip or {})
         arguments.check_arguments(discriminator_steps, micro_batches, ema_decay, compile, self.gradient_clip)
@@ -122,7 +125,7 @@ class Pix2Pix(CheckedModule):
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval() if ema_decay else None
         self.diff_augment = DiffAugment(diff_augment or [])
         self.pool = ImagePool(pool_size)
-        self.val_metrics = PairedMetrics()
+        self.val_metrics = PairedMetrics(arguments.built_metrics(metrics))
         self._is_compiled = False
 
     @property
