@@ -16,7 +16,8 @@ from pix2pix_lit.runs.configs import CONFIG_DIR
 
 
 def test_every_file_is_a_metric_that_says_its_name_direction_and_needs():
-    files = {path.stem for path in Path(metrics.__file__).parent.glob("*.py")} - {"__init__", "metric", "paired"}
+    files = {path.stem for path in Path(metrics.__file__).parent.glob("*.py")}
+    files -= {"__init__", "metric", "paired", "structural_similarity"}
     assert set(METRICS) == files
     for name, metric in METRICS.items():
         assert metric.name == name

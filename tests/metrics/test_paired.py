@@ -133,6 +133,15 @@ def test_half_precision_fakes_are_scored_in_full_precision(dtype):
         assert computed(metrics)[name] == pytest.approx(mean_over_images(name, fake, real), rel=1e-4)
 
 
+def test_a_training_in_mixed_precision_is_scored_in_full_precision():
+    fake, real = (torch.nn.functional.avg_pool2d(image, 5, 1, 2) for image in pairs(3))
+    metrics = PairedMetrics()
+    with torch.autocast("cpu", torch.bfloat16):
+        metrics.update(fake, real)
+    for name in DEFINITIONS:
+        assert computed(metrics)[name] == pytest.approx(mean_over_images(name, fake, real), rel=1e-4)
+
+
 def test_memory_layout_does_not_matter():
     fake, real = pairs(3)
     plain, channels_last = PairedMetrics(), PairedMetrics()

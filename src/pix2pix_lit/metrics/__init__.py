@@ -7,8 +7,9 @@ from typing import Any
 
 from pix2pix_lit.metrics.metric import ImageMetric
 
+_NEED_TORCH = ("paired", "structural_similarity")
 for _module in pkgutil.iter_modules(__path__):
-    if _module.name != "paired":  # needs torch
+    if _module.name not in _NEED_TORCH:
         importlib.import_module(f"{__name__}.{_module.name}")
 
 METRICS = {metric.name: metric for metric in ImageMetric.__subclasses__()}

@@ -17,14 +17,12 @@ class ImageMetric:
         direction: ``min`` if lower is better, ``max`` if higher is.
         needs: which images it is given, in this order, of ``fake``, ``real`` and ``input``.
         takes_unit_range: whether their values are in [0, 1], instead of the networks' [-1, 1].
-        takes_double: whether they are float64, for formulas in which float32 loses too many digits.
     """
 
     name: ClassVar[str]
     direction: ClassVar[Literal["min", "max"]]
     needs: ClassVar[tuple[Literal["fake", "real", "input"], ...]] = ("fake", "real")
     takes_unit_range: ClassVar[bool] = False
-    takes_double: ClassVar[bool] = False
 
     def create(self) -> "Metric":
         """A new torchmetrics object that accumulates (N, C, H, W) batches."""

@@ -58,6 +58,4 @@ def score(metric: ImageMetric, fake: Tensor, real: Tensor) -> float:
 
 def _as_taken(image: Tensor, metric: ImageMetric) -> Tensor:
     image = image.float().contiguous()
-    if metric.takes_double and image.device.type != "mps":  # which has no float64
-        image = image.double()
     return (image + 1) / 2 if metric.takes_unit_range else image
