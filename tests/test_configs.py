@@ -30,6 +30,8 @@ NEEDS = {
         for path in Path(CONFIG_DIR, "data").glob("*.yaml")
         if "\nroot: ???" in path.read_text("utf-8")
     },
+    "model/segmenter": ["+model.target={kind: ids, channels: 1, classes: 3}"],
+    "model/reconstruction/cross_entropy": ["+model.target={kind: ids, channels: 1, classes: 3}"],
     "data/pixels/continuous": ["data=folders", "data.root=x"],
     "data/pixels/colors": ["data=folders", "data.root=x"],
     "data/pixels/ids": ["data=folders", "data.root=x", "data.source.b.classes=3"],

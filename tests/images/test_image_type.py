@@ -161,7 +161,7 @@ def test_lists_from_configs_count_as_tuples():
         ({"kind": "ids"}, "kind ids has channels=3.*expected 1"),
         ({"kind": "ids", "channels": 1}, "classes of an image of kind ids, dtype uint8, is None; expected a whole"),
         ({"kind": "ids", "channels": 1, "classes": 257}, "classes .* is 257; expected a whole number from 2 to 256"),
-        ({"classes": 5}, "kind continuous has classes or values; expected null"),
+        ({"classes": 5}, "kind continuous has classes, values or void; expected null"),
         ({"palette": "cityscapes"}, "kind continuous has a palette; expected null, or kind=colors"),
         ({"instance_edges": True}, "kind continuous has instance_edges=true; expected colors or ids"),
         ({"dtype": "float32"}, r"dtype=float32 has range=null; expected.*range=\[0,1\]"),
@@ -185,6 +185,19 @@ def test_lists_from_configs_count_as_tuples():
         (
             {"kind": "ids", "channels": 1, "classes": 19, "values": "cityscapes_train_ids"},
             "values=cityscapes_train_ids is 19; expected 20",
+        ),
+        ({"kind": "colors", "void": 0}, "kind colors has classes, values or void; expected null"),
+        (
+            {"kind": "ids", "channels": 1, "classes": 3, "void": 3},
+            "void of an image of kind ids is 3; expected .* 0 to 2",
+        ),
+        (
+            {"kind": "ids", "channels": 1, "classes": 19, "values": "cityscapes_colors"},
+            "values=cityscapes_colors is 19; expected 20",
+        ),
+        (
+            {"kind": "ids", "channels": 1, "classes": 20, "values": "cityscapes_colors", "instance_edges": True},
+            "values=cityscapes_colors has instance_edges=true; expected false",
         ),
         ({"kind": "colors", "palette": "cityscape"}, "palette of an image is 'cityscape'; expected one of cityscapes"),
     ],

@@ -117,6 +117,7 @@ def test_compiled_networks_keep_their_names_and_follow_the_same_maths(fit, monke
         ("model.diff_augment=[rotate]", "rotate"),
         ("model.pool_size=-1", "pool_size"),
         ("model.r1.weight=1", "set model.discriminator.norm=instance"),
+        ("model/reconstruction=cross_entropy", "it takes class numbers"),
     ],
 )
 def test_wrong_values_are_refused(fit, override, message):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pix2pix_lit.checks import Word, check_choice, check_integer
 from pix2pix_lit.errors import NotFiniteError, UserError
-from pix2pix_lit.images.palettes import ID_VALUES, PALETTES
+from pix2pix_lit.images.palettes import COLOR_VALUES, ID_VALUES, PALETTES
 
 Kind = Literal["continuous", "colors", "ids"]
 
@@ -35,8 +35,9 @@ class ImageType:
         palette: colours of the classes, a name in ``palettes.PALETTES`` or a list of [r, g, b]: the expected colours
             of ``colors``, the display colours of ``ids``.
         classes: number of classes of ``ids``.
-        values: what ``ids`` files hold: a list with the value of each class, a name in ``palettes.ID_VALUES``, or None
-            for the class numbers themselves.
+        values: what ``ids`` files hold: a list with the value of each class, a name in ``palettes.ID_VALUES``, a name
+            in ``palettes.COLOR_VALUES`` for classes shown as colours, or None for the class numbers themselves.
+        void: the class of ``ids`` for pixels that are neither learnt nor scored, if there is one.
         instance_edges: for ``colors`` and ``ids``: an additional network channel is 1 where two instances meet, else
             -1. The last plane holds instance numbers until ``finish`` turns them into edges.
         background: the colour behind transparent pixels, one value a channel; None refuses transparent files.
@@ -52,6 +53,7 @@ class ImageType:
     palette: Word | tuple[tuple[int, int, int], ...] | None = None
     classes: int | None = None
     values: Word | tuple[int, ...] | None = None
+    void: int | None = None
     instance_edges: bool = False
     background: tuple[int, ...] | None = None
 
@@ -262,8 +264,10 @@ def _check(image_type: ImageType) -> None:
                 f"an image of kind ids has channels={channels} dtype={dtype}; expected 1 and uint8 or uint16"
             )
         check_integer(f"classes of an image of kind ids, dtype {dtype},", image_type.classes, 2, most)
-    elif image_type.classes is not None or image_type.values is not None:
-        raise UserError(f"an image of kind {kind} has classes or values; expected null for both, or kind=ids")
+        if image_type.void is not None:
+            check_integer("void of an image of kind ids", image_type.void, 0, (image_type.classes or 0) - 1)
+    elif (image_type.classes, image_type.values, image_type.void) != (None, None, None):
+        raise UserError(f"an image of kind {kind} has classes, values or void; expected null for them, or kind=ids")
     if kind == "continuous" and image_type.palette is not None:
         raise UserError("an image of kind continuous has a palette; expected null, or kind=colors or ids for labels")
     if image_type.instance_edges and kind == "continuous":
@@ -313,13 +317,21 @@ def _check(image_type: ImageType) -> None:
             f"values of an image is {list(image_type.values)}; expected a different whole number from 0 to 65535 for "
             f"each class"
         )
-    if isinstance(image_type.values, str) and image_type.values not in ID_VALUES:
-        raise UserError(
-            f"values of an image is {image_type.values!r}; expected one of {', '.join(ID_VALUES)}, or a list with the "
-            f"value of each class"
-        )
     if isinstance(image_type.values, str):
-        classes = max(ID_VALUES[image_type.values].values()) + 1
+        if image_type.values in COLOR_VALUES:
+            classes = max(COLOR_VALUES[image_type.values][1]) + 1
+            if image_type.instance_edges:
+                raise UserError(
+                    f"an image with values={image_type.values} has instance_edges=true; expected false, since colours "
+                    f"do not tell instances apart"
+                )
+        elif image_type.values in ID_VALUES:
+            classes = max(ID_VALUES[image_type.values].values()) + 1
+        else:
+            raise UserError(
+                f"values of an image is {image_type.values!r}; expected one of "
+                f"{', '.join([*ID_VALUES, *COLOR_VALUES])}, or a list with the value of each class"
+            )
         if image_type.classes != classes:
             raise UserError(
                 f"classes of an image with values={image_type.values} is {image_type.classes}; expected {classes}"

@@ -165,6 +165,21 @@ Both are for the label ids of Cityscapes, 0 to 33 and 255 (-1 in 8 bits), and fo
 ``cityscapes_label_ids`` to 35, the last for 255 (the ``label_nc`` of pix2pixHD and SPADE).
 """
 
+_class_of_color = {label.color: int(min(label.train_id, NUM_CLASSES)) for label in (*_drawn, *_EVALUATED)}
+
+COLOR_VALUES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "cityscapes_colors": (
+        "cityscapes_all",
+        tuple(_class_of_color[red, green, blue] for red, green, blue in PALETTES["cityscapes_all"].tolist()),
+    )
+}
+"""Named tables for label files that show classes as RGB colours: a palette, and the class of each of its colours.
+
+``cityscapes_colors`` is for ``*_color.png`` files and the pix2pix archive; its 20 classes are those of
+``cityscapes_train_ids``. A pixel has the class of the palette's nearest colour. Two colours stand for two classes each:
+(153, 153, 153) counts as pole, not as pole group, and (0, 0, 142) as car, not as license plate.
+"""
+
 for _table in (COLORS, *PALETTES.values()):
     _table.flags.writeable = False
 
@@ -203,7 +218,20 @@ def nearest_colors(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    return palette.take(_nearest(image, palette), axis=0)
+    return palette.take(nearest_indices(image, palette), axis=0)
+
+
+def nearest_indices(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Like ``nearest_colors``, but (H, W) uint16: the positions of these colours in the palette."""
+    table, wanted = _ranks(palette.tobytes()), _packed(image)
+    ranks = table[wanted]
+    unknown = np.unique(wanted[ranks == 0])
+    if unknown.size:
+        colors = np.stack([unknown >> 16, unknown >> 8 & 255, unknown & 255], -1).astype(np.uint8)
+        _, nearest = cv2.batchDistance(colors, palette, cv2.CV_32S, normType=cv2.NORM_L2SQR, K=1)
+        table[unknown] = nearest[:, 0] + 1
+        ranks = table[wanted]
+    return ranks - np.uint16(1)
 
 
 def off_palette(image: np.ndarray, palette: np.ndarray, distance: float) -> float:
@@ -229,16 +257,3 @@ def _ranks(palette: bytes) -> np.ndarray:
     32 MiB that are never touched take no memory.
     """
     return np.zeros(1 << 24, np.uint16)
-
-
-def _nearest(image: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """(H, W, 3) and (n, 3) uint8 -> (H, W): the index of the nearest colour of the palette."""
-    table, wanted = _ranks(palette.tobytes()), _packed(image)
-    ranks = table[wanted]
-    unknown = np.unique(wanted[ranks == 0])
-    if unknown.size:
-        colors = np.stack([unknown >> 16, unknown >> 8 & 255, unknown & 255], -1).astype(np.uint8)
-        _, nearest = cv2.batchDistance(colors, palette, cv2.CV_32S, normType=cv2.NORM_L2SQR, K=1)
-        table[unknown] = nearest[:, 0] + 1
-        ranks = table[wanted]
-    return ranks - np.uint16(1)

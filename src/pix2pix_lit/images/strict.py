@@ -8,7 +8,7 @@ import numpy as np
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.decoders import Decoded, opaque_value
 from pix2pix_lit.images.image_type import ImageType
-from pix2pix_lit.images.palettes import ID_VALUES, label_ids_of
+from pix2pix_lit.images.palettes import COLOR_VALUES, ID_VALUES, PALETTES, label_ids_of, nearest_indices
 
 _OF_TYPE = "of this image type (data.source.a or data.source.b)"
 
@@ -34,6 +34,8 @@ def fit(decoded: Decoded, image_type: ImageType, path: str) -> np.ndarray:
         )
     if image_type.instance_edges:
         pixels = _labels_and_instances(decoded, image_type, path)
+    elif image_type.values in COLOR_VALUES:
+        pixels = _class_numbers_of_colors(decoded, image_type, path)
     elif image_type.classes is not None:
         pixels = _class_numbers(_indices_or_gray(decoded, image_type, path), image_type, path)
     else:
@@ -208,6 +210,16 @@ def _class_numbers(labels: np.ndarray, image_type: ImageType, path: str) -> np.n
         expected,
         f"correct the file, or set classes and values {_OF_TYPE}",
     )
+
+
+def _class_numbers_of_colors(decoded: Decoded, image_type: ImageType, path: str) -> np.ndarray:
+    """(H, W, 1): the class of the nearest colour of the palette at every pixel."""
+    palette, classes = COLOR_VALUES[str(image_type.values)]
+    as_colors = ImageType(kind="colors")
+    colors = _colors(decoded, path)
+    opaque = opaque_value(colors.dtype) if decoded.alpha else None
+    colors = _in_channels(_in_depth(colors, as_colors, path), opaque, as_colors, path)
+    return np.array(classes)[nearest_indices(colors, PALETTES[palette])][..., None]
 
 
 @cache

@@ -1,6 +1,7 @@
 """The terms of the two objectives, each with its weight; none is weighted when called."""
 
 from pix2pix_lit.losses.adversarial import AdversarialLoss, HingeLoss, LeastSquaresLoss, VanillaLoss, WassersteinLoss
+from pix2pix_lit.losses.cross_entropy import CrossEntropyLoss
 from pix2pix_lit.losses.feature_matching import FeatureMatchingLoss
 from pix2pix_lit.losses.gradient_penalty import GradientPenalty, R1Penalty
 from pix2pix_lit.losses.objective import Loss, Need, Objective, Term
@@ -10,6 +11,7 @@ from pix2pix_lit.losses.reconstruction import CharbonnierLoss, L1Loss, L2Loss, R
 __all__ = [
     "AdversarialLoss",
     "CharbonnierLoss",
+    "CrossEntropyLoss",
     "FeatureMatchingLoss",
     "GradientPenalty",
     "HingeLoss",

@@ -10,11 +10,14 @@ from pix2pix_lit.checks import check_number
 
 Network = Literal["generator", "discriminator"]
 
-Need = Literal["input", "target", "fake", "fake_output", "fake_input", "target_output", "target_input", "discriminator"]
+Need = Literal[
+    "input", "target", "void", "fake", "fake_output", "fake_input", "target_output", "target_input", "discriminator"
+]
 """What a term can be given. N images of a batch, all float:
 
 - ``input``: (N, C, H, W) in [-1, 1], what the generator is given.
 - ``target``: (N, C', H, W) in [-1, 1], the real image of the pair.
+- ``void``: the class that is not learnt of targets that are class numbers, an integer, or None.
 - ``fake``: (N, C', H, W) in [-1, 1], the generator's; detached in the discriminator's objective.
 - ``fake_output``, ``target_output``: what the discriminator returns for fakes and targets, a list of
   ``DiscriminatorOutput``, one per scale: logits and features. ``target_output`` is a constant in the generator's
@@ -62,6 +65,9 @@ class Loss(nn.Module):
 
     channels: ClassVar[tuple[int, ...] | None] = None
     """The numbers of channels of targets that it takes; None for any."""
+
+    classes_only: ClassVar[bool] = False
+    """Whether it takes targets that are class numbers alone."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()

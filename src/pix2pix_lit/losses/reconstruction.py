@@ -3,12 +3,14 @@
 Each takes two (N, C, H, W) float images in [-1, 1] and returns the mean over everything, a scalar that is not weighted.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pix2pix_lit.checks import check_number
-from pix2pix_lit.losses.objective import Loss
+from pix2pix_lit.losses.objective import Loss, Need
 
 
 class ReconstructionLoss(Loss):
@@ -19,7 +21,7 @@ class ReconstructionLoss(Loss):
     """
 
     key = "reconstruction"
-    needs = ("fake", "target")
+    needs: ClassVar[tuple[Need, ...]] = ("fake", "target")
 
     def __init__(self, weight: float = 100.0) -> None:
         super().__init__(weight)

@@ -6,6 +6,7 @@ from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput, spli
 from pix2pix_lit.networks.discriminators.patchgan import PatchGAN
 from pix2pix_lit.networks.generators.generator import Generator, SamplingGenerator
 from pix2pix_lit.networks.generators.resnet import ResNetGenerator
+from pix2pix_lit.networks.generators.segmenter import Segmenter
 from pix2pix_lit.networks.generators.unet import UNetGenerator
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "PatchGAN",
     "ResNetGenerator",
     "SamplingGenerator",
+    "Segmenter",
     "UNetGenerator",
     "split_outputs",
 ]

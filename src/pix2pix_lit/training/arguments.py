@@ -11,6 +11,7 @@ from torch import nn
 from pix2pix_lit.checks import check_choice, check_integer
 from pix2pix_lit.distributed import BATCH_NORMS
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.losses import Loss, Objective
 from pix2pix_lit.metrics import ImageMetric
 
@@ -86,7 +87,7 @@ def built_metrics(specs: Mapping[str, Any] | None) -> list[ImageMetric] | None:
     return metrics
 
 
-def check_objectives(generator: Objective, discriminator: Objective, target_channels: int) -> None:
+def check_objectives(generator: Objective, discriminator: Objective, target: ImageType) -> None:
     """Refuse objectives that leave the generator nothing to learn, or lack the discriminator that they need.
 
     Raises:
@@ -107,10 +108,15 @@ def check_objectives(generator: Objective, discriminator: Objective, target_chan
                 )
     for term in generator.terms:
         channels = getattr(term.loss, "channels", None)
-        if channels is not None and target_channels not in channels:
+        if getattr(term.loss, "classes_only", False) and target.classes is None:
             raise UserError(
-                f"the weight of the loss {term.name} is {term.weight}, but targets have {target_channels} channels; "
-                f"it takes {' or '.join(map(str, channels))}: set its weight to 0"
+                f"the weight of the loss {term.name} is {term.weight}, but targets are {target.describe()}; it takes "
+                f"class numbers: set its weight to 0, or choose pixels=ids for the target"
+            )
+        if channels is not None and target.network_channels not in channels:
+            raise UserError(
+                f"the weight of the loss {term.name} is {term.weight}, but targets have "
+                f"{target.network_channels} channels; it takes {' or '.join(map(str, channels))}: set its weight to 0"
             )
 
 

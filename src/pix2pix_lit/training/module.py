@@ -107,7 +107,7 @@ class Pix2Pix(CheckedModule):
         self.generator_objective = Objective(term for term in terms if term.network == "generator")
         self.discriminator_objective = Objective(term for term in terms if term.network == "discriminator")
         in_channels, out_channels = self.input_type.network_channels, self.target_type.network_channels
-        arguments.check_objectives(self.generator_objective, self.discriminator_objective, out_channels)
+        arguments.check_objectives(self.generator_objective, self.discriminator_objective, self.target_type)
 
         self.generator: nn.Module = instantiate(generator, in_channels=in_channels, out_channels=out_channels)
         initialize(self.generator, **init)
@@ -225,6 +225,7 @@ class Pix2Pix(CheckedModule):
         fake = part.fake
         assert fake is not None
         given: dict[Need, Any] = {"input": part.input, "target": part.target, "fake": fake}
+        given["void"] = self.target_type.void
         if self.discriminator is not None:
             compares = self.generator_objective.needs("target_output")
             seed = int(torch.randint(2**62, ())) if compares else None

@@ -106,13 +106,31 @@ def test_transparent_photos_are_blended_with_the_background_and_transparent_labe
 @pytest.mark.parametrize(
     ("b", "message"),
     [
-        (ImageType(channels=1), r"differ in channels \(3 and 1\); expected the same.*use data=folders"),
-        (ImageType(dtype="uint16"), r"differ in dtype \(uint8 and uint16\)"),
-        (ImageType(kind="ids", channels=1, classes=9), r"differ in channels \(3 and 1\), classes \(None and 9\)"),
-        (ImageType(kind="colors", instance_edges=True), r"differ in instance_edges \(False and True\)"),
+        (ImageType(channels=1), r"x\.png has 3 channels; expected one channel, or equal ones"),
+        (ImageType(dtype="uint16"), r"x\.png holds 8-bit integers \(uint8\); expected uint16"),
+        (ImageType(kind="ids", channels=1, classes=9), r"x\.png has 3 channels; .*if colours stand for classes"),
+        (ImageType(kind="colors", instance_edges=True), r"x\.png has 3 channels; expected 4"),
     ],
 )
-def test_types_that_cannot_be_halves_of_one_file_are_refused(tmp_path, b, message):
+def test_a_half_that_is_not_of_its_type_is_refused(tmp_path, b, message):
     write_image(tmp_path / "train/x.png", noise(2, 4))
     with pytest.raises(UserError, match=message):
-        AlignedSource(str(tmp_path), "train", b=b)
+        AlignedSource(str(tmp_path), "train", b=b)[0]
+
+
+def test_halves_may_be_of_different_types(tmp_path):
+    photo, classes = noise(4, 6), np.random.default_rng(1).integers(0, 3, (4, 6, 1), np.uint8)
+    write_image(tmp_path / "train/x.png", np.concatenate([photo, classes.repeat(3, -1)], 1))
+    source = AlignedSource(str(tmp_path), "train", b=ImageType(kind="ids", channels=1, classes=3))
+    np.testing.assert_array_equal(source[0].a, photo)
+    np.testing.assert_array_equal(source[0].b, classes)
+
+
+def test_colours_of_the_pix2pix_archive_become_classes_also_where_jpeg_has_changed_them(tmp_path):
+    road, car, void = (128, 64, 128), (0, 0, 142), (0, 0, 0)
+    labels = np.array([[road] * 16 + [car] * 16 + [void] * 16] * 32, np.uint8)
+    write_image(tmp_path / "val/1.jpg", np.concatenate([noise(32, 48), labels], 1))
+    b = ImageType(kind="ids", channels=1, classes=20, values="cityscapes_colors", void=19)
+    pair = AlignedSource(str(tmp_path), "val", b=b)[0]
+    assert pair.b.shape == (32, 48, 1)
+    np.testing.assert_array_equal(pair.b[:, [3, 20, 40], 0], [[0, 13, 19]] * 32)

@@ -4,6 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pix2pix_lit.data.dataset import evenly_spread
 from pix2pix_lit.data.halves import MOST, check_halves
 from pix2pix_lit.data.pair import Pair, PairSource, SinglePhotosError
@@ -11,11 +13,10 @@ from pix2pix_lit.data.sources.layouts import explained_by_layout
 from pix2pix_lit.data.sources.paths import Paths
 from pix2pix_lit.data.sources.splits import split_folder
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images.files import read_image
+from pix2pix_lit.images.files import decode_file
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.listing import find_images
-
-_OF_A_FILE = ("channels", "dtype", "classes", "values", "instance_edges")
+from pix2pix_lit.images.strict import fit
 
 
 class AlignedSource(PairSource):
@@ -32,23 +33,14 @@ class AlignedSource(PairSource):
         root: folder of the data set.
         split: name of a sub-folder, such as ``train`` or ``val``.
         a: image type of the left halves.
-        b: image type of the right halves; channels, dtype and the like must equal those of ``a``.
+        b: image type of the right halves.
 
     Raises:
-        UserError: if the folder is missing or holds no image, or if the two types cannot be in one file.
+        UserError: if the folder is missing or holds no image.
     """
 
     def __init__(self, root: str | None, split: str, a: ImageType = RGB, b: ImageType = RGB) -> None:
-        differing = [key for key in _OF_A_FILE if getattr(a, key) != getattr(b, key)]
-        if differing:
-            found = ", ".join(f"{key} ({getattr(a, key)} and {getattr(b, key)})" for key in differing)
-            raise UserError(
-                f"data.source.a and data.source.b differ in {found}; expected the same, since they are halves of one "
-                f"file: set both alike, or use data=folders if your pairs are two files each"
-            )
         self.a, self.b = a, b
-        # Transparent photos are blended with their background, transparent labels are not.
-        self._is_read_once = a.background == b.background and (a.background is None or a.is_labels == b.is_labels)
         with explained_by_layout(root):
             paths, self.left_out = find_images(split_folder(root, split))
         self._root = root
@@ -59,16 +51,17 @@ class AlignedSource(PairSource):
 
     def __getitem__(self, index: int) -> Pair:
         path = self.paths[index]
-        image = read_image(path, self.a)
-        height, width = image.shape[:2]
+        decoded = decode_file(path)
+        height, width = decoded.pixels.shape[:2]
         if width % 2:
             raise UserError(
                 f"{path} is {width}x{height} pixels (width x height); expected an even width, with image A in the "
                 f"left half and image B in the right half: fix or remove the file, or use data=folders if your "
                 f"pairs are two files each"
             )
-        b_image = image if self._is_read_once else read_image(path, self.b)
-        return Pair(image[:, : width // 2], b_image[:, width // 2 :], path.name)
+        halves = (decoded._replace(pixels=half) for half in np.split(decoded.pixels, 2, axis=1))
+        a, b = (fit(half, image_type, str(path)) for half, image_type in zip(halves, (self.a, self.b), strict=True))
+        return Pair(a, b, path.name)
 
     def files(self, index: int) -> tuple[Path, ...]:
         return (self.paths[index],)

@@ -1,6 +1,6 @@
 """Initial weights."""
 
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,23 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from pix2pix_lit.checks import check_choice
 
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """A part of a network that may start from weights of another training."""
+
+    def load_pretrained(self) -> None:
+        """Replace all weights, if that is asked for."""
+        ...
+
+
 Initialization = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
 
 def initialize(network: nn.Module, kind: Initialization = "normal", gain: float = 0.02) -> None:
     """Draw the weights of every convolution, linear and norm layer of ``network`` in place; biases become 0.
+
+    Parts with pretrained weights (a method ``load_pretrained``) get these instead.
 
     Args:
         network: the module to initialise.
@@ -43,6 +55,9 @@ def initialize(network: nn.Module, kind: Initialization = "normal", gain: float 
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, gain)
             nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, Pretrained):
+            module.load_pretrained()
 
 
 def _learnt_weight(module: nn.Module) -> Tensor:

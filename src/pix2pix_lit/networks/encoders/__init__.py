@@ -1,0 +1,1 @@
+"""Classifiers trained on ImageNet, as extractors of features."""
