@@ -5,22 +5,14 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from pix2pix_lit.data.audit import sides
-from pix2pix_lit.data.audit.colors import MOST_COLORS, NEAR, Cluster, clusters, distances
-from pix2pix_lit.data.audit.findings import CHECKS, Finding, Place
+from pix2pix_lit.data.audit.findings import CHECKS, SIDES, Finding, Place
 from pix2pix_lit.data.audit.measure import FAR, Failure, Measures
+from pix2pix_lit.data.audit.palette_check import off_palette
 from pix2pix_lit.data.audit.split import Split
 from pix2pix_lit.data.audit.values import MOST_CLIPPED, better_setting, seen_by_network
 from pix2pix_lit.data.pair import SinglePhotosError
 from pix2pix_lit.images import registration
-
-_LEAST_OFF_PALETTE = 0.01  # negligible share of a label image's pixels far from the palette
-_TIMES_USUAL = 4.0  # a pair is conspicuous with more than this many times the usual share
-_WRONG_PALETTE = 0.5  # with at least this usual share, the palette is not that of the labels
-_LEAST_MISSING = 0.005  # with at least this share of flat pixels, a colour outside of the palette is a class
-_SIDES = ("A", "B")
 
 Skipped = dict[str, str]
 
@@ -52,7 +44,7 @@ def run_checks(splits: Sequence[Split], snap_labels: bool) -> tuple[list[Finding
     if swapped:
         skipped["off the palette"] = skipped["turned pair"] = "the sides are swapped"
     else:
-        findings += chain(_off_palette(splits, snap_labels), _turned(splits, skipped))
+        findings += chain(off_palette(splits, snap_labels), _turned(splits, skipped))
     findings += _misregistered(splits, skipped)
     order = [check.name for check in CHECKS]
     return sorted(findings, key=lambda finding: order.index(finding.check)), skipped
@@ -99,7 +91,7 @@ def _no_pairs(splits: Sequence[Split]) -> Iterator[Finding]:
 def _constant(splits: Sequence[Split]) -> Iterator[Finding]:
     for split in splits:
         for index, result in split.measured():
-            blank = [side for side, digest in zip(_SIDES, result.digests, strict=True) if digest is None]
+            blank = [side for side, digest in zip(SIDES, result.digests, strict=True) if digest is None]
             if blank:
                 message = f"{' and '.join(blank)} {'has' if len(blank) == 1 else 'have'} a single colour"
                 yield Finding("constant", message, (split.place(index),))
@@ -116,7 +108,7 @@ def _same(splits: Sequence[Split]) -> Iterator[Finding]:
                 yield Finding("duplicate", f"{len(own)} times the same pair in {split}: {_names(own)}", tuple(own))
         if len(by_split) > 1:
             yield Finding("leak", f"the same pair in {' and '.join(by_split)}: {_names(places)}", tuple(places))
-    for number, side in enumerate(_SIDES):
+    for number, side in enumerate(SIDES):
         for _, places in _groups(splits, lambda result, number=number: result.digests[number]):  # type: ignore[misc]
             # One pair represents all equal ones.
             one_each = {(place.split, pair_of.get(place, place)): place for place in reversed(places)}
@@ -147,99 +139,13 @@ def _swapped_sides(splits: Sequence[Split], skipped: Skipped) -> Iterator[Findin
     ):
         yield Finding(
             "swapped sides",
-            f"{_SIDES[labels]} is declared as labels but looks like photos, and {_SIDES[photo]} is declared as photos "
+            f"{SIDES[labels]} is declared as labels but looks like photos, and {SIDES[photo]} is declared as photos "
             f"but looks like labels: exchange data.source.a and data.source.b, and reverse data.direction",
         )
 
 
-def _off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding]:
-    for number, side in enumerate(_SIDES):
-        image_type = (splits[0].source.a, splits[0].source.b)[number]
-        items = [
-            (split, index, result.off_palette[number])
-            for split in splits
-            for index, result in split.measured()
-            if image_type.kind == "colors" and result.off_palette[number]
-        ]
-        if not items:
-            continue
-        palette = image_type.palette_colors
-        assert palette is not None
-        found = clusters([result.colors[number] for split in splits for _, result in split.measured()])
-        if 0 < len(found) <= MOST_COLORS:  # images with more colours are no labels
-            strange = [cluster for cluster, off in zip(found, distances(found, palette), strict=True) if off > NEAR]
-            if _total(strange) > _WRONG_PALETTE * _total(found):
-                yield _wrong_palette(side, found, palette)
-                continue
-            missing = [cluster for cluster in strange if cluster.share > _LEAST_MISSING]
-            if missing:
-                yield _lacking_palette(side, missing, palette)
-        key = f"data.source.{side.lower()}.palette"
-        usual = float(np.median([shares[FAR] for *_, shares in items]))
-        inexact = float(np.median([shares[0] for *_, shares in items if 0 in shares] or [0.0]))
-        if usual > _WRONG_PALETTE:
-            yield Finding(
-                "off the palette",
-                f"usually {usual:.0%} of the pixels of {side} are more than {FAR} RGB units from every colour of the "
-                f"palette: is {key} the palette of these labels?",
-                figures={"usual_share": usual},
-            )
-            continue
-        if inexact > _LEAST_OFF_PALETTE and not snap_labels:
-            yield Finding(
-                "off the palette",
-                f"usually {inexact:.0%} of the pixels of {side} do not have exactly a colour of the palette, as after "
-                f"JPEG compression or interpolation: data.snap_labels=true replaces them by the nearest colours",
-                figures={"usual_inexact_share": inexact},
-            )
-        most = max(_LEAST_OFF_PALETTE, _TIMES_USUAL * usual)
-        for split, index, shares in items:
-            if shares[FAR] > most:
-                message = (
-                    f"{shares[FAR]:.1%} of the pixels of {side} are more than {FAR} RGB units from every colour of the "
-                    f"palette (usual: {usual:.1%})"
-                )
-                figures = {"share": shares[FAR], "usual_share": usual}
-                yield Finding("off the palette", message, (split.place(index),), figures)
-
-
-def _wrong_palette(side: str, found: Sequence[Cluster], palette: np.ndarray) -> Finding:
-    most = float(np.median([distance for distance in distances(found, palette) if distance > NEAR]))
-    message = (
-        f"the colours of {side} form {len(found)} clusters, at {_shares(found)}; data.source.{side.lower()}.palette "
-        f"expects {len(palette)}, {_colors(palette.tolist())}; most are {most:.0f} RGB units off: wrong palette? "
-        f"(Clusters rarer than 1 in 2000 pixels are not found)"
-    )
-    colors = sorted(cluster.color for cluster in found)
-    return Finding("off the palette", message, figures={"most_units": most}, to_type=_palette_setting(side, colors))
-
-
-def _lacking_palette(side: str, missing: Sequence[Cluster], palette: np.ndarray) -> Finding:
-    colors = [*palette.tolist(), *(cluster.color for cluster in missing)]
-    message = f"colours of {side} that are not in the palette but as frequent as those of classes: {_shares(missing)}"
-    figures = {"missing_share": _total(missing)}
-    return Finding("off the palette", message, figures=figures, to_type=_palette_setting(side, colors))
-
-
-def _palette_setting(side: str, colors: Sequence[Sequence[int]]) -> str:
-    listed = ",".join(f"[{red},{green},{blue}]" for red, green, blue in colors)
-    return f"'data.source.{side.lower()}.palette=[{listed}]'"
-
-
-def _total(found: Sequence[Cluster]) -> float:
-    return sum(cluster.share for cluster in found)
-
-
-def _colors(colors: Sequence[Sequence[int]]) -> str:
-    return ", ".join(f"({red}, {green}, {blue})" for red, green, blue in colors)
-
-
-def _shares(found: Sequence[Cluster]) -> str:
-    return ", ".join(f"{_colors([cluster.color])} {cluster.share:.1%}" for cluster in found)
-
-
 def _value_range(splits: Sequence[Split]) -> Iterator[Finding]:
-    for number, side in enumerate(_SIDES):
+    for number, side in enumerate(SIDES):
         image_type = (splits[0].source.a, splits[0].source.b)[number]
         seen = {split.name: seen_by_network(split.values(number), image_type) for split in splits}
         poor = {name: figures for name, figures in seen.items() if figures is not None and figures.is_poor}

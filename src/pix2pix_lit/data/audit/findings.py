@@ -22,6 +22,8 @@ class Check:
     meaning: str
 
 
+SIDES = ("A", "B")
+
 CHECKS = (
     Check("no pairs", "error", "A split cannot be read at all: correct data.root, data.train_split or data.val_split."),
     Check("settings", "error", "Pairs cannot be resized or augmented as configured: correct the settings of data."),
