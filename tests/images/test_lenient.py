@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images.decoders import Decoded, decode_pillow
+from pix2pix_lit.images.decoded import Decoded
+from pix2pix_lit.images.decoders import decode_pillow
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.lenient import convert
 from pix2pix_lit.images.strict import fit

@@ -2,21 +2,19 @@
 
 import importlib.util
 import io
-import logging
 import math
 import struct
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
 import simplejpeg
-import tifffile
 from PIL import Image, features
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images import netpbm
+from pix2pix_lit.images import netpbm, tiff
+from pix2pix_lit.images.decoded import ORIENTATION, Decoded, gray_palette, upright
 
 HAS_AVIF = features.check("avif")
 """Whether the installed Pillow reads AVIF."""
@@ -25,35 +23,10 @@ HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
 """Whether pillow-heif is installed, Pillow's plug-in for HEIC."""
 
 Image.init()  # registers all formats by name
-# Warnings of tifffile that matter are raised as errors here; a log would go unread.
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-
-_ORIENTATION = 0x0112  # the tag of EXIF and TIFF
 _EXIF_KEYS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # where Pillow keeps what may hold it
-_TIFF_COMPRESSIONS = {1: "none", 5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits"}
-_TIFF_REQUIRED = (256, 257, 259, 262)  # tags of size, compression and photometric interpretation
-_TIFF_SUBSTITUTES = 0b1  # the flag of pages that are smaller versions of another
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # ISO/IEC 23008-12, annex B
 _JP2_MAGIC, _J2K_MAGIC = b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
 _JP2_COLORS = (16, 17)  # sRGB and gray (ISO/IEC 15444-1, table I.10)
-
-
-class Decoded(NamedTuple):
-    """Contents of an image file, turned upright.
-
-    Attributes:
-        pixels: (H, W, C): indices (uint8 or uint16) if there is a ``palette``, else values in the file's own depth,
-            integers or floats in the machine's byte order.
-        palette: (number of colours, 1 to 4) uint8: gray, gray and alpha, RGB or RGBA of every index. Gray files of
-            fewer than 8 bits have one too: both their numbers and their shades are needed.
-        alpha: whether the last channel (of the palette, if there is one) is opacity.
-        pages: number of pages that the channels come from; 1 except for multi-page TIFF.
-    """
-
-    pixels: np.ndarray
-    palette: np.ndarray | None = None
-    alpha: bool = False
-    pages: int = 1
 
 
 def decode(data: bytes, path: str) -> Decoded:
@@ -90,7 +63,7 @@ def _jpeg(data: bytes, path: str) -> Decoded:
     if mode == "CMYK":
         inverted = (255 - pixels).tobytes()  # as Adobe's programs write CMYK, and as Pillow expects it
         pixels = np.asarray(Image.frombytes("CMYK", size, inverted).convert("RGB"))
-    return Decoded(_upright(pixels, orientation))
+    return Decoded(upright(pixels, orientation))
 
 
 def _png(data: bytes, path: str) -> Decoded:
@@ -104,7 +77,7 @@ def _png(data: bytes, path: str) -> Decoded:
             # Pillow reduces 16-bit colour to 8 bits, and takes twice as long.
             pixels = imagecodecs.png_decode(data)
             pixels = pixels.reshape(*pixels.shape[:2], -1)
-            return Decoded(_upright(pixels, _orientation(image)), alpha=pixels.shape[-1] in (2, 4))
+            return Decoded(upright(pixels, _orientation(image)), alpha=pixels.shape[-1] in (2, 4))
         return _from_pillow(image, bits=depth)
 
 
@@ -133,7 +106,7 @@ def decode_pillow(image: Image.Image) -> Decoded:
         image = image.convert("RGB")
     pixels = np.asarray(image)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    return Decoded(_upright(pixels.reshape(*pixels.shape[:2], -1), orientation), alpha=image.mode in ("LA", "RGBA"))
+    return Decoded(upright(pixels.reshape(*pixels.shape[:2], -1), orientation), alpha=image.mode in ("LA", "RGBA"))
 
 
 def _bmp_or_webp(data: bytes, path: str) -> Decoded:
@@ -153,7 +126,7 @@ def _from_pillow(image: Image.Image, bits: int = 8) -> Decoded:
         palette = np.array(image.getpalette("RGBA" if alpha else "RGB"), np.uint8).reshape(-1, 3 + alpha)
     elif image.mode == "1" or bits < 8:
         bits = 1 if image.mode == "1" else bits
-        palette = _gray_palette(bits)
+        palette = gray_palette(bits)
         if alpha:
             opaque = 255 * (np.arange(len(palette)) != image.info["transparency"] & (len(palette) - 1))
             palette = np.stack([palette[:, 0], opaque.astype(np.uint8)], -1)
@@ -163,7 +136,7 @@ def _from_pillow(image: Image.Image, bits: int = 8) -> Decoded:
     pixels = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
     if palette is not None and image.mode == "L":
         pixels = pixels // (255 // (2**bits - 1))
-    return Decoded(_upright(pixels.reshape(*pixels.shape[:2], -1), orientation), palette, alpha)
+    return Decoded(upright(pixels.reshape(*pixels.shape[:2], -1), orientation), palette, alpha)
 
 
 def _refuse_frames(image: Image.Image, path: str) -> None:
@@ -172,115 +145,6 @@ def _refuse_frames(image: Image.Image, path: str) -> None:
         raise UserError(
             f"{path} is an animation of {frames} pictures; expected one: save the wanted one as a file of its own"
         )
-
-
-def _tiff(data: bytes, path: str) -> Decoded:
-    links = _count_tiff_links(data)
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        if len(file.pages) != links:
-            raise ValueError("a page cannot be read")
-        pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
-        pages = [page for page in pages if not page.subfiletype & _TIFF_SUBSTITUTES] or pages
-        first = pages[0]
-        count = len(pages)
-        for page in pages:
-            _check_tiff_page(page, count, len(data), path)
-        if count > 1 and (
-            len({(page.shaped, page.dtype, page.photometric) for page in pages}) > 1
-            or first.samplesperpixel > 1
-            or first.bitspersample < 8
-            or first.photometric == tifffile.PHOTOMETRIC.PALETTE
-        ):
-            shapes = ", ".join(f"{page.imagewidth}x{page.imagelength}x{page.samplesperpixel}" for page in pages[:4])
-            raise UserError(
-                f"{path} holds {count} pages of {shapes}{', ...' if count > 4 else ''} (width x height x samples); "
-                f"expected one page, or one a channel, equal in size and type, of one sample of 8 bits or more: save "
-                f"the wanted page as a file of its own"
-            )
-        if count == 1:
-            return _tiff_page(first, path)
-        return Decoded(np.concatenate([_tiff_page(page, path).pixels for page in pages], -1), pages=count)
-
-
-def _count_tiff_links(data: bytes) -> int:
-    """Number of pages by their links (TIFF 6.0, section 2); raises at a broken link, where tifffile just stops."""
-    order = "<" if data[:2] == b"II" else ">"
-    is_big = data[2:4] in (b"+\0", b"\0+")
-    link, count, tag_size = (order + "Q", order + "Q", 20) if is_big else (order + "I", order + "H", 12)
-    seen = set()
-    (offset,) = struct.unpack_from(link, data, 8 if is_big else 4)
-    while offset:
-        if offset in seen:
-            raise ValueError("the list of pages is circular")
-        seen.add(offset)
-        (tags,) = struct.unpack_from(count, data, offset)
-        (offset,) = struct.unpack_from(link, data, offset + struct.calcsize(count) + tags * tag_size)
-    return len(seen)
-
-
-def _check_tiff_page(page: tifffile.TiffPage, count: int, file_size: int, path: str) -> None:
-    """Refuse pages that tifffile would pass to other decoders, guess at, or fill with zeros."""
-    if page.compression not in _TIFF_COMPRESSIONS:
-        name = getattr(page.compression, "name", page.compression)
-        accepted = ", ".join(dict.fromkeys(_TIFF_COMPRESSIONS.values()))
-        raise UserError(f"{path} is a TIFF compressed by {name}; expected one of {accepted}: save it as such")
-    if page.dtype is None or page.dtype.kind not in "buif" or page.bitspersample not in (1, 2, 4, 8, 16, 32, 64):
-        raise UserError(
-            f"{path} is a TIFF of {page.bitspersample} bits a sample (format {page.sampleformat}); expected integers "
-            f"of 1, 2, 4, 8, 16 or 32 bits, or floats: convert the file"
-        )
-    values = math.prod(page.shaped)
-    samples = 3 if page.photometric == tifffile.PHOTOMETRIC.RGB else 1
-    if values == 0 or page.imagedepth != 1 or page.samplesperpixel < samples or page.planarconfig not in (1, 2):
-        raise ValueError(f"samples of shape {page.shaped}, planar configuration {page.planarconfig}")
-    if any(tag not in page.tags for tag in _TIFF_REQUIRED) or (page.compression == 1 and page.predictor != 1):
-        raise ValueError("tags that describe the pixels are missing")
-    most = 2 * 4 * Image.MAX_IMAGE_PIXELS if Image.MAX_IMAGE_PIXELS else math.inf  # bytes of Pillow's largest RGBA
-    if count * values * page.dtype.itemsize > most:
-        raise Image.DecompressionBombError(f"{count} pages of {page.shaped}")
-    offsets, sizes = page.dataoffsets, page.databytecounts
-    if not len(offsets) == len(sizes) == math.prod(page.chunked):
-        raise ValueError(f"{len(offsets)} offsets and {len(sizes)} sizes of {math.prod(page.chunked)} strips")
-    if any(size <= 0 or start <= 0 or start + size > file_size for start, size in zip(offsets, sizes, strict=True)):
-        raise ValueError("strips beyond the end of the file")
-    if page.compression == 1 and sum(sizes) * 8 < values * page.bitspersample:
-        raise ValueError("strips too short")
-
-
-def _tiff_page(page: tifffile.TiffPage, path: str) -> Decoded:
-    # (separate samples, 1, H, W, samples side by side); threads are for processes that have a machine to themselves
-    planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]
-    pixels = planes.transpose(1, 2, 0, 3).reshape(page.imagelength, page.imagewidth, -1)
-    bits = page.bitspersample
-    photometric, samples, extra = page.photometric, page.samplesperpixel, page.extrasamples
-    alpha = samples in (2, 4) and len(extra) == 1 and extra[0] in (1, 2)
-    palette = None
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and samples == 1 and page.colormap is not None and bits <= 16:
-        colors = page.colormap if page.colormap.max() < 256 else page.colormap >> 8  # some have 8 bits, as libtiff says
-        palette = np.ascontiguousarray(colors.astype(np.uint8).T)
-    elif photometric == tifffile.PHOTOMETRIC.MINISWHITE and samples == 1 and pixels.dtype.kind in "bu":
-        pixels = ~pixels if pixels.dtype == bool else np.asarray(2**bits - 1, pixels.dtype) - pixels
-    elif photometric == tifffile.PHOTOMETRIC.SEPARATED and samples == 4 and pixels.dtype == np.uint8:
-        size = page.imagewidth, page.imagelength
-        pixels = np.asarray(Image.frombytes("CMYK", size, pixels.tobytes()).convert("RGB"))
-        alpha = False
-    elif photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
-        name = getattr(photometric, "name", photometric)
-        raise UserError(
-            f"{path} is a TIFF of photometric interpretation {name} with {samples} samples of {bits} bits; expected "
-            f"gray, RGB, a palette or 8-bit CMYK: convert it to RGB or gray"
-        )
-    if bits < 8 and palette is None:
-        if samples > 1:
-            raise UserError(f"{path} is a TIFF of {samples} samples of {bits} bits; expected 8 or more: convert it")
-        pixels, palette = pixels.astype(np.uint8), _gray_palette(bits)
-    if alpha and extra[0] == 1 and (pixels[..., -1] != opaque_value(pixels.dtype)).any():
-        raise UserError(
-            f"{path} is a transparent TIFF whose colours are multiplied by its alpha channel; expected straight alpha: "
-            f"lay it on a background, or convert it"
-        )
-    orientation = page.tags.valueof(_ORIENTATION, default=1)
-    return Decoded(_upright(pixels, orientation), palette, alpha)
 
 
 def _npy(data: bytes, path: str) -> Decoded:
@@ -296,7 +160,7 @@ def _npy(data: bytes, path: str) -> Decoded:
     array = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if is_fortran else "C")
     pixels = array.reshape(*shape[:2], -1)
     if dtype.kind == "b":
-        return Decoded(pixels.astype(np.uint8), _gray_palette(1))
+        return Decoded(pixels.astype(np.uint8), gray_palette(1))
     return Decoded(pixels.astype(dtype.newbyteorder("="), copy=False))
 
 
@@ -394,10 +258,10 @@ _DECODERS: dict[bytes, Callable[[bytes, str], Decoded]] = {
     b"\x89PNG\r\n\x1a\n": _png,
     b"BM": _bmp_or_webp,
     b"RIFF": _bmp_or_webp,
-    b"II*\0": _tiff,
-    b"MM\0*": _tiff,
-    b"II+\0": _tiff,  # BigTIFF
-    b"MM\0+": _tiff,
+    b"II*\0": tiff.read,
+    b"MM\0*": tiff.read,
+    b"II+\0": tiff.read,  # BigTIFF
+    b"MM\0+": tiff.read,
     b"\x93NUMPY": _npy,
     b"GIF87a": _gif,
     b"GIF89a": _gif,
@@ -411,26 +275,6 @@ _DECODERS: dict[bytes, Callable[[bytes, str], Decoded]] = {
 }
 
 
-def opaque_value(dtype: np.dtype) -> int:
-    """The alpha value of an opaque pixel: the largest integer, or 1 for floats."""
-    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
-
-
-def _gray_palette(bits: int) -> np.ndarray:
-    return np.linspace(0, 255, 2**bits).astype(np.uint8)[:, None]
-
-
 def _orientation(image: Image.Image) -> int:
     # Without this check Pillow decodes the whole PNG in search of EXIF after the pixels.
-    return image.getexif().get(_ORIENTATION, 1) if _EXIF_KEYS & image.info.keys() else 1
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) as stored -> upright, by the orientations of EXIF 2.32; unknown ones count as upright."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
+    return image.getexif().get(ORIENTATION, 1) if _EXIF_KEYS & image.info.keys() else 1

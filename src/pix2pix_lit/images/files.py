@@ -12,7 +12,8 @@ from PIL import Image
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.files.atomic_write import atomic_write
-from pix2pix_lit.images.decoders import Decoded, decode
+from pix2pix_lit.images.decoded import Decoded
+from pix2pix_lit.images.decoders import decode
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.metadata import NO_METADATA, ImageMetadata
 from pix2pix_lit.images.strict import fit

@@ -295,11 +295,13 @@ def _check(image_type: ImageType) -> None:
             f"range of an image is {list(bounds)}; expected [low, high] with low below high, both finite and of "
             f"dtype={dtype}"
         )
-    if isinstance(image_type.palette, str) and image_type.palette not in PALETTES:
-        raise UserError(
-            f"palette of an image is {image_type.palette!r}; expected one of {', '.join(PALETTES)}, or a list of "
-            f"colours [[r,g,b],...]"
-        )
+    for key, names, other in (
+        ("palette", PALETTES, "a list of colours [[r,g,b],...]"),
+        ("values", ID_VALUES, "a list with the value of each class"),
+    ):
+        name = getattr(image_type, key)
+        if isinstance(name, str) and name not in names:
+            raise UserError(f"{key} of an image is {name!r}; expected one of {', '.join(names)}, or {other}")
     if isinstance(image_type.palette, tuple):
         colors = image_type.palette
         if not colors or not all(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pix2pix_lit.images.decoders import Decoded, opaque_value
+from pix2pix_lit.images.decoded import Decoded, opaque_value
 from pix2pix_lit.images.image_type import ImageType
 
 

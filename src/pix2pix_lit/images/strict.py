@@ -6,7 +6,7 @@ from typing import NoReturn
 import numpy as np
 
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.images.decoders import Decoded, opaque_value
+from pix2pix_lit.images.decoded import Decoded, opaque_value
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.images.palettes import COLOR_VALUES, ID_VALUES, PALETTES, label_ids_of, nearest_indices
 
