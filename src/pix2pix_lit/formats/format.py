@@ -36,6 +36,23 @@ class Job:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Opening:
+    """How to open a file.
+
+    Args:
+        device: to run it on, if its runtime leaves the choice.
+        precision: of the arithmetic; None for float32, or what a graph was exported with.
+        norm_inference: ``per_image`` or ``running``; None for what the file says.
+        trusted: whether files that can run code may be opened.
+    """
+
+    device: torch.device
+    precision: str | None = None
+    norm_inference: InferenceStatistics | None = None
+    trusted: bool = False
+
+
 class Format(ABC):
     """A file format that holds a generator.
 
@@ -73,22 +90,12 @@ class Format(ABC):
         """Write ``job`` to the file ``path``, whose folder exists."""
 
     @abstractmethod
-    def open(
-        self,
-        path: Path,
-        device: torch.device,
-        precision: str | None = None,
-        norm_inference: InferenceStatistics | None = None,
-        trusted: bool = False,
-    ) -> tuple[Backend, GeneratorMetadata]:
+    def open(self, path: Path, how: Opening) -> tuple[Backend, GeneratorMetadata]:
         """Open a file, after its checksums are verified.
 
         Args:
             path: the file.
-            device: to run it on, if its runtime leaves the choice.
-            precision: of the arithmetic; None for float32, or what a graph was exported with.
-            norm_inference: ``per_image`` or ``running``; None for what the file says.
-            trusted: whether files that can run code may be opened.
+            how: device, precision, inference mode and trust.
 
         Raises:
             UserError: if the file is damaged, differs from its checksum or was not written by this project; if a
@@ -138,17 +145,10 @@ class WeightsFormat(Format):
         verify_export(path)
         return build_generator(*self.read(path), path, norm_inference)
 
-    def open(
-        self,
-        path: Path,
-        device: torch.device,
-        precision: str | None = None,
-        norm_inference: InferenceStatistics | None = None,
-        trusted: bool = False,
-    ) -> tuple[TorchBackend, GeneratorMetadata]:
+    def open(self, path: Path, how: Opening) -> tuple[TorchBackend, GeneratorMetadata]:
         """See ``Format.open``; ``precision`` is ``fp32``, ``fp16`` or ``bf16``, whatever the file was written in."""
-        network, metadata = self.load(path, norm_inference)
-        return TorchBackend(in_precision(network, precision or "fp32", device)), metadata
+        network, metadata = self.load(path, how.norm_inference)
+        return TorchBackend(in_precision(network, how.precision or "fp32", how.device)), metadata
 
 
 class GraphFormat(Format):
@@ -158,24 +158,17 @@ class GraphFormat(Format):
     def start(self, path: Path, device: torch.device) -> ExportedBackend:
         """Open a file in its runtime; may raise whatever the runtime raises."""
 
-    def open(
-        self,
-        path: Path,
-        device: torch.device,
-        precision: str | None = None,
-        norm_inference: InferenceStatistics | None = None,
-        trusted: bool = False,
-    ) -> tuple[ExportedBackend, GeneratorMetadata]:
+    def open(self, path: Path, how: Opening) -> tuple[ExportedBackend, GeneratorMetadata]:
         """See ``Format.open``; a graph has one precision and one inference mode, and others are refused."""
         verify_export(path)
         self.check_installed(self.reader_packages, path)
-        if self.runs_code and not trusted:
+        if self.runs_code and not how.trusted:
             raise UserError(
                 f"{path} is a file of {self.name}, which can run code when it is opened; expected trusted=True, for a "
                 f"file whose author you know; or a format that cannot: a checkpoint, safetensors, ONNX, OpenVINO"
             )
         try:
-            backend = self.start(path, device)
+            backend = self.start(path, how.device)
         except UserError:
             raise
         except Exception as error:  # every runtime has its own
@@ -186,8 +179,8 @@ class GraphFormat(Format):
             ) from error
         metadata = backend.metadata
         for name, asked, has in (
-            ("precision", precision, metadata.precision),
-            ("norm_inference", norm_inference, metadata.norm_inference),
+            ("precision", how.precision, metadata.precision),
+            ("norm_inference", how.norm_inference, metadata.norm_inference),
         ):
             if asked not in (None, has):
                 raise UserError(

@@ -14,6 +14,7 @@ from pix2pix_lit.checks import check_integer
 from pix2pix_lit.errors import NotFiniteError, UserError
 from pix2pix_lit.formats import format_of
 from pix2pix_lit.formats.backends import Backend, TorchBackend
+from pix2pix_lit.formats.format import Opening
 from pix2pix_lit.images.decoders import decode_pillow
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.images.lenient import convert
@@ -92,7 +93,7 @@ class Translator:
                 it or the device cannot do.
         """
         device, path = _checked(device), checkpoint_in(path)
-        backend, metadata = format_of(path).open(path, device, precision, norm_inference, trusted)
+        backend, metadata = format_of(path).open(path, Opening(device, precision, norm_inference, trusted))
         return cls(backend, metadata.input, metadata.target, metadata)
 
     def with_bit_depth(self, bits: int) -> "Translator":
