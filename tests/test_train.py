@@ -76,7 +76,9 @@ def test_wrong_values_are_refused(compose_train, override, message):
 
 @pytest.mark.parametrize("devices", ["99999", "'99999'", "-1", "[0,1]"])
 def test_no_more_processes_than_cores_are_started(compose_train, devices):
-    with pytest.raises(UserError, match=r"trainer.devices is .*; expected a whole number from 1 to \d+, a process for"):
+    with pytest.raises(
+        UserError, match=r"trainer.devices is .*; expected a whole number from 1 to \d+, at most one process per core"
+    ):
         train(compose_train("trainer=cpu", f"trainer.devices={devices}"))
 
 

@@ -15,7 +15,7 @@ from pix2pix_lit.errors import UserError, shown
 from pix2pix_lit.files.names import is_utf8
 from pix2pix_lit.metrics import logged
 from pix2pix_lit.runs.command import command, message_for_user
-from pix2pix_lit.runs.folder import discard_start, sole_run_in
+from pix2pix_lit.runs.folder import discard_failed_start, exclusive_run
 from pix2pix_lit.runs.rank import is_first_rank, refuse_more_processes_than_cores, world_size_from_outside
 from pix2pix_lit.runs.result import Result, is_complete, read_result
 from pix2pix_lit.runs.stopping import RunStopped
@@ -84,7 +84,7 @@ def train(config: DictConfig) -> float | None:
     keep_freed_memory()
     quieten_lightning()
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
-    with sole_run_in(folder), _recorded(result, folder, is_first=former is None):
+    with exclusive_run(folder), _recorded(result, folder, is_first=former is None):
         check_config(config, Keys)  # of a sweep, each job has other values
         check_choice("objective", config.objective, logged(config.metrics))
         stored = training_to_resume(folder, config.ckpt_path)
@@ -139,7 +139,7 @@ def _recorded(result: Result, folder: Path, *, is_first: bool) -> Iterator[None]
             is_gone = False
             if is_first and result.steps == 0 and result.status != "finished":
                 is_job = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-                is_gone = discard_start(folder, keep_row=is_job)
+                is_gone = discard_failed_start(folder, keep_row=is_job)
             if not is_gone:
                 if result.status == "interrupted":
                     log_how_to_resume(folder)

@@ -156,16 +156,19 @@ def doubled(times):
 
 
 SMALL_FILES = {
-    "tensor larger than its numbers": ((tensor(4, (2**30, 2**10), (2**10, 1)), 0, [bytes(16)]), "claims more"),
-    "tensor that repeats its numbers": ((tensor(4, (2**40,), (0,)), 0, [bytes(16)]), "claims more"),
-    "tensor of other numbers": ((tensor(4, (4,), (1,), 2), 0, [bytes(16)]), "claims more"),
-    "storage that is not there": ((tensor(2**40, (4,), (1,)), 0, [bytes(16)]), "are not in x/data/0"),
-    "negative shape": ((tensor(4, (-1, -4), (1, 1)), 0, [bytes(16)]), "a shape that is none"),
+    "tensor larger than its numbers": (
+        (tensor(4, (2**30, 2**10), (2**10, 1)), 0, [bytes(16)]),
+        "larger than its storage",
+    ),
+    "tensor that repeats its numbers": ((tensor(4, (2**40,), (0,)), 0, [bytes(16)]), "larger than its storage"),
+    "tensor of other numbers": ((tensor(4, (4,), (1,), 2), 0, [bytes(16)]), "larger than its storage"),
+    "storage that is not there": ((tensor(2**40, (4,), (1,)), 0, [bytes(16)]), "x/data/0 does not hold"),
+    "negative shape": ((tensor(4, (-1, -4), (1, 1)), 0, [bytes(16)]), "an invalid shape"),
     "compressed": ((b"\x80\x02" + b"]" * 2**22 + b".", zipfile.ZIP_DEFLATED, []), "compressed"),
     "deep": ((nested(10_000), 0, []), "nested more than"),
-    "doubled": ((doubled(50), 0, []), "the same so often"),
+    "doubled": ((doubled(50), 0, []), "repeated references"),
     "within itself": ((b"\x80\x02]q\x00h\x00a.", 0, []), "within themselves"),
-    "memo": ((b"\x80\x02]r\xff\xff\xff\xff.", 0, []), "under the number"),
+    "memo": ((b"\x80\x02]r\xff\xff\xff\xff.", 0, []), "the memo key"),
     "many": ((b"\x80\x02" + b"]" * 2**18 + b".", 0, []), "operations"),
     "newer protocol": ((pickle.dumps({}, protocol=4), 0, []), "has the operation .*, which torch.save does not write"),
     "huge number": ((pickle.dumps(2**2000, protocol=2), 0, []), "a number of 2001 bits"),

@@ -155,7 +155,9 @@ def test_a_link_to_another_disk_stays_a_link(server, root, hurry, tmp_path):
 
 def test_a_read_only_place_is_reported(server, tmp_path, hurry):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UserError, match=r"file/facades cannot be made \(.*expected a folder with room"):
+    with pytest.raises(
+        UserError, match=r"file/facades cannot be created \(.*expected a writable folder with enough space"
+    ):
         install(Archive(server.url), tmp_path / "file" / "facades", patience=hurry)
 
 
@@ -178,7 +180,7 @@ def test_a_failure_while_unpacking_leaves_no_partial_folder(server, root, hurry,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", full)
-    with pytest.raises(UserError, match="No space left on device.*expected a folder with room"):
+    with pytest.raises(UserError, match="No space left on device.*expected a writable folder with enough space"):
         install(Archive(server.url), root, patience=hurry)
     assert not root.exists()
     assert left_beside(root) == [".facades.lock", ".facades.tar.gz.part", ".facades.tar.gz.part.json"]
@@ -554,7 +556,7 @@ def test_an_archive_on_the_disk_is_not_downloaded_and_is_kept(server, config, ro
 
 
 def test_a_missing_archive_file_is_an_error(config, tmp_path):
-    with pytest.raises(UserError, match="archive_file=.*missing.tar.gz is no file; expected facades.tar.gz"):
+    with pytest.raises(UserError, match="archive_file=.*missing.tar.gz is not a file; expected facades.tar.gz"):
         prepare(config(f"archive_file={tmp_path}/missing.tar.gz"))
 
 

@@ -59,7 +59,7 @@ def started(tmp_path, start_python):
     [
         (signal.SIGINT, "all", 130, None),  # as terminals do
         (signal.SIGTERM, "first", 143, None),  # as kill does
-        (signal.SIGKILL, "second", 1, "error: the process of device 1 failed: it was ended by SIGKILL"),
+        (signal.SIGKILL, "second", 1, "error: the process for device 1 failed: it was ended by SIGKILL"),
     ],
 )
 def test_waiting_for_a_process_that_never_connects_can_be_interrupted(
@@ -88,7 +88,7 @@ def test_waiting_for_a_process_that_never_connects_can_be_interrupted(
     ("rank", "hook", "message"),
     [
         (0, "on_train_batch_start", "error: photo.png cannot be read"),
-        (1, "on_validation_batch_start", "error: the process of device 1 failed: photo.png cannot be read"),
+        (1, "on_validation_batch_start", "error: the process for device 1 failed: photo.png cannot be read"),
     ],
 )
 def test_an_error_in_either_process_is_reported_once(tmp_path, tiny_overrides, started, rank, hook, message):

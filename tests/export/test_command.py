@@ -65,7 +65,9 @@ def test_what_cannot_be_exported_is_refused_at_once(tmp_path, run, settings, mes
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, run):
     save_checkpoint(tmp_path / "x.ckpt", UNET)
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="x.safetensors cannot be written .*; expected a folder with room"):
+    with pytest.raises(
+        UserError, match="x.safetensors cannot be written .*; expected a writable folder with enough space"
+    ):
         run("safetensors", output=f"{tmp_path}/file/x.safetensors")
 
 

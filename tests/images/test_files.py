@@ -83,7 +83,7 @@ def test_a_suffix_that_cannot_hold_an_image_is_refused(tmp_path, suffix, channel
 
 @pytest.mark.parametrize("suffix", [".webp", ".jpg"])
 def test_a_side_that_a_format_has_no_number_for_is_named(tmp_path, suffix):
-    with pytest.raises(UserError, match=rf"x\{suffix} cannot be written .* sides that the format allows"):
+    with pytest.raises(UserError, match=rf"x\{suffix} cannot be written .* size that the format supports"):
         write_image(tmp_path / f"x{suffix}", np.zeros((1, 70_000, 1), np.uint8))
 
 

@@ -11,7 +11,7 @@ import torch
 from pix2pix_lit.checkpoints.resume import training_to_resume
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs import folder as module
-from pix2pix_lit.runs.folder import discard_start, sole_run_in
+from pix2pix_lit.runs.folder import discard_failed_start, exclusive_run
 from pix2pix_lit.runs.result import Result, is_complete, read_result
 
 
@@ -81,7 +81,7 @@ def test_a_file_to_go_on_from_gets_a_new_folder(run_folder, tmp_path):
 
 def test_a_place_that_cannot_have_folders_is_told(run_folder, tmp_path):
     (tmp_path / "outputs").touch()
-    with pytest.raises(UserError, match="outputs.* cannot be made .*hydra.run.dir=FOLDER"):
+    with pytest.raises(UserError, match="outputs.* cannot be created .*hydra.run.dir=FOLDER"):
         run_folder("x", None)
 
 
@@ -169,22 +169,22 @@ def test_a_run_is_complete_when_a_limit_is_reached_or_it_ended_early_with_the_sa
 
 def test_a_folder_holds_one_run_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr("pix2pix_lit.runs.folder.LOCK_SECONDS", 0.2)
-    with sole_run_in(tmp_path / "run"):
-        with pytest.raises(UserError, match="another process is training in .*run"), sole_run_in(tmp_path / "run"):
+    with exclusive_run(tmp_path / "run"):
+        with pytest.raises(UserError, match="another process is training in .*run"), exclusive_run(tmp_path / "run"):
             pass
-        with sole_run_in(tmp_path / "other"):
+        with exclusive_run(tmp_path / "other"):
             pass
-    with sole_run_in(tmp_path / "run"):
+    with exclusive_run(tmp_path / "run"):
         pass
 
 
 def test_other_processes_of_a_run_share_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("pix2pix_lit.runs.folder.LOCK_SECONDS", 0.2)
-    with sole_run_in(tmp_path):
-        with pytest.raises(UserError, match="another process is training"), sole_run_in(tmp_path):
+    with exclusive_run(tmp_path):
+        with pytest.raises(UserError, match="another process is training"), exclusive_run(tmp_path):
             pass
         monkeypatch.setenv("LOCAL_RANK", "1")
-        with sole_run_in(tmp_path):
+        with exclusive_run(tmp_path):
             assert (tmp_path / ".lock").exists()
 
 
@@ -216,7 +216,7 @@ def test_a_start_that_failed_leaves_nothing_below_outputs_and_files_of_others_al
         (tmp_path / "outputs" / run / "config").mkdir(parents=True)
         (tmp_path / "outputs" / run / "config" / "config.yaml").touch()
     (tmp_path / "outputs/second/c/notes.txt").touch()
-    assert discard_start(tmp_path / "outputs/first/a", keep_row=False)
-    assert discard_start(tmp_path / "outputs/second/b", keep_row=False)
-    assert not discard_start(tmp_path / "outputs/second/c", keep_row=False)
+    assert discard_failed_start(tmp_path / "outputs/first/a", keep_row=False)
+    assert discard_failed_start(tmp_path / "outputs/second/b", keep_row=False)
+    assert not discard_failed_start(tmp_path / "outputs/second/c", keep_row=False)
     assert sorted(path.name for path in (tmp_path / "outputs").rglob("*")) == ["c", "notes.txt", "second"]

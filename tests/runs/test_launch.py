@@ -45,9 +45,9 @@ QUIET = ("trainer=cpu", "callbacks.progress_bar=null", "+trainer.enable_progress
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("user", "the process of device 1 failed: this was the bomb"),
-        ("defect", "the process of device 1 failed: RuntimeError: this was the bomb"),
-        ("crash", "the process of device 1 failed: it ended with exit status 9"),
+        ("user", "the process for device 1 failed: this was the bomb"),
+        ("defect", "the process for device 1 failed: RuntimeError: this was the bomb"),
+        ("crash", "the process for device 1 failed: it ended with exit status 9"),
     ],
 )
 def test_a_failing_process_fails_only_its_own_job(run_python, tiny_overrides, tmp_path, kind, expected):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pix2pix_lit.runs.rank_process import LastWords, RankProcess, is_consequence
+from pix2pix_lit.runs.rank_process import RankFailure, RankProcess, is_consequence
 
 FOLLOW = "import os, signal, sys, time; from pix2pix_lit.runs.rank_process import *; follow_first_rank(); "
 START = f"""
@@ -31,16 +31,16 @@ def test_a_process_ends_with_its_first_rank_even_if_that_is_killed():
 
 
 def test_its_message_reaches_the_first_rank(tmp_path):
-    words = LastWords("no such file: \udcff", "a trace", is_consequence=True)
-    process = ended(f"assert tell_first_rank({words!r}); sys.exit(1)", tmp_path)
-    assert process.last_words() == words
-    assert process.last_words() == words  # however often it is asked
+    words = RankFailure("no such file: \udcff", "a trace", is_consequence=True)
+    process = ended(f"assert report_to_first_rank({words!r}); sys.exit(1)", tmp_path)
+    assert process.failure() == words
+    assert process.failure() == words  # however often it is asked
     process.end(seconds=1)
 
 
 def test_sending_a_long_message_does_not_block(tmp_path):
-    process = ended("tell_first_rank(LastWords('ü' * 10**7, '🧟' * 10**7)); sys.exit(1)", tmp_path)
-    assert process.last_words().message.startswith("üü")
+    process = ended("report_to_first_rank(RankFailure('ü' * 10**7, '🧟' * 10**7)); sys.exit(1)", tmp_path)
+    assert process.failure().message.startswith("üü")
     process.end(seconds=1)
 
 
@@ -53,11 +53,11 @@ def test_sending_a_long_message_does_not_block(tmp_path):
     ],
 )
 def test_a_process_that_fails_silently_is_reported_by_its_exit_status(tmp_path, end, message):
-    assert ended(end, tmp_path).last_words() == LastWords(message)
+    assert ended(end, tmp_path).failure() == RankFailure(message)
 
 
 def test_a_successful_process_has_no_last_words(tmp_path):
-    assert ended("pass", tmp_path).last_words() is None
+    assert ended("pass", tmp_path).failure() is None
 
 
 def test_ctrl_c_is_left_to_the_first_rank(tmp_path):
@@ -72,9 +72,8 @@ def test_a_process_that_does_not_end_is_killed(tmp_path):
 
 
 def test_without_a_first_rank_no_message_is_sent(tmp_path):
-    code = (
-        "from pix2pix_lit.runs.rank_process import *; follow_first_rank(); assert not tell_first_rank(LastWords('no'))"
-    )
+    code = "from pix2pix_lit.runs.rank_process import *; follow_first_rank()"
+    code += "; assert not report_to_first_rank(RankFailure('no'))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pix2pix_lit.runs.stopping import RunStopped, raise_if_asked, stop_later, stop_now, stoppable
+from pix2pix_lit.runs.stopping import RunStopped, raise_if_signalled, stop_later, stop_now, stoppable
 
 
 def test_before_training_a_signal_ends_the_program_at_once():
@@ -57,7 +57,7 @@ def test_long_work_is_interrupted_at_once_and_not_started_after_a_signal():
                 pytest.fail("it began")
 
     assert stopped(during) == stopped(before) == 130
-    raise_if_asked()  # which is over
+    raise_if_signalled()  # which is over
 
 
 def test_a_signal_takes_precedence_over_the_errors_that_it_causes():
@@ -84,7 +84,7 @@ with stopping.stoppable():
 
 def test_a_program_that_hangs_while_cleaning_up_still_ends():
     ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, timeout=60)
-    assert (ended.returncode, ended.stderr) == (143, b"\nSIGTERM: ended without waiting for what was under way\n")
+    assert (ended.returncode, ended.stderr) == (143, b"\nSIGTERM: exited without waiting for unfinished work\n")
 
 
 NOTEBOOK = """

@@ -141,7 +141,7 @@ def test_the_command_writes_the_table_of_any_folder(command, add_run, tmp_path):
 def test_a_folder_without_runs_is_an_error(command, tmp_path):
     for overrides, message in [
         ([], "folder is not set"),
-        ([f"folder='{tmp_path}'"], "holds no runs"),
+        ([f"folder='{tmp_path}'"], "contains no runs"),
         ([f"folder='{tmp_path}/nowhere'"], "is not a folder"),
     ]:
         with pytest.raises(UserError, match=message):

@@ -29,7 +29,7 @@ def test_a_run_says_what_it_trains_on_what_and_what_came_out(compose_train, said
         "images of 3 channels of uint8",
         "device: CPU with 1 thread, precision 32-true",
         "steps: 8 in 2 epochs of 4",
-        "newest picture: run/samples/step_0000008.png",
+        "newest grid: run/samples/step_0000008.png",
         "last checkpoint: run/checkpoints/last.ckpt",
         "best checkpoint: run/checkpoints/best.ckpt",
     ):

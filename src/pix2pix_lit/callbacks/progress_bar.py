@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.lightning import epoch_number
-from pix2pix_lit.runs.result import metrics_in_words
+from pix2pix_lit.runs.result import format_metrics
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class RunProgressBar(ProgressBar):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.sanity_checking or not self._enabled:
             return
-        metrics = metrics_in_words(validation_metrics(trainer))
+        metrics = format_metrics(validation_metrics(trainer))
         log.info("%s, step %d: %s", self._epoch(trainer), trainer.global_step, metrics)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

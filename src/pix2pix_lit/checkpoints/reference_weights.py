@@ -1,7 +1,7 @@
-"""Generator weights of the reference implementation -> ours, and back: the same numbers under other names.
+"""Converts generator weights of the reference implementation to ours and back: the same numbers under other names.
 
 The reference implementation is junyanz/pytorch-CycleGAN-and-pix2pix, whose ``latest_net_G.pth`` is the state dict of a
-``unet_128``, ``unet_256``, ``resnet_6blocks`` or ``resnet_9blocks`` and says nothing else about it.
+``unet_128``, ``unet_256``, ``resnet_6blocks`` or ``resnet_9blocks`` without any metadata.
 """
 
 import inspect
@@ -19,13 +19,13 @@ UNET = "pix2pix_lit.networks.UNetGenerator"
 RESNET = "pix2pix_lit.networks.ResNetGenerator"
 
 WRAPPERS = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before the names of a network's tensors."""
+"""The prefixes that DataParallel and torch.compile add to the names of a network's tensors."""
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 class ReferenceGenerator(NamedTuple):
-    """A generator of the reference implementation as one of ours."""
+    """A generator of the reference implementation, converted to one of ours."""
 
     spec: dict[str, Any]
     """``_target_`` and arguments of our class, without the channels."""
@@ -36,7 +36,7 @@ class ReferenceGenerator(NamedTuple):
 
 
 def is_reference(state: Mapping[str, Any]) -> bool:
-    """Whether what a file holds looks like weights of a network of the reference implementation, of whatever kind."""
+    """Whether the content of a file looks like the weights of any network of the reference implementation."""
     if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):
         return False
     state = _unwrapped(state)
@@ -46,20 +46,19 @@ def is_reference(state: Mapping[str, Any]) -> bool:
 
 
 def from_reference(state: Mapping[str, Any], path: str | os.PathLike[str]) -> ReferenceGenerator:
-    """A generator of the reference implementation as one of ours, recognised by names and shapes of its tensors.
+    """Convert a generator of the reference implementation, recognised by the names and shapes of its tensors.
 
-    Three things leave no trace in them. BatchNorm is taken to use statistics of the image itself, and a U-Net to have
-    been trained with dropout, both as the reference implementation does by default. ResNets are taken to pad by
-    reflection, unless they show that they pad with zeros.
+    Three properties leave no trace in the tensors. BatchNorm is assumed to use the statistics of the image itself and
+    a U-Net to have been trained with dropout, the reference implementation's defaults. ResNets are assumed to pad by
+    reflection, unless their names reveal zero padding.
 
     Args:
-        state: what the file holds: names -> tensors, of any dtype, which stay as they are.
+        state: the content of the file: names -> tensors of any dtype, which are not converted.
         path: of the file, for messages.
 
     Raises:
-        UserError: if it is anything but a U-Net or a ResNet generator with batch or instance norm, complete and with
-            no other tensors. Statistics that old files have of instance norm are dropped, as they are by the
-            reference implementation.
+        UserError: unless it is a complete U-Net or ResNet generator with batch or instance norm and without other
+            tensors. The statistics of instance norm in old files are dropped, as in the reference implementation.
     """
     if not is_reference(state):
         raise UserError(
@@ -73,7 +72,7 @@ def from_reference(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Re
         statistics = {name for name in _table(network._replace(norm="batch")) if name.endswith(STATISTICS)}
         tensors = {name: value for name, value in tensors.items() if name not in statistics}
     if network.norm == "batch" and not any(name.endswith("num_batches_tracked") for name in tensors):
-        # PyTorch before 0.4.1 did not count them, and a later one that reads its files starts from 0.
+        # PyTorch before 0.4.1 did not count batches; later versions start from 0 when they read its files.
         count = next(iter(tensors.values())).new_zeros((), dtype=torch.long)
         tensors |= {name: count.clone() for name in table if name.endswith("num_batches_tracked")}
     faults = faults_of(tensors, {name: tensor.shape for name, tensor in table.items()})
@@ -91,13 +90,14 @@ def from_reference(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Re
 
 
 def to_reference(spec: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a generator of ours, as the reference implementation names and orders them.
+    """Convert the weights of one of our generators to the names and the order of the reference implementation.
 
-    With instance norm it has biases that the norm takes away again; a generator of ours without them gets zeros.
+    With instance norm, the reference implementation has biases that the norm cancels; they are zeros if our generator
+    has none.
 
     Args:
-        spec: ``_target_`` and arguments of the generator's class; what is absent has its default.
-        weights: its state dict; the tensors of the result are the same ones.
+        spec: ``_target_`` and arguments of the generator's class; absent ones have their defaults.
+        weights: its state dict; the result holds the same tensors.
 
     Raises:
         UserError: if the reference implementation has no such network, or ``weights`` do not fit ``spec``.
@@ -139,8 +139,8 @@ def to_reference(spec: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict
     faults = faults_of(weights, expected)
     if faults:
         raise UserError(
-            f"the generator's specification describes a {network}, but its state dict {faults}; expected the two of "
-            f"one and the same generator: take both from one checkpoint"
+            f"the generator's specification describes a {network}, but its state dict {faults}; expected both from "
+            f"the same generator: take them from one checkpoint"
         )
     some = weights[first]
     return {
@@ -156,7 +156,7 @@ class _Network(NamedTuple):
     width: int
     size: int  # levels of a U-Net, blocks of a ResNet
     norm: str
-    has_dropout: bool  # matters to ResNets alone
+    has_dropout: bool  # matters only for ResNets
     in_channels: int = 0
     out_channels: int = 0
 
@@ -165,7 +165,7 @@ class _Network(NamedTuple):
         return f"{kind} of width {self.width} with {self.norm} norm"
 
     def with_channels(self, first: Tensor | None, last: Tensor | None) -> Self:
-        """Its channels as the weight of its first convolution and the bias of its last one have them."""
+        """The same network with the channels of the first convolution's weight and the last one's bias."""
         return self._replace(
             in_channels=first.shape[1] if first is not None and first.ndim == 4 else 0,
             out_channels=last.shape[0] if last is not None and last.ndim == 1 else 0,
@@ -181,18 +181,18 @@ class _Network(NamedTuple):
             "norm_inference": "per_image",
             "dropout": 0.5 if is_unet or self.has_dropout else 0.0,
         }
-        if is_unet:  # those of 8 * width -> 8 * width channels but the innermost
+        if is_unet:  # blocks of 8 * width -> 8 * width channels, except the innermost
             spec["dropout_blocks"] = list(range(1, self.size - 4))
         return spec | {"bias_before_norm": self.norm == "instance"}
 
 
 class _Layer(NamedTuple):
-    """A convolution, and the norm that follows it if one does."""
+    """A convolution and the norm after it, if any."""
 
     reference: str
     ours: str
     shape: tuple[int, int, int, int]  # of its weight
-    channels: int  # that it makes
+    channels: int  # of its output
     norm: tuple[str, str] | None = None  # the reference implementation's name, ours
 
 
@@ -203,7 +203,7 @@ class _Tensor(NamedTuple):
 
 
 def _table(network: _Network) -> dict[str, _Tensor]:
-    """The reference implementation's names, in its order, -> our tensors. The first is a weight, the last a bias."""
+    """Map the reference implementation's names, in its order, to our tensors, from first weight to last bias."""
     layers = list(_unet_layers(network) if network.target == UNET else _resnet_layers(network))
     table = {}
     for layer in layers:
@@ -220,7 +220,7 @@ def _table(network: _Network) -> dict[str, _Tensor]:
 
 
 def _unet_layers(network: _Network) -> Iterator[_Layer]:
-    """Blocks within blocks: each holds, in this order, its convolution down, the next block, its convolution up."""
+    """Nested blocks: each contains its down convolution, the next block and its up convolution, in this order."""
     innermost = network.size - 1
     channels = [min(network.width * 2**level, network.width * 8) for level in range(network.size)]
     blocks = ["model.model"] + [f"model.model.1{'.model.3' * level}.model" for level in range(innermost)]
@@ -247,7 +247,7 @@ def _unet_layers(network: _Network) -> Iterator[_Layer]:
 
 
 def _resnet_layers(network: _Network) -> Iterator[_Layer]:
-    """One sequence, in which paddings and activations have numbers of their own; dropout within blocks too."""
+    """One sequence, in which paddings and activations are numbered as well; within blocks dropout too."""
     width, up = network.width, 10 + network.size
     yield _Layer("model.1", "stem.0", (width, network.in_channels, 7, 7), width, ("model.2", "stem.1"))
     for i, (position, out) in enumerate([(4, 2 * width), (7, 4 * width)]):
@@ -265,7 +265,7 @@ def _resnet_layers(network: _Network) -> Iterator[_Layer]:
 
 
 def _recognised(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> _Network:
-    """Which network this is if it is one; whether it is one is for ``faults_of`` to say."""
+    """Guess the network from some of its tensors; ``faults_of`` then compares all of them."""
     is_unet = "model.model.0.weight" in tensors
     # One deeper block is one ".model." more; every residual block has a number of its own.
     levels = {name.count(".model.") for name in tensors if name.startswith("model.model.")}
@@ -295,7 +295,7 @@ def _recognised(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> 
 
 
 def faults_of(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
-    """How tensors differ from the expected names and shapes, in words; empty if they do not."""
+    """Describe how tensors differ from the expected names and shapes; empty if they do not."""
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]
     if missing or unknown:
@@ -310,7 +310,7 @@ def faults_of(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, .
 
 
 def _unwrapped(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without the ``WRAPPERS`` that all names start with."""
+    """The state dict without the ``WRAPPERS`` that all names start with."""
     names = list(state)
     while wrapper := next((it for it in WRAPPERS if names and all(name.startswith(it) for name in names)), None):
         names = [name.removeprefix(wrapper) for name in names]

@@ -1,9 +1,9 @@
-"""Files of ``torch.save``: written with a checksum of every byte, read without running code in them.
+"""Files of ``torch.save``: written with a checksum over all bytes, read without executing code in them.
 
-``torch.load`` trusts a stranger's file too much: even with ``weights_only=True`` it calls
-whatever is on its list of allowed functions with arguments from the file, allocates what the file asks for, and reads
-the zip archive with a parser that looks at no checksum. Here Python's own unpickler (docs.python.org, "Restricting
-Globals") makes plain values and descriptions of tensors, and ``zipfile`` is the only parser of the archive.
+``torch.load`` trusts files too much: even with ``weights_only=True`` it calls the functions on its list of allowed
+ones with arguments from the file, allocates as much memory as the file asks for, and reads the zip archive with a
+parser that verifies no checksums. Here Python's own unpickler (docs.python.org, "Restricting Globals") creates plain
+values and descriptions of tensors, and ``zipfile`` is the only parser of the archive.
 """
 
 import hashlib
@@ -25,21 +25,21 @@ from torch import Tensor
 
 _MARK = b"pix2pix-lit sha256 "
 _COMMENT = len(_MARK) + 64
-"""Bytes of the zip archive's comment: the mark, and SHA-256 in hexadecimal of the archive as it is without comment."""
+"""Length of the zip archive's comment: the mark, then the hexadecimal SHA-256 of the archive without the comment."""
 
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""The start of files of PyTorch before 1.6 (``torch/serialization.py``)."""
+"""The first bytes of files written by PyTorch before 1.6 (``torch/serialization.py``)."""
 
 _MOST_OPERATIONS = 2_000_000
-"""Of a pickle, each of which can make an object; a checkpoint of the largest networks has some 50,000."""
+"""Limit on the operations of a pickle, each of which can create an object; the largest networks need about 50,000."""
 _MOST_VALUES = 2**24
-"""Values and characters after expansion: a list that is referred to many times counts each time."""
+"""Limit on values and characters after expansion: a list that is referenced many times counts each time."""
 _DEEPEST = 64
 _MOST_DIMENSIONS = 8
 
 
 class NotPlainError(ValueError):
-    """The file holds other objects than tensors and plain values."""
+    """The file contains objects other than tensors and plain values."""
 
 
 class _Storage(NamedTuple):
@@ -56,7 +56,7 @@ class _StoredTensor(NamedTuple):
 
 
 def _stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _StoredTensor:
-    return _StoredTensor(storage, offset, size, stride)  # checked when all of the file is read
+    return _StoredTensor(storage, offset, size, stride)  # checked after the file has been read
 
 
 def _stored_parameter(data: Any, *_: Any) -> Any:
@@ -85,11 +85,11 @@ _GLOBALS: dict[tuple[str, str], Any] = {
         "ComplexDouble": torch.complex128,
     }.items()
 }
-"""The only globals that a file may name."""
+"""The only globals that a file may refer to."""
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse what is no regular file without opening it: opening a FIFO would wait for a writer.
+    """Check that a path is a regular file, without opening it: opening a FIFO would wait for a writer.
 
     Raises:
         FileNotFoundError: if nothing exists there.
@@ -118,17 +118,17 @@ def save(value: Any, file: BinaryIO) -> None:
 
 
 def load(path: Path) -> Any:
-    """What ``save`` or ``torch.save`` wrote, tensors on the CPU: dictionaries, lists and tuples of plain values.
+    """Load a file of ``save`` or ``torch.save``: dictionaries, lists and tuples of plain values and CPU tensors.
 
-    Everything is verified: the checksum of the whole file if it has one (those of torch do not), the checksums of the
-    archive's entries, and that all that the tensors claim is there. Memory is in proportion to the file's size.
+    Everything is verified: the checksum of the file if it has one (torch writes none), the checksums of the archive's
+    entries, and that the storages are as large as the tensors require. Memory use is proportional to the file's size.
 
     Args:
         path: a regular file; see ``check_is_file``.
 
     Raises:
-        NotPlainError: if the file holds anything else, which could run code where it is loaded.
-        ValueError, EOFError, OSError, zipfile.BadZipFile: if it is damaged or no file of torch.
+        NotPlainError: if the file contains anything else, which could run code when it is loaded.
+        ValueError, EOFError, OSError, zipfile.BadZipFile: if it is damaged or not a file of ``torch.save``.
     """
     check_is_file(path)
     with open(path, "rb") as file:
@@ -139,7 +139,7 @@ def load(path: Path) -> Any:
 
 
 class _Hashing:
-    """What is written to a file, hashed on its way."""
+    """A file wrapper that hashes what is written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -158,17 +158,17 @@ def _load_zip(file: BinaryIO, size: int) -> Any:
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         if len(entries) < len(archive.infolist()):
-            raise ValueError("two entries have one name")
+            raise ValueError("two entries have the same name")
         if archive.comment and not has_checksum:
             raise ValueError("the mark of its checksum is damaged")
-        # torch.save does not compress. If entries are together no larger than the file, none share their bytes.
+        # torch.save does not compress. If all entries together are no larger than the file, no two share bytes.
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise ValueError("an entry is compressed, as torch never has them")
+            raise ValueError("an entry is compressed, which torch.save never does")
         if sum(entry.file_size for entry in entries.values()) > size:
             raise ValueError("its entries claim to be larger than the file")
         pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise ValueError("no archive of torch.save")
+            raise ValueError("it is not an archive of torch.save")
         folder = pickles[0].removesuffix("data.pkl")
         if f"{folder}byteorder" in entries and archive.read(f"{folder}byteorder") != b"little":
             raise ValueError("its numbers are big-endian")
@@ -178,18 +178,18 @@ def _load_zip(file: BinaryIO, size: int) -> Any:
         def bytes_of(storage: _Storage) -> bytes:
             name = f"{folder}data/{storage.key}"
             if name not in entries or entries[name].file_size != storage.length * storage.dtype.itemsize:
-                raise ValueError(f"{storage.length} numbers of {storage.dtype} are not in {name}")
+                raise ValueError(f"{name} does not hold {storage.length} numbers of {storage.dtype}")
             read.add(name)
             return archive.read(name)
 
         value = _Builder(bytes_of, size).plain(_unpickled(pickled))
         for name in entries.keys() - read:
-            archive.read(name)  # compares its checksum
+            archive.read(name)  # verifies its checksum
         return value
 
 
 def _verify(file: BinaryIO, size: int) -> bool:
-    """Compare the checksum of the whole file; False if it has none."""
+    """Verify the checksum of the file; False if it has none."""
     rest = size - _COMMENT - 2
     if rest < 0:
         return False
@@ -208,20 +208,20 @@ def _verify(file: BinaryIO, size: int) -> bool:
     digest.update(b"\0\0")
     file.seek(0)
     if length != _COMMENT.to_bytes(2, "little") or digest.hexdigest().encode() != comment[len(_MARK) :]:
-        raise ValueError("the checksum of the whole file is wrong")
+        raise ValueError("the checksum of the file is wrong")
     return True
 
 
 def _load_legacy(file: BinaryIO, size: int) -> Any:
-    """Four pickles (magic number, protocol, system, the value), then the storages: names, and each one's bytes."""
+    """Read four pickles (magic number, protocol, system, the value), then the names and bytes of the storages."""
     magic = _next_unpickled(file)
     if isinstance(magic, bool) or magic != _LEGACY_MAGIC:
-        raise ValueError(f"it starts with a {type(magic).__name__}, as no file of torch.save does")
+        raise ValueError(f"it starts with a {type(magic).__name__}, unlike files of torch.save")
     protocol, system, value, keys = (_next_unpickled(file) for _ in range(4))
     if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict) or system.get("little_endian") is not True:
-        raise ValueError(f"protocol {protocol!r} on a system {system!r} is not known")
+        raise ValueError(f"protocol {protocol!r} on a system {system!r} is unknown")
     if not isinstance(keys, list):
-        raise ValueError("the names of its storages are no list")
+        raise ValueError("the names of its storages are not a list")
     places: dict[Any, tuple[int, int]] = {}
     builder = _Builder(lambda storage: _content(file, storage, places.get(storage.key, (0, -1))), size)
     dtypes = {storage.key: storage.dtype for storage in builder.storages(value)}
@@ -255,7 +255,7 @@ class _Unpickler(pickle.Unpickler):
                 [None],
             ):
                 return _Storage(key, dtype, count)
-        raise ValueError("a tensor's numbers are stored in a way that is not known")
+        raise ValueError("a tensor's numbers are stored in an unknown way")
 
 
 def _next_unpickled(file: BinaryIO) -> Any:
@@ -276,15 +276,15 @@ def _run_unpickler(content: bytes) -> Any:
         return _Unpickler(io.BytesIO(content), encoding="utf-8").load()
     except NotPlainError:
         raise
-    except Exception as error:  # any error that a senseless list of operations may cause
+    except Exception as error:  # malformed operations can raise anything
         raise ValueError(f"its pickle is damaged: {type(error).__name__} {error}"[:200]) from error
 
 
 def _check_operations(pickled: Any) -> None:
     """Check all operations of a pickle before any of them runs.
 
-    Protocol 2 is what torch.save writes. The unpickler makes room for as many values as the highest number that one
-    is kept under, so that these are as few as the operations.
+    ``torch.save`` writes protocol 2. The unpickler allocates its memo for the highest key in use, which is therefore
+    limited by the number of operations.
     """
     names: list[str] = []
     argument: Any
@@ -292,7 +292,7 @@ def _check_operations(pickled: Any) -> None:
         if count > _MOST_OPERATIONS:
             raise ValueError(f"its pickle has more than {_MOST_OPERATIONS} operations")
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > _MOST_OPERATIONS:
-            raise ValueError(f"its pickle keeps a value under the number {argument}")
+            raise ValueError(f"its pickle has the memo key {argument}")
         if operation.proto > 2:
             raise NotPlainError(f"its pickle has the operation {operation.name}, which torch.save does not write")
         if operation.name in ("GLOBAL", "INST"):
@@ -304,24 +304,24 @@ def _check_operations(pickled: Any) -> None:
 
 
 class _Builder:
-    """Copies what was unpickled, with tensors where they are described.
+    """Copies an unpickled value, with tensors in place of their descriptions.
 
     Args:
-        bytes_of: the content of a storage, or an error if the file has it not.
-        size: of the file; tensors together are no larger.
+        bytes_of: returns the content of a storage; raises if the file does not contain it.
+        size: of the file in bytes, the limit on the size of all tensors together.
     """
 
     def __init__(self, bytes_of: Callable[[_Storage], bytes], size: int) -> None:
         self.bytes_of = bytes_of
         self.left = size
-        self.contents: dict[str, Tensor] = {}  # of bytes
-        self.copies: dict[int, tuple[Any, int]] = {}  # of each container or tensor, with its size in values
+        self.contents: dict[str, Tensor] = {}  # bytes of each storage
+        self.copies: dict[int, tuple[Any, int]] = {}  # copy of each container or tensor, and its number of values
 
     def plain(self, value: Any) -> Any:
         return self._copy(value, _DEEPEST)[0]
 
     def storages(self, value: Any) -> "list[_Storage]":
-        """All that tensors in a value are stored in."""
+        """The storages of all tensors in a value."""
         found: list[_Storage] = []
         seen: set[int] = set()
         waiting = [value]
@@ -349,7 +349,7 @@ class _Builder:
                 raise ValueError(f"its values are nested more than {_DEEPEST} deep, or within themselves")
             self.copies[id(value)] = copy = self._copied(value, depth - 1)
             if copy[1] > _MOST_VALUES:
-                raise ValueError(f"it says the same so often that it would be more than {_MOST_VALUES} values")
+                raise ValueError(f"its repeated references expand to more than {_MOST_VALUES} values")
         return self.copies[id(value)]
 
     def _copied(self, value: Any, depth: int) -> tuple[Any, int]:
@@ -370,19 +370,19 @@ class _Builder:
         storage, offset, size, stride = described
         is_shape = type(size) is type(stride) is tuple and len(size) == len(stride) <= _MOST_DIMENSIONS
         if type(storage) is not _Storage or not is_shape or not all(map(_is_size, (offset, *size, *stride))):
-            raise ValueError("a tensor has a shape that is none")
+            raise ValueError("a tensor has an invalid shape")
         count = math.prod(size)
         end = offset + 1 + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) if count else 0
         self.left -= count * storage.dtype.itemsize
         if max(end, count) > storage.length or self.left < 0:
-            raise ValueError(f"a tensor of shape {list(size)} claims more than is stored")
+            raise ValueError(f"a tensor of shape {list(size)} is larger than its storage")
         if storage.key not in self.contents:
             content = np.frombuffer(self.bytes_of(storage), np.uint8)
             self.contents[storage.key] = torch.empty(len(content), dtype=torch.uint8)  # aligned as torch expects
             self.contents[storage.key].numpy()[:] = content
         stored = self.contents[storage.key]
         if len(stored) != storage.length * storage.dtype.itemsize:
-            raise ValueError(f"{storage.length} numbers of {storage.dtype} are not in {storage.key}")
+            raise ValueError(f"{storage.key} does not hold {storage.length} numbers of {storage.dtype}")
         return stored.view(storage.dtype).as_strided(size, stride, offset)
 
 

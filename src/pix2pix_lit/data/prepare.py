@@ -115,9 +115,7 @@ def install(archive: Archive, root: Path, archive_file: Path | None = None, pati
             if not is_complete(root):
                 _install(archive, root, archive_file, patience)
     except OSError as error:
-        raise UserError(
-            f"{root} cannot be made ({error}); expected a folder with room that you may write to"
-        ) from error
+        raise UserError(f"{root} cannot be created ({error}); expected a writable folder with enough space") from error
 
 
 def _install(archive: Archive, root: Path, archive_file: Path | None, patience: Patience | None) -> None:
@@ -133,7 +131,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
     if archive_file is None:
         download(archive.url, downloaded, archive.bytes, patience)
     elif not archive_file.is_file():
-        raise UserError(f"archive_file={archive_file} is no file; expected {archive.name}.tar.gz: check the path")
+        raise UserError(f"archive_file={archive_file} is not a file; expected {archive.name}.tar.gz: check the path")
     try:
         facts = _verify(path, archive, root, known_hash)
         top, size = _inspect(path)

@@ -208,7 +208,9 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         with temporary_folder(target.parent) as folder:
             yield folder
     except OSError as error:
-        raise UserError(f"{target} cannot be written ({error}); expected a folder with room to write to") from error
+        raise UserError(
+            f"{target} cannot be written ({error}); expected a writable folder with enough space"
+        ) from error
 
 
 def _inputs(config: DictConfig, metadata: "GeneratorMetadata") -> "Inputs":

@@ -28,8 +28,8 @@ from pix2pix_lit.inference.progress import Progress
 from pix2pix_lit.inference.translator import Samples, Translator
 from pix2pix_lit.inference.video.translation import translate_video
 from pix2pix_lit.memory import explain_out_of_memory
-from pix2pix_lit.runs.launch import hearing_others, refuse_dead_ranks
-from pix2pix_lit.runs.stopping import raise_if_asked, stop_now
+from pix2pix_lit.runs.launch import raise_if_rank_failed, run_watching_ranks
+from pix2pix_lit.runs.stopping import raise_if_signalled, stop_now
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +133,8 @@ class Prediction(L.LightningModule):
 
     def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
         """Translate a batch and write it; stop after a signal or if another process failed."""
-        raise_if_asked()
-        refuse_dead_ranks(self.trainer)
+        raise_if_signalled()
+        raise_if_rank_failed(self.trainer)
         if isinstance(batch, Failure):
             self._fail(batch.task, batch.message)
         elif isinstance(batch, Task):
@@ -146,7 +146,7 @@ class Prediction(L.LightningModule):
         """Wait for the last files, and gather the outcome of all processes."""
         self.writer.close()
         self.outcome.done = self._count - len(self.outcome.failures)
-        outcomes = hearing_others(self.trainer, lambda: gathered(self.outcome))  # some may need hours more
+        outcomes = run_watching_ranks(self.trainer, lambda: gathered(self.outcome))  # some may need hours more
         self.outcome = Outcome(
             sum(outcome.done for outcome in outcomes),
             sorted(chain(*(outcome.failures for outcome in outcomes)), key=lambda failure: failure.message),
@@ -238,7 +238,7 @@ class Prediction(L.LightningModule):
         input_type, target_type = self.translator.input_type, self.translator.target_type
 
         def translate(frames: np.ndarray) -> np.ndarray:
-            refuse_dead_ranks(self.trainer)
+            raise_if_rank_failed(self.trainer)
             with stop_now():
                 translations = self.translator(frames, self.settings.tile, self.settings.overlap)
             return np.stack([target_type.picture(frame) for frame in translations])

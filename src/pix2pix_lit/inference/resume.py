@@ -47,8 +47,8 @@ def remaining_tasks(
         since = record.stat().st_mtime_ns
     except OSError as error:
         raise UserError(
-            f"output={output} cannot be written to ({error.strerror}); expected a folder with room that you may write "
-            f"to: choose another"
+            f"output={output} cannot be written to ({error.strerror}); expected a writable folder with enough space: "
+            f"choose another"
         ) from error
     if existing == "overwrite":
         return tasks

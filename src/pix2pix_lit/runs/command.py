@@ -1,4 +1,4 @@
-"""A function of a composed config as a command: command line checked first, errors without a stack trace."""
+"""Turns a function of a composed config into a command: arguments checked first, errors without a stack trace."""
 
 import functools
 import logging
@@ -28,7 +28,7 @@ from pix2pix_lit.runs.folder import run_folder
 from pix2pix_lit.runs.overrides import chosen_options, composed
 from pix2pix_lit.runs.quoting import quote, unquoted, with_text_quoted
 from pix2pix_lit.runs.rank import is_first_rank, world_size_from_outside
-from pix2pix_lit.runs.rank_process import LastWords, follow_first_rank, is_consequence, tell_first_rank
+from pix2pix_lit.runs.rank_process import RankFailure, follow_first_rank, is_consequence, report_to_first_rank
 from pix2pix_lit.runs.requirements import refuse_missing_packages
 from pix2pix_lit.runs.stopping import STOPPING, RunStopped, end_soon, stoppable
 from pix2pix_lit.runs.terminal import prepare_log_files, prepare_streams
@@ -37,24 +37,24 @@ log = logging.getLogger(__name__)
 
 
 class JobError(UserError, CompactHydraException):
-    """A ``UserError`` that Hydra, too, prints without a stack trace: of a job within a sweep, or of the sweep."""
+    """A ``UserError`` of a sweep or of one of its jobs, which Hydra too prints without a stack trace."""
 
 
 def command(
     config_name: str, kinds: type | None = None, required: Sequence[str] = ()
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
-    """Make a function of a composed config a command-line program.
+    """Turn a function of a composed config into a command-line program.
 
     Args:
         config_name: the primary config in ``configs/``, without ``.yaml``.
         kinds: a class whose annotations are the types of the config's own keys.
-        required: keys that need a value, and groups whose keys do; checked before the function is called.
+        required: keys that need a value, and groups whose keys all need one; checked before the function is called.
 
     Returns:
-        A decorator; the result parses ``sys.argv`` by Hydra's rules, except that file names and free text are taken
-        as typed. A ``UserError``, or a value that a class refuses, ends it with a message alone and exit status 1;
-        within a sweep it fails that one job. ``HYDRA_FULL_ERROR=1`` shows the full trace. Of several processes that
-        share a run, only the first makes folders and log lines.
+        A decorator. The decorated function parses ``sys.argv`` by Hydra's rules, except that file names and free text
+        are taken as typed. A ``UserError``, or a value that a class rejects, ends the program with just a message and
+        exit status 1; within a sweep it fails only that job. ``HYDRA_FULL_ERROR=1`` shows the full trace. When several
+        processes share a run, only the first one creates folders and logs.
     """
 
     def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -62,16 +62,16 @@ def command(
         def guarded(config: DictConfig) -> Any:
             prepare_log_files()
             if not is_first_rank():
-                logging.disable()  # where a launcher such as submitit made the ranks, without main()
+                logging.disable()  # for ranks that a launcher such as submitit starts without main()
             try:
-                with stoppable():  # also where a launcher such as joblib runs jobs, without main()
+                with stoppable():  # also for jobs that a launcher such as joblib runs without main()
                     return run(config)
             except Exception as error:
                 message = message_for_user(error)
                 is_defect = message is None or os.environ.get("HYDRA_FULL_ERROR") == "1"
                 trace = "".join(traceback.format_exception(error)) if is_defect else ""
-                words = LastWords(message or f"{type(error).__name__}: {error}", trace, is_consequence(error))
-                if tell_first_rank(words):  # which says it once for all
+                failure = RankFailure(message or f"{type(error).__name__}: {error}", trace, is_consequence(error))
+                if report_to_first_rank(failure):  # which prints it once
                     raise SystemExit(1) from None
                 if message is None or is_defect:
                     raise
@@ -108,9 +108,9 @@ def command(
                 with stoppable():
                     start()
             except RunStopped as stop:
-                for number in STOPPING:  # nothing is left to do: a second signal ends it without a trace
+                for number in STOPPING:  # cleanup is done: a second signal ends the process without a trace
                     signal.signal(number, signal.SIG_DFL)
-                end_soon(stop.signal)  # whatever threads and libraries still wait for
+                end_soon(stop.signal)  # even if threads or libraries are still waiting for something
                 raise
 
         return main
@@ -119,7 +119,7 @@ def command(
 
 
 def _answer(config_name: str, arguments: list[str]) -> bool:
-    """Print what --help and --version ask for, if they are there."""
+    """Answer --help and --version; False if neither is among the arguments."""
     if "--version" in arguments:
         print(f"pix2pix-lit {__version__} (torch {version('torch')}, lightning {version('lightning')})")
         return True
@@ -148,7 +148,7 @@ def _with_text_quoted(config_name: str, kinds: type | None, arguments: list[str]
 
 
 def _check_arguments(config_name: str, kinds: type | None, required: Sequence[str], arguments: list[str]) -> None:
-    """Refuse before Hydra makes a folder, or torch is loaded, what could only fail."""
+    """Reject invalid arguments before Hydra creates a folder or torch is imported."""
     command_usage = usage(Path(CONFIG_DIR), config_name)
     parser = argument_parser()
 
@@ -176,7 +176,7 @@ def refuse_missing(config: DictConfig, required: Sequence[str], command_usage: s
 
 
 def _run_folder(name: str, ckpt_path: str | None) -> str:
-    # Asked for by Hydra before the function that reports errors is called.
+    # Hydra resolves it before it calls the function that reports errors.
     try:
         return run_folder(name, ckpt_path)
     except UserError as error:
@@ -197,11 +197,11 @@ def _refuse_what_cannot_start(arguments: list[str]) -> None:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise SystemExit(
-                    f"error: {folder} cannot be made ({error.strerror}); expected a folder: choose another with "
+                    f"error: {folder} cannot be created ({error.strerror}); expected a folder: choose another with "
                     f"{group}=FOLDER"
                 ) from None
     if world_size_from_outside() > 1 and is_sweep:
         raise SystemExit(
-            f"error: {world_size_from_outside()} processes were started for a sweep, and each would make its own; "
-            f"expected one: leave out torchrun or srun, and give trainer.devices, or sweep=slurm"
+            f"error: {world_size_from_outside()} processes were started for a sweep, and each would run all of it; "
+            f"expected one: leave out torchrun or srun, and set trainer.devices, or use sweep=slurm"
         )

@@ -14,15 +14,15 @@ def usage(folder: Path, name: str) -> str:
 
 
 def help_text(folder: Path, name: str, topics: Sequence[str] = ()) -> str:
-    """The help of a command, or of some groups and options.
+    """The help text of a command, or of some of its groups and options.
 
     Args:
         folder: of the configs.
         name: of the command's primary config.
-        topics: groups or options, such as ``trainer`` or ``data=facades``; none for the command as a whole.
+        topics: groups or options, such as ``trainer`` or ``data=facades``; empty for the command itself.
 
     Raises:
-        UserError: for a topic that there is not.
+        UserError: for an unknown topic.
     """
     groups = _groups(folder, name)
     if topics:
@@ -41,7 +41,7 @@ def help_text(folder: Path, name: str, topics: Sequence[str] = ()) -> str:
 
 
 def _groups(folder: Path, name: str) -> list[str]:
-    """The groups that a primary config chooses from, and those within them."""
+    """The groups in a primary config's defaults list, and their subgroups."""
     chosen = [match[1] for line in _lines(folder / f"{name}.yaml") if (match := re.match(r"  - (\w+):", line))]
     inner = [str(path.relative_to(folder)) for group in chosen for path in sorted((folder / group).rglob("*"))]
     return sorted(
@@ -72,7 +72,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _head(lines: Sequence[str]) -> list[str]:
-    """The comment at the head of a file, without its signs."""
+    """The comment at the head of a file, without the ``#`` signs."""
     head = []
     for line in lines:
         if not line.startswith("#"):
@@ -83,7 +83,7 @@ def _head(lines: Sequence[str]) -> list[str]:
 
 
 def _keys(lines: Sequence[str]) -> list[str]:
-    """Keys and comments as they are in a file, without what is not meant for its readers."""
+    """The keys of a file with their comments, without Hydra's own entries."""
     keys, skipping = [], False
     for line in lines:
         if line and not line.startswith((" ", "#")):

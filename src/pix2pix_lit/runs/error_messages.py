@@ -10,7 +10,7 @@ from pix2pix_lit.errors import UserError, shown
 
 
 def message_for_user(error: BaseException) -> str | None:
-    """What to tell about an error that bad input caused; None if it is a defect of ours."""
+    """The message for an error that bad input caused; None for a bug in this program."""
     causes = [error]
     while causes[-1].__cause__ is not None:
         causes.append(causes[-1].__cause__)
@@ -23,15 +23,15 @@ def message_for_user(error: BaseException) -> str | None:
                 f"{shown(name[:80])}... is too long a name ({len(os.fsencode(name))} bytes); expected 255 bytes at "
                 f"most for a file or folder, and 4095 for a path: choose a shorter one"
             )
-    # Hydra names the class and the key whose values did not fit; Lightning's exception is known by its name, so that
-    # it need not be imported.
+    # Hydra names the class and the key whose values were rejected. Lightning's exception is recognised by its name,
+    # which avoids importing Lightning.
     if isinstance(error, InstantiationException) and isinstance(
         causes[-1], TypeError | ValueError | ImportError | UserWarning
     ):
         return str(error)
     if isinstance(error, MissingMandatoryValue):
         key = str(error.full_key or error.key)
-        return f"{key} is not set, and has no default; expected a value: add {key}=VALUE"
+        return f"{key} is not set and has no default; expected a value: add {key}=VALUE"
     if any(type(cause).__name__ == "MisconfigurationException" for cause in causes):
         return str(causes[-1])
     return None

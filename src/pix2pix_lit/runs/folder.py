@@ -1,4 +1,4 @@
-"""A run's folder: which one it is, the checkpoint in it, and only one run at a time."""
+"""The folder of a run: choosing it, finding its checkpoint, and allowing one run at a time in it."""
 
 import atexit
 import functools
@@ -23,45 +23,45 @@ log = logging.getLogger(__name__)
 OUTPUTS = Path("outputs")
 
 LOCK_SECONDS = 15
-"""How long to wait for a folder: data workers of a run that was killed hold its lock until they notice, after 5 s."""
+"""How long to wait for a folder: data workers of a killed run keep its lock until they notice, after about 5 s."""
 
 
-@functools.cache  # one folder for a process, however often the config asks
+@functools.cache  # one folder per process, however often the config asks for it
 def run_folder(name: str, ckpt_path: str | None) -> str:
-    """The folder of a run that was given none: a new one, or with ``ckpt_path=last`` that of the newest run.
+    """The default folder of a run: a new one, or with ``ckpt_path=last`` that of the newest run.
 
-    The value of ``hydra.run.dir`` in ``configs/train.yaml``. Processes that SLURM starts for one training have the
-    job's number as a folder, which they all know, and find again when the job was put into the queue again.
+    It is the default of ``hydra.run.dir`` in ``configs/train.yaml``. For processes that SLURM starts for one training
+    it is named after the job's number, which all of them know and which stays the same when the job is requeued.
 
     Args:
-        name: of the folder below ``outputs/`` that holds the runs' folders.
-        ckpt_path: the config's key.
+        name: the folder below ``outputs/`` that holds the folders of the runs.
+        ckpt_path: the value of the config's key of that name.
 
     Raises:
-        UserError: if there is nothing to resume, or the folder cannot be made.
+        UserError: if there is nothing to resume, or the folder cannot be created.
     """
-    runs = OUTPUTS / str(name)  # which may look like a number
+    runs = OUTPUTS / str(name)  # name=1 is parsed as a number
     if ckpt_path == "last":
         started = [path.parents[1] for path in runs.glob("*/checkpoints/last.ckpt")]
         if not started:
             raise UserError(
                 f"ckpt_path=last, but no run in {runs} has a checkpoints/last.ckpt to resume from; expected one: start "
-                f"without ckpt_path, or say which with name=NAME or hydra.run.dir=FOLDER"
+                f"without ckpt_path, or choose the run with name=NAME or hydra.run.dir=FOLDER"
             )
         return str(max(started, key=lambda run: (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns))
     if started_by_srun():
         job, step = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_STEP_ID", "0")
         return str(runs / f"job_{job}_{step}")
     if not is_first_rank():
-        temporary = ExitStack()  # the first rank's name holds the time; nothing is written to this one
+        temporary = ExitStack()  # only the first rank knows the folder's name; nothing is written to this one
         atexit.register(temporary.close)
         return str(temporary.enter_context(temporary_folder(Path(tempfile.gettempdir()))))
     try:
         return str(_new_folder(runs, time.strftime("%Y-%m-%d_%H-%M-%S")))
     except OSError as error:
         raise UserError(
-            f"{error.filename} cannot be made ({error.strerror}); expected a folder for the run: choose another with "
-            f"hydra.run.dir=FOLDER"
+            f"{error.filename} cannot be created ({error.strerror}); expected a folder for the run: choose another "
+            f"with hydra.run.dir=FOLDER"
         ) from error
 
 
@@ -69,17 +69,17 @@ def _new_folder(parent: Path, name: str) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         folder = parent / (name if number == 1 else f"{name}_{number}")
-        with suppress(FileExistsError):  # another run made it in the same second
+        with suppress(FileExistsError):  # another run created it in the same second
             folder.mkdir()
             return folder
     raise AssertionError
 
 
 def checkpoint_in(path: str | os.PathLike[str]) -> Path:
-    """The checkpoint that is meant: a file itself, or the last one of a run's folder or of its ``checkpoints`` folder.
+    """The checkpoint that a path refers to: the file, or the last one in a run's folder or its ``checkpoints`` folder.
 
     Raises:
-        UserError: for a folder that has none, naming what it has instead.
+        UserError: for a folder without one, listing what it contains instead.
     """
     path = Path(path)
     if not path.is_dir():
@@ -102,13 +102,13 @@ def checkpoint_in(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def sole_run_in(folder: Path) -> Iterator[None]:
-    """Within: no other run is in this folder, on this machine or another one that sees its lock.
+def exclusive_run(folder: Path) -> Iterator[None]:
+    """A context in which no other run can use this folder, on this machine or any other that sees the lock file.
 
-    Two of them would take each other's checkpoints for their own. Only the first of several processes asks.
+    Two runs in one folder would overwrite each other's checkpoints. Only the first rank of a run takes the lock.
 
     Raises:
-        UserError: if there is another one.
+        UserError: if another run is using the folder.
     """
     lock = FileLock(folder / ".lock")
     if is_first_rank():
@@ -117,10 +117,10 @@ def sole_run_in(folder: Path) -> Iterator[None]:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
             raise UserError(
-                f"another process is training in {folder}; expected a run that has ended: wait for it, end it, or give "
-                f"this one a folder of its own with hydra.run.dir=FOLDER"
+                f"another process is training in {folder}; expected a run that has ended: wait for it, stop it, or "
+                f"choose another folder for this run with hydra.run.dir=FOLDER"
             ) from None
-        except OSError:  # the run cannot write there either, and reports it
+        except OSError:  # the run cannot write there either, and will report it
             pass
     try:
         yield
@@ -128,31 +128,31 @@ def sole_run_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-_OF_A_START = (
+_STARTUP_FILES = (
     "*.log", "events.out.tfevents.*", "hparams.yaml", "metrics.csv", ".rank_*_error", "checkpoints", "samples",
 )  # fmt: skip
-"""What a start makes in a folder before the first batch; ``config/`` and ``result.json`` are its row in a table."""
+"""What a run writes before its first batch, except ``config/`` and ``result.json``, which a table of results reads."""
 
 
-def discard_start(folder: Path, keep_row: bool) -> bool:
-    """Remove what a start that failed before its first batch has made in a folder, and the folder if that is all.
+def discard_failed_start(folder: Path, keep_row: bool) -> bool:
+    """Remove the files of a run that failed before its first batch, and its folder if nothing else is in it.
 
     Args:
-        folder: of the run; one that holds a checkpoint stays as it is.
-        keep_row: whether the folder stays with what a table of results shows, as that of a job of a sweep does.
+        folder: of the run; a folder with a checkpoint is left unchanged.
+        keep_row: whether to keep the folder and what a table of results shows of it, as for jobs of a sweep.
 
     Returns:
-        Whether the folder is gone.
+        Whether the folder was removed.
     """
     if any(folder.glob("checkpoints/*.ckpt")):
         return False
-    made = [path for pattern in _OF_A_START for path in folder.glob(pattern)]
+    made = [path for pattern in _STARTUP_FILES for path in folder.glob(pattern)]
     if not keep_row:
         made += [folder / "config" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
         made += [folder / "config", folder / RESULT, folder / ".lock", folder]
         if folder.absolute().parent.parent == OUTPUTS.absolute():
-            made.append(folder.parent)  # which was made for it, if it is empty
+            made.append(folder.parent)  # removed only if it is empty
     for path in made:
-        with suppress(OSError):  # not there, not empty, or in use
+        with suppress(OSError):  # missing, not empty, or in use
             path.rmdir() if path.is_dir() else path.unlink()
     return not folder.exists()

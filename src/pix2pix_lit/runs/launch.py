@@ -1,4 +1,4 @@
-"""Several training processes under Hydra: each rank runs this job, and the next job of a sweep starts clean."""
+"""Distributed training under Hydra: every rank runs the current job only, and ends with it."""
 
 import os
 import signal
@@ -19,8 +19,8 @@ from pix2pix_lit.internals.lightning import SubprocessScriptLauncher, replace_la
 from pix2pix_lit.internals.torch import abort_process_group
 from pix2pix_lit.runs.quoting import quote
 from pix2pix_lit.runs.rank import started_by_first_rank
-from pix2pix_lit.runs.rank_process import LastWords, RankProcess, is_consequence
-from pix2pix_lit.runs.stopping import raise_if_asked
+from pix2pix_lit.runs.rank_process import RankFailure, RankProcess, is_consequence
+from pix2pix_lit.runs.stopping import raise_if_signalled
 
 Result = TypeVar("Result")
 
@@ -36,15 +36,15 @@ _DECIDED_HERE = (
 
 
 def start_ranks_as_single_jobs(trainer: L.Trainer, module: str) -> None:
-    """Make a trainer start its other ranks as plain runs of the current Hydra job, and bear with their end.
+    """Make a trainer start its other ranks as single runs of the current Hydra job, and handle their failures.
 
-    Lightning repeats ``sys.argv``, which within a multirun is the whole sweep: a second sweep would run in every
-    child, with draws of its own (Lightning pull request 18175, Hydra issue 2070). It kills this process, with all
-    jobs to come, when a child fails. And while processes wait for each other to start, it hears neither of the end of
-    one nor of signals.
+    Lightning repeats ``sys.argv``, which in a multirun is the full sweep: every child would run a second sweep with
+    random values of its own (Lightning pull request 18175, Hydra issue 2070). When a child fails, Lightning kills this
+    process and with it all later jobs. While the processes wait for each other to start, it notices neither a failed
+    process nor a signal.
 
     Args:
-        trainer: that is about to run. One whose ranks torchrun or SLURM start is only made to hear signals.
+        trainer: that is about to run. If torchrun or SLURM start its ranks, only the handling of signals changes.
         module: the module that the children run as ``python -m MODULE``.
     """
     strategy = trainer.strategy
@@ -64,11 +64,11 @@ class _Launcher(SubprocessScriptLauncher):
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
             self._start_ranks()
-            threading.Thread(target=_end_waiting_for_the_dead, args=(self.procs,), daemon=True).start()
+            threading.Thread(target=_end_if_blocked, args=(self.procs,), daemon=True).start()
         set_num_threads(num_processes=self.num_processes)
         if isinstance(trainer.strategy, DDPStrategy):
-            # Lightning would come to this next; it does not meet twice.
-            hearing_others(trainer, trainer.strategy.setup_distributed)
+            # Lightning would do this next; a second call does nothing.
+            run_watching_ranks(trainer, trainer.strategy.setup_distributed)
         return function(*args, **kwargs)
 
     def _start_ranks(self) -> None:
@@ -79,18 +79,18 @@ class _Launcher(SubprocessScriptLauncher):
         os.environ["NODE_RANK"] = str(environment.node_rank())
         os.environ["LOCAL_RANK"] = str(environment.local_rank())
         os.environ["WORLD_SIZE"] = str(self.num_processes * self.num_nodes)
-        command, folder = _this_job_alone(self._module)
+        command, folder = _command_of_job(self._module)
         for local_rank in range(1, self.num_processes):
             try:
                 self.procs.append(RankProcess(local_rank, command, folder))
             except OSError as error:
                 raise UserError(
-                    f"the process of device {local_rank} cannot be started ({error.strerror}); expected room for "
+                    f"the process for device {local_rank} cannot be started ({error.strerror}); expected resources for "
                     f"{self.num_processes} processes: use fewer devices"
                 ) from error
 
 
-def _this_job_alone(module: str) -> tuple[list[str], str]:
+def _command_of_job(module: str) -> tuple[list[str], str]:
     """The command that runs the current Hydra job, and the folder to run it in."""
     config = HydraConfig.get()
     command = [sys.executable, "-m", module, "--config-name", str(config.job.config_name)]
@@ -103,16 +103,16 @@ def _this_job_alone(module: str) -> tuple[list[str], str]:
     return command, config.runtime.cwd
 
 
-def hearing_others(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
-    """Do what waits for other processes, where neither signals nor the end of one are heard, and hear them meanwhile.
+def run_watching_ranks(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
+    """Call a function that blocks until other ranks answer, and react to signals and failed ranks in the meantime.
 
     Args:
-        trainer: that started the others, if any.
-        work: what waits; called in another thread, in which it stays if it is given up.
+        trainer: that started the other ranks, if any.
+        work: the function. It runs in another thread, which is abandoned if an exception is raised here.
 
     Raises:
         RunStopped: for a signal.
-        UserError: if a process that this one started has failed, with that one's message.
+        UserError: if a rank that this process started has failed, with the message of that rank.
     """
     ended: Future[Result] = Future()
 
@@ -125,99 +125,99 @@ def hearing_others(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
     threading.Thread(target=attempt, daemon=True).start()
     while not ended.done():
         time.sleep(0.05)
-        raise_if_asked()
-        refuse_dead_ranks(trainer)
+        raise_if_signalled()
+        raise_if_rank_failed(trainer)
     return ended.result()
 
 
-def _started_by(trainer: L.Trainer) -> list[RankProcess]:
+def _child_ranks(trainer: L.Trainer) -> list[RankProcess]:
     return getattr(trainer.strategy.launcher, "procs", [])
 
 
-def refuse_dead_ranks(trainer: L.Trainer) -> None:
-    """Raise if a process that this one started has failed, for times in which it would not notice.
+def raise_if_rank_failed(trainer: L.Trainer) -> None:
+    """Check whether a rank that this process started has failed.
 
     Raises:
-        UserError: with that one's message.
+        UserError: if one has, with its message.
     """
-    words = _why_one_failed(_started_by(trainer), within_seconds=0)
-    if words is not None:
-        raise _failure(words)
+    failure = _first_failure(_child_ranks(trainer), within_seconds=0)
+    if failure is not None:
+        raise _as_user_error(failure)
 
 
 def end_ranks(trainer: L.Trainer, *, failed: bool) -> None:
-    """Leave no process and no environment variable of this job behind.
+    """End all processes that this job started and remove the environment variables that it set.
 
     Args:
-        trainer: the one whose run is over.
-        failed: whether it ended in an exception; its other processes may hang then, and are ended.
+        trainer: whose run is over.
+        failed: whether the run ended in an exception; the other ranks may hang then, and are terminated.
 
     Raises:
-        UserError: if it failed because another process had failed, whose message this is.
+        UserError: if the run failed because another rank had failed, with the message of that rank.
     """
-    own = _started_by(trainer)
+    own = _child_ranks(trainer)
     processes = list(own)
-    own.clear()  # the run is over for the thread that watches them, whatever becomes of them
+    own.clear()  # tells the watching thread that the run is over
     error = sys.exception()
-    words: LastWords | None = None
+    failure: RankFailure | None = None
     if failed and isinstance(error, Exception) and not isinstance(error, UserError):
-        # A connection breaks here seconds before the process that broke it has ended.
-        words = _why_one_failed(processes, within_seconds=5 if is_consequence(error) else 0)
+        # The connection breaks here some seconds before the failed rank exits.
+        failure = _first_failure(processes, within_seconds=5 if is_consequence(error) else 0)
     has_met = torch.distributed.is_available() and torch.distributed.is_initialized()
     if has_met:
         if not failed:
             torch.distributed.barrier()
-        if not (failed and started_by_first_rank()):  # which hears of it by the connection, when the message is there
+        if not (failed and started_by_first_rank()):  # the first rank notices the broken connection after the message
             torch.distributed.destroy_process_group()
     for process in processes if failed else ():
-        process.terminate() if has_met else process.kill()  # which has begun nothing, and may be deaf
+        process.terminate() if has_met else process.kill()  # before they met, nothing needs cleaning up
     for process in processes:
-        # It may be in the middle of an exchange with this one, where it hears of no signal.
+        # It may be blocked in a collective operation with this rank, where it does not handle signals.
         process.end(seconds=5 if failed else 60)
     if getattr(trainer.strategy.launcher, "has_set_environment", False):
         for name in _SET_FOR_RANKS:
             os.environ.pop(name, None)
-    if words is not None:
-        raise _failure(words) from None
+    if failure is not None:
+        raise _as_user_error(failure) from None
 
 
-def _failure(words: LastWords) -> UserError:
-    if words.trace:
-        sys.stderr.write(words.trace)
-    return UserError(words.message)
+def _as_user_error(failure: RankFailure) -> UserError:
+    if failure.trace:
+        sys.stderr.write(failure.trace)
+    return UserError(failure.message)
 
 
-def _why_one_failed(processes: Sequence[RankProcess], within_seconds: float) -> LastWords | None:
-    """What the first process to fail says; None if none does within that time."""
+def _first_failure(processes: Sequence[RankProcess], within_seconds: float) -> RankFailure | None:
+    """The failure that came first; None if no process fails within that time."""
     deadline = time.monotonic() + within_seconds
     while True:
-        found = {process.local_rank: words for process in processes if (words := process.last_words()) is not None}
-        # One that only lost its connection follows another one, which may be about to say why.
-        causes = [rank for rank, words in found.items() if not words.is_consequence]
+        found = {process.local_rank: failure for process in processes if (failure := process.failure()) is not None}
+        # A process that only lost its connection is the consequence of another failure, which may be reported soon.
+        causes = [rank for rank, failure in found.items() if not failure.is_consequence]
         is_over = time.monotonic() >= deadline or not processes
         if causes or (found and is_over):
             rank = (causes or [*found])[0]
-            message = f"the process of device {rank} failed: {found[rank].message}"
-            return LastWords(message, found[rank].trace, found[rank].is_consequence)
+            message = f"the process for device {rank} failed: {found[rank].message}"
+            return RankFailure(message, found[rank].trace, found[rank].is_consequence)
         if is_over:
             return None
         time.sleep(0.1)
 
 
-def _end_waiting_for_the_dead(processes: list[RankProcess]) -> None:
+def _end_if_blocked(processes: list[RankProcess]) -> None:
     while processes and not any(process.poll() for process in processes):
         time.sleep(1)
-    # Gloo fails by itself at the next exchange with a process that has ended; NCCL would wait for it.
+    # Gloo fails by itself at the next collective operation with an ended process; NCCL would wait for it.
     if _run_ends(processes, within_seconds=10):
         return
     if torch.distributed.is_initialized():
         abort_process_group()
     if _run_ends(processes, within_seconds=600):
         return
-    sys.stderr.write("error: a process of this run ended, and this one waits for it without an end\n")
+    sys.stderr.write("error: another process of this run has ended, and this one would wait for it forever\n")
     for process in processes:
         process.kill()
-    os.kill(os.getpid(), signal.SIGKILL)  # nothing else ends a blocked exchange
+    os.kill(os.getpid(), signal.SIGKILL)  # nothing else ends a blocked collective operation
 
 
 def _run_ends(processes: list[RankProcess], within_seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Override values taken as typed: file names and free text, for which Hydra's grammar has no room."""
+"""Quotes override values such as file names and free text, which Hydra's grammar would not take as typed."""
 
 import os
 import re
@@ -18,13 +18,13 @@ _OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir")
 
 
 def quote(value: str, *, interpolations: bool = False) -> str:
-    """``value`` as a string in Hydra's override grammar that means just itself.
+    """``value`` quoted for Hydra's override grammar.
 
     Args:
         value: any text.
         interpolations: whether ``${key}`` in it stands for the value of that key.
     """
-    # Within quotes, Hydra wants backslashes doubled before a quote; OmegaConf reads ${ as an interpolation.
+    # Within quotes, Hydra requires backslashes before a quote to be doubled; OmegaConf reads ${ as an interpolation.
     if not interpolations:
         value = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", value)
     value = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (r"\'" if found[2] else ""), value)
@@ -32,29 +32,29 @@ def quote(value: str, *, interpolations: bool = False) -> str:
 
 
 def unquoted(value: str) -> str:
-    """The text that a value in Hydra's override grammar means."""
+    """The text that a value in Hydra's override grammar stands for."""
     return str(OverridesParser.create().parse_override(f"key={value}").value())
 
 
 def with_text_quoted(
     words: Sequence[str], kinds: type | None, defaults: Callable[[], dict[str, Any]], is_sweep: bool = False
 ) -> list[str]:
-    """Overrides with the values of file names and free text in quotes, so that Hydra takes them as typed.
+    """Quote the values of keys that take file names or free text, which makes Hydra take them as typed.
 
     Which keys these are follows from the type hints of what a config builds: ``checks.FilePath`` and
-    ``checks.FreeText``. ``ckpt=~/runs/a,b (1)=x.ckpt`` means just that file; ``~`` is the home folder. ``null``, values
-    that are in quotes already and all other words are left to Hydra. Where the default of a key is an interpolation,
-    as that of ``output_dir``, a value may have some, too.
+    ``checks.FreeText``. ``ckpt=~/runs/a,b (1)=x.ckpt`` is that file; ``~`` is the home folder. ``null``, values that
+    are already quoted and all other words are left to Hydra. Where the default of a key contains an interpolation, as
+    that of ``output_dir`` does, so may a value.
 
     Args:
         words: of the command line.
-        kinds: a class whose annotations are the types of the config's keys at the top.
-        defaults: called for the config, unresolved, without these words but with the groups that they choose; only
-            if a word needs it, and what a key belongs to is imported only then.
-        is_sweep: whether commas may be meant to separate the values of a sweep.
+        kinds: a class whose annotations are the types of the config's top-level keys.
+        defaults: returns the unresolved config with the groups that the words choose, but without their other values.
+            Called only if a word needs it; only then are the classes that the config names imported.
+        is_sweep: whether commas may separate the values of a sweep.
 
     Raises:
-        UserError: in a sweep, for a value with commas that is no existing path, where a list of paths may be meant.
+        UserError: in a sweep, for a value with commas that is not an existing path and may be meant as several.
     """
     values: dict[str, Any] | None = None
     quoted = []
@@ -75,7 +75,7 @@ def with_text_quoted(
 
 
 def _means_itself(word: str, text: str) -> bool:
-    """Whether Hydra reads a value as the text that it is, or it must not be changed."""
+    """Whether a value needs no quotes, or must not be changed."""
     if text == "null" or (len(text) > 1 and text[0] == text[-1] and text[0] in "'\""):
         return True
     try:
@@ -97,11 +97,11 @@ def _kind_and_default(key: str, kinds: type | None, values: dict[str, Any]) -> t
 
 
 def _refuse_unquoted_choices(prefix: str, text: str) -> None:
-    """In a sweep, ``data.root=a,b`` is the one path "a,b", which is hardly meant where there is none."""
+    """Refuse ``data.root=a,b`` in a sweep: it means the single path "a,b", which is unlikely to be intended."""
     if "," in text and not os.path.lexists(os.path.expanduser(text)):
         paths = text.split(",")
         choices = ",".join(quote(os.path.expanduser(path)) for path in paths)
         raise UserError(
-            f"{prefix}{text} means one value, {text!r}, which is not there; expected for a sweep over {len(paths)} "
-            f"values each in quotes of its own: {shlex.quote(prefix + choices)}"
+            f"{prefix}{text} is read as one value, {text!r}, which does not exist; to sweep over {len(paths)} values, "
+            f"quote each of them: {shlex.quote(prefix + choices)}"
         )

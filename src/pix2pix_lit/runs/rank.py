@@ -1,4 +1,4 @@
-"""The rank of this process, from its environment, before anything else is loaded."""
+"""The rank of this process, read from its environment without importing torch."""
 
 import os
 
@@ -6,7 +6,7 @@ from pix2pix_lit.errors import UserError
 
 
 def is_first_rank() -> bool:
-    """Whether this process is alone or the first of several, which writes files and tells what happens."""
+    """Whether this process is the only one or the first of several: the one that writes files and log lines."""
     if "RANK" in os.environ:
         return os.environ["RANK"] == "0"
     if started_by_srun():
@@ -22,29 +22,29 @@ def world_size_from_outside() -> int:
 
 
 def started_by_srun() -> bool:
-    """Whether SLURM makes the ranks: as Lightning sees it, not in a shell that srun opened."""
+    """Whether SLURM starts the ranks, by Lightning's rule: not in an interactive shell that srun opened."""
     inside = "SLURM_NTASKS" in os.environ and "SLURM_PROCID" in os.environ
     return inside and os.environ.get("SLURM_JOB_NAME") not in ("bash", "interactive")
 
 
 def started_by_first_rank() -> bool:
-    """Whether a training process of this machine started this one, and waits to hear how it ends."""
+    """Whether the first rank on this machine started this process and waits for its result."""
     outside = "RANK" in os.environ or started_by_srun()
     return not outside and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def refuse_more_processes_than_cores(key: str, processes: object) -> None:
-    """Processes that share cores take longer together than fewer, and many of them end a machine.
+    """Check a number of processes: more than one per core is slower, and many more can bring a machine down.
 
     Args:
-        key: what the number was given as.
-        processes: how many are to start on this machine.
+        key: the name of the setting, for the message.
+        processes: how many to start on this machine.
 
     Raises:
-        UserError: if that is no whole number from 1 to the number of cores.
+        UserError: if it is not a whole number from 1 to the number of cores.
     """
     most = os.cpu_count() or 1
     if type(processes) is not int or not 1 <= processes <= most:
         raise UserError(
-            f"{key} is {processes!r}; expected a whole number from 1 to {most}, a process for each core at most"
+            f"{key} is {processes!r}; expected a whole number from 1 to {most}, at most one process per core"
         )

@@ -1,7 +1,7 @@
-"""A process for another device and the one that starts it: why the one ends, and that it never outlives the other.
+"""A rank that another rank starts: it reports why it fails, and never outlives the rank that started it.
 
-Both hold an end of a socket. It needs no disk, tells each at once that the other is gone, however that ended, and a
-message in it stays there for the first rank to read.
+Each of the two holds one end of a socket. It needs no disk, shows at once when the other process has ended, and keeps a
+message until the first rank reads it.
 """
 
 import json
@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 _DESCRIPTOR = "PIX2PIX_LIT_FIRST_RANK"
 """The environment variable with the number of a started process's end of the socket."""
 
-_MOST_CHARACTERS = 10_000  # of a message and its trace: what a socket holds though nobody reads it
+_MOST_CHARACTERS = 10_000  # of a message and its trace: fits into a socket's buffer until somebody reads it
 
 _ends: "weakref.WeakSet[socket.socket]" = weakref.WeakSet()
 _to_first_rank: socket.socket | None = None
@@ -31,17 +31,17 @@ def _close_ends() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_ends)  # else data workers would hold them open after their process
+    os.register_at_fork(after_in_child=_close_ends)  # otherwise data workers would keep them open
 
 
 @dataclass(frozen=True)
-class LastWords:
-    """Why a process failed.
+class RankFailure:
+    """Why a rank failed.
 
     Attributes:
-        message: for the person at the keyboard.
-        trace: to be shown, too; empty if there is no need.
-        is_consequence: whether only an exchange with another process broke, which failed first.
+        message: for the user.
+        trace: stack trace to print as well; empty if bad input was the cause.
+        is_consequence: whether it only lost the connection to another rank, which failed first.
     """
 
     message: str
@@ -50,13 +50,13 @@ class LastWords:
 
 
 class RankProcess(subprocess.Popen[bytes]):
-    """A process of this run for another device of this machine. It ends when this one ends.
+    """A process of this run for another device of this machine. It ends when this process ends.
 
-    Ctrl-C in a terminal is sent to all of them; it is the first rank's business alone.
+    A terminal sends Ctrl-C to all processes of a run; only the first rank handles it.
 
     Args:
         local_rank: its number on this machine, from 1.
-        command: what it runs, which calls ``follow_first_rank`` first.
+        command: the command to run, which must call ``follow_first_rank`` first.
         folder: its working directory.
 
     Raises:
@@ -65,7 +65,7 @@ class RankProcess(subprocess.Popen[bytes]):
 
     def __init__(self, local_rank: int, command: Sequence[str], folder: str) -> None:
         self.local_rank = local_rank
-        self._read: LastWords | None = None
+        self._read: RankFailure | None = None
         self._end, theirs = socket.socketpair()
         _ends.add(self._end)
         descriptor = theirs.fileno()
@@ -73,20 +73,20 @@ class RankProcess(subprocess.Popen[bytes]):
         with theirs, _interrupts_blocked():
             super().__init__(command, env=environment, cwd=folder, pass_fds=[descriptor])
 
-    def last_words(self) -> LastWords | None:
-        """Why it failed, as it said or as its exit status tells; None if it runs or has ended well."""
+    def failure(self) -> RankFailure | None:
+        """Why it failed, by its own report or its exit status; None if it is running or has succeeded."""
         if self._read is None:
             with suppress(OSError, ValueError):
                 if wait([self._end], timeout=0):
                     self._end.settimeout(2)
-                    said = b"".join(iter(lambda: self._end.recv(1 << 16), b""))
-                    self._read = LastWords(**json.loads(said))
+                    report = b"".join(iter(lambda: self._end.recv(1 << 16), b""))
+                    self._read = RankFailure(**json.loads(report))
         if self._read is None and self.poll():
-            return LastWords(f"it {_end_of(self.returncode)}")
+            return RankFailure(f"it {_end_of(self.returncode)}")
         return self._read
 
     def end(self, seconds: float) -> None:
-        """Wait for its end; after so many seconds it is killed. Nothing is heard of it any more."""
+        """Wait for it to end, kill it after so many seconds, and close the connection."""
         try:
             self.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -107,7 +107,7 @@ def _end_of(status: int) -> str:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Within: a process that is started is never sent Ctrl-C; for this one it waits."""
+    """A context in which started processes ignore Ctrl-C, and this process handles it at the end."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -116,7 +116,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def follow_first_rank() -> None:
-    """From now on, if another process of this run started this one, end with it, whatever this one waits for."""
+    """End this process as soon as the rank that started it ends; nothing if no rank started it."""
     global _to_first_rank
     descriptor = os.environ.pop(_DESCRIPTOR, None)
     if descriptor is None:
@@ -129,15 +129,15 @@ def follow_first_rank() -> None:
 
 def _end_with(first_rank: socket.socket) -> None:
     with suppress(OSError):
-        first_rank.recv(1)  # nothing is ever sent: this is the end
-    os._exit(1)  # the main thread may wait for ever for a process that is gone
+        first_rank.recv(1)  # nothing is ever sent: it returns when the connection closes
+    os._exit(1)  # the main thread may be blocked waiting for a process that is gone
 
 
-def tell_first_rank(words: LastWords) -> bool:
-    """Say why this process ends to the one that started it; False if there is none that could hear it."""
+def report_to_first_rank(failure: RankFailure) -> bool:
+    """Send the reason why this process fails to the rank that started it; False if there is none."""
     if _to_first_rank is None:
         return False
-    short = LastWords(words.message[:_MOST_CHARACTERS], words.trace[-_MOST_CHARACTERS:], words.is_consequence)
+    short = RankFailure(failure.message[:_MOST_CHARACTERS], failure.trace[-_MOST_CHARACTERS:], failure.is_consequence)
     try:
         _to_first_rank.sendall(json.dumps(asdict(short)).encode())
         _to_first_rank.shutdown(socket.SHUT_WR)
@@ -147,6 +147,6 @@ def tell_first_rank(words: LastWords) -> bool:
 
 
 def is_consequence(error: BaseException) -> bool:
-    """Whether an error says no more than that an exchange with another process broke."""
-    is_of_torch = any(kind.__name__ == "DistError" for kind in type(error).__mro__)  # known without importing torch
+    """Whether an error only says that the connection to another rank broke."""
+    is_of_torch = any(kind.__name__ == "DistError" for kind in type(error).__mro__)  # without importing torch
     return is_of_torch or (isinstance(error, RuntimeError) and "gloo" in str(error))

@@ -1,4 +1,4 @@
-"""Options that need packages beyond the package's own requirements, and how to install them."""
+"""Options that need optional packages, and how to install them."""
 
 import importlib.util
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ EXTRAS = {
 
 
 def refuse_missing_packages(arguments: Iterable[str]) -> None:
-    """End the program with what to install, if an argument chooses an option whose packages are missing."""
+    """Exit with a message about what to install if an argument chooses an option whose packages are missing."""
     for argument in arguments:
         group, _, options = argument.lstrip("+").partition("=")
         for option in options.strip("[]").split(","):
@@ -29,5 +29,5 @@ def refuse_missing_packages(arguments: Iterable[str]) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package around it
+    except ModuleNotFoundError:  # the package that contains it is missing
         return False

@@ -1,4 +1,4 @@
-"""What came out of a run: its ``result.json``."""
+"""The outcome of a run: its ``result.json``."""
 
 import logging
 from collections.abc import Mapping
@@ -15,12 +15,13 @@ RESULT = "result.json"
 
 @dataclass
 class Result:
-    """What came out of a run, in its ``result.json``.
+    """The outcome of a run, as stored in its ``result.json``.
 
-    ``status`` is ``finished``, ``interrupted`` or ``failed``, and ``message`` says why in the last case. ``value`` is
-    the newest value of the metric ``objective``, ``best`` its best one, ``metrics`` are all newest validation metrics;
-    ``steps`` batches and ``epochs`` whole epochs were trained in all, ``seconds`` passed since the last start.
-    ``overrides`` is the command, and ``limits`` are ``trainer.max_epochs`` and ``trainer.max_steps``.
+    ``status`` is ``finished``, ``interrupted`` or ``failed``; ``message`` says why a run failed. ``value`` is the
+    latest value of the metric ``objective`` and ``best`` its best one; ``metrics`` are the latest validation metrics.
+    ``steps`` and ``epochs`` count all batches and complete epochs, including those before a resume; ``seconds`` counts
+    from the last start. ``overrides`` are those of the command, and ``limits`` are ``trainer.max_epochs`` and
+    ``trainer.max_steps``.
     """
 
     status: str
@@ -36,7 +37,7 @@ class Result:
     limits: dict[str, int | None] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write it to a run's folder, whole or not at all: a disk that is full shall not hide why the run failed."""
+        """Write it atomically to a run's folder. A full disk is only logged, since the run may have failed for it."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(folder / RESULT) as temporary:
@@ -46,17 +47,17 @@ class Result:
 
 
 def read_result(folder: Path) -> Result | None:
-    """What a run in this folder left behind; None if there was none, it was killed, or the file is of another kind."""
+    """The result stored in a folder; None if no run ended there or the file is of another kind."""
     values = known_fields(Result, read_json(folder / RESULT))
     return Result(**values) if "status" in values else None
 
 
 def is_complete(result: Result, limits: dict[str, int | None]) -> bool:
-    """Whether a run would find nothing left to do.
+    """Whether a run has nothing left to do.
 
     Args:
-        result: of the run that was in its folder before.
-        limits: those of the run that is about to start, as in ``result.limits``.
+        result: of the previous run in its folder.
+        limits: of the run that is about to start, as in ``result.limits``.
     """
     if result.status != "finished":
         return False
@@ -65,6 +66,6 @@ def is_complete(result: Result, limits: dict[str, int | None]) -> bool:
     return reached or limits == result.limits  # or a callback ended it early
 
 
-def metrics_in_words(metrics: Mapping[str, float]) -> str:
+def format_metrics(metrics: Mapping[str, float]) -> str:
     """Metrics with four digits, such as ``val/l1 0.1234, val/psnr 20.12``."""
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as exceptions, so that what was begun is ended and removed."""
+"""Turns Ctrl-C and SIGTERM into exceptions, which lets ``finally`` blocks clean up."""
 
 import _thread
 import os
@@ -12,27 +12,27 @@ from types import FrameType
 from pix2pix_lit.runs.rank import started_by_first_rank
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-"""The signals that ask a program to end."""
+"""The signals that ask a program to stop."""
 
 MOST_SECONDS = 12
-"""How long a program that was asked to end may take to clean up, before it ends in the middle of that."""
+"""Time that a stopped program has for cleaning up before it is forced to exit."""
 
-_is_stoppable = False  # whether this is a program, and not somebody's own who trains in it
-_is_later = False  # whether a signal is noted only
-_asked: int | None = None  # the signal that was noted
-_awaited: object | None = None  # the end that is waited for: another one each time
+_is_stoppable = False  # whether this is our own program, not one that imports the package
+_is_deferred = False  # whether signals are only recorded
+_deferred: int | None = None  # the recorded signal
+_awaited: object | None = None  # identifies the exit that ``end_soon`` waits for
 
 
 class RunStopped(SystemExit):
-    """Ends the process, and a sweep, with the exit status that shells give to one that a signal ended.
+    """Ends the process, and a sweep, with the exit status that shells report for a signal.
 
     Args:
-        number: the signal, 2 for Ctrl-C and 15 for SIGTERM: the exit status is 128 more.
-        together: whether all processes of the run stop so, in the same place.
+        number: the signal, 2 for Ctrl-C and 15 for SIGTERM; the exit status is 128 more.
+        together: whether all ranks of the run stop at the same step.
     """
 
     def __init__(self, number: int, *, together: bool) -> None:
-        # The first rank tells the signal; of others it only wants to hear that they ended well.
+        # Only the first rank reports the signal; the others then count as successful.
         super().__init__(0 if together and started_by_first_rank() else 128 + number)
         self.signal = signal.Signals(number)
         self.together = together
@@ -40,12 +40,11 @@ class RunStopped(SystemExit):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within: Ctrl-C and SIGTERM raise ``RunStopped`` wherever the program is, where ``GracefulStop`` does not wait.
+    """A context in which Ctrl-C and SIGTERM raise ``RunStopped``, except while ``GracefulStop`` handles them.
 
-    So processes that were started are ended by those that clean up after themselves. Handlers that somebody else
-    has installed are left alone.
+    This lets code that started processes end them. Signal handlers that other code has installed are not replaced.
     """
-    global _asked, _awaited, _is_stoppable
+    global _deferred, _awaited, _is_stoppable
     former = {}
     if threading.current_thread() is threading.main_thread():
         for number in STOPPING:
@@ -58,67 +57,67 @@ def stoppable() -> Iterator[None]:
         for number, handler in former.items():
             signal.signal(number, handler)
         if former:
-            _asked = _awaited = None
+            _deferred = _awaited = None
             _is_stoppable = False
 
 
 def stop_at_once(number: int, frame: FrameType | None) -> None:
-    """The handler of ``stoppable``; a second signal of the kind ends the process without any cleaning up."""
-    global _asked
+    """The signal handler of ``stoppable``; the same signal again ends the process without any cleanup."""
+    global _deferred
     signal.signal(number, signal.SIG_DFL)
     if _is_stoppable:
         end_soon(number)
-    if not _is_later:
+    if not _is_deferred:
         raise RunStopped(number, together=False)
-    _asked = number
+    _deferred = number
 
 
 @contextmanager
 def stop_later() -> Iterator[None]:
-    """Within: a signal is raised at the end, in ``stop_now`` or by ``raise_if_asked``.
+    """A context that defers signals to its end, to ``stop_now`` or to ``raise_if_signalled``.
 
-    For work that shares locks with other threads: what is raised between the taking of a lock and its release, at
-    the wrong instruction, leaves it locked, and all that need it waiting for ever.
+    For work that shares locks with other threads: an exception raised at the wrong instruction could leave a lock
+    taken, and all threads that need it would wait forever.
     """
-    global _is_later
-    _is_later = True
+    global _is_deferred
+    _is_deferred = True
     try:
         yield
     finally:
-        _is_later = False
-        raise_if_asked()
+        _is_deferred = False
+        raise_if_signalled()
 
 
 @contextmanager
 def stop_now() -> Iterator[None]:
-    """Within, although it is within ``stop_later``: a signal is raised at once; for long work that takes no lock."""
-    global _is_later
-    former, _is_later = _is_later, False
+    """A context within ``stop_later`` that raises signals at once again; for long work that takes no lock."""
+    global _is_deferred
+    former, _is_deferred = _is_deferred, False
     try:
-        raise_if_asked()
+        raise_if_signalled()
         yield
     finally:
-        _is_later = former
+        _is_deferred = former
 
 
-def raise_if_asked() -> None:
-    """Raise ``RunStopped`` if a signal came within ``stop_later``."""
-    global _asked
-    if _asked is not None:
-        number, _asked = _asked, None
+def raise_if_signalled() -> None:
+    """Raise ``RunStopped`` if ``stop_later`` has deferred a signal."""
+    global _deferred
+    if _deferred is not None:
+        number, _deferred = _deferred, None
         raise RunStopped(number, together=False)
 
 
 def end_soon(number: int) -> None:
-    """End the process ``MOST_SECONDS`` from now if it still runs, be it in what hears of no exception."""
+    """Exit ``MOST_SECONDS`` from now if the process is still running, even where no exception can be raised."""
     global _awaited
     _awaited = object()
-    # Not by threading, whose locks the main thread may hold in the middle of which a handler is called.
+    # Not with ``threading``: the interrupted main thread may hold its locks.
     _thread.start_new_thread(_end_after_waiting, (number, _awaited))
 
 
 def _end_after_waiting(number: int, awaited: object) -> None:
     time.sleep(MOST_SECONDS)
     if _awaited is awaited:
-        os.write(2, f"\n{signal.Signals(number).name}: ended without waiting for what was under way\n".encode())
+        os.write(2, f"\n{signal.Signals(number).name}: exited without waiting for unfinished work\n".encode())
         os._exit(128 + number)

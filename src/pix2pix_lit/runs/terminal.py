@@ -1,4 +1,4 @@
-"""Terminals and logs that take any text, whatever their encoding and whoever stops reading."""
+"""Makes terminals and logs accept any text, in any encoding, even after the reader has closed the pipe."""
 
 import io
 import logging
@@ -9,23 +9,23 @@ from pix2pix_lit.errors import printable
 
 
 def prepare_streams() -> None:
-    """Make every line of this process printable, its standard output and error and its log take all of them.
+    """Make standard output, standard error and log records of this process accept any text.
 
-    File names that are not UTF-8 and control characters in them are escaped in log records, as ``errors.shown`` does.
-    Characters that a terminal's encoding lacks are escaped. Once nobody reads an output any more, as after ``| head``,
-    what is written to it is dropped, and the process continues.
+    Control characters and undecodable bytes of file names are escaped in log records, as ``errors.shown`` does.
+    Characters that a terminal's encoding lacks are escaped. After the reader of a pipe has closed it, as ``| head``
+    does, further output is dropped and the process continues.
     """
     logging.setLogRecordFactory(_Record)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        # What a test or a notebook put in its place is left alone.
+        # Streams that a test or a notebook has replaced are left alone.
         if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             stream.flush()
             setattr(sys, name, _Stream(stream))
 
 
 def prepare_log_files() -> None:
-    """Make the log files that are open take every text, as UTF-8, whatever the terminal's encoding is."""
+    """Make open log files write UTF-8, independently of the terminal's encoding."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler) and isinstance(handler.stream, io.TextIOWrapper):
             handler.stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -43,7 +43,7 @@ class _Stream(io.TextIOWrapper):
             former.encoding,
             errors="backslashreplace",
             line_buffering=former.line_buffering,
-            write_through=former.write_through,  # as with PYTHONUNBUFFERED, where lines of both come in their order
+            write_through=former.write_through,  # keeps both streams in order under PYTHONUNBUFFERED
         )
 
     def write(self, text: str) -> int:

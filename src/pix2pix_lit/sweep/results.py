@@ -33,9 +33,10 @@ _FRACTION = re.compile(r"-?\d*\.\d+(e[-+]?\d+)?|-?\d+(\.\d+)?e[-+]?\d+", re.IGNO
 
 @dataclass
 class Run:
-    """The outcome of one run; None for what it did not reach.
+    """The outcome of one run; None for values that it did not reach.
 
-    ``status`` is ``finished``, ``interrupted``, ``failed``, or ``unfinished`` for a run in progress or killed.
+    ``status`` is ``finished``, ``interrupted``, ``failed``, or ``unfinished`` for a run that is in progress or was
+    killed.
     """
 
     name: str
@@ -52,13 +53,13 @@ class Run:
 class SweepResults(Callback):
     """Hydra callback: writes the table of a multirun after every job, and logs the best run at the end.
 
-    A multirun in the folder of an earlier one, whose finished jobs are not run again, must be the same command.
+    A multirun in the folder of an earlier one skips its finished jobs, and must be started by the same command.
     """
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
         _refuse_another_grid(folder / "multirun.yaml", config)
-        atexit.register(_report, folder.absolute())  # after Ctrl-C too
+        atexit.register(_report, folder.absolute())  # also after Ctrl-C
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         if config.hydra.mode == RunMode.MULTIRUN and is_first_rank():
@@ -73,9 +74,9 @@ def _refuse_another_grid(former: Path, config: DictConfig) -> None:
         for sweep in (OmegaConf.load(former), config)
     )
     if found := differences(before, now):
-        raise SystemExit(  # Hydra would make a warning of another exception
-            f"error: the sweep in {former.parent} was made by a command that differs in {found}; "
-            f"expected the same: repeat it, or choose another folder than hydra.sweep.dir={former.parent}"
+        raise SystemExit(  # Hydra turns other exceptions of callbacks into warnings
+            f"error: the sweep in {former.parent} was started by a command that differs in {found}; "
+            f"expected the same command: repeat it, or choose a folder other than hydra.sweep.dir={former.parent}"
         )
 
 
@@ -85,7 +86,7 @@ def _write_if_any(folder: Path) -> None:
 
 
 def _report(folder: Path) -> None:
-    """Write the table, and log where it is and which run is best."""
+    """Write the table, and log its path and the best run."""
     runs = read_runs(folder)
     if not runs:
         return
@@ -98,13 +99,13 @@ def _report(folder: Path) -> None:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """All runs at any depth below a folder: the best first, those without a value last, by name.
+    """All runs at any depth below a folder, best first; runs without a value come last, sorted by name.
 
     Raises:
         UserError: if the folder does not exist.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; expected one that holds the folders of runs")
+        raise UserError(f"{folder} is not a folder; expected a folder that contains the folders of runs")
     places = {path.parent for path in folder.rglob(RESULT)}
     places |= {path.parents[1] for path in folder.rglob("config/overrides.yaml")}
     found = [_read_run(place, str(place.relative_to(folder))) for place in places]
@@ -121,7 +122,7 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def _read_run(place: Path, name: str) -> Run | None:
-    """The run in a folder; None if the files there belong to something else."""
+    """The run in a folder; None if the files there are not those of a run."""
     result = known_fields(Run, read_json(place / RESULT))
     overrides = known_fields(Result, read_json(place / RESULT)).get("overrides")
     if overrides is None or "status" not in result:
@@ -145,7 +146,7 @@ def better(objective: str) -> str:
 
 
 def write_table(folder: Path, runs: list[Run]) -> list[Path]:
-    """Write ``results.csv`` and ``results.md``: a row for every run, a column for every override in which runs differ.
+    """Write ``results.csv`` and ``results.md``, with a row per run and a column per override that differs between runs.
 
     Args:
         folder: where to write them.
@@ -177,7 +178,7 @@ def write_table(folder: Path, runs: list[Run]) -> list[Path]:
 
 
 def varied_keys(runs: list[Run]) -> list[str]:
-    """The keys of overrides in which runs differ, without the number of a trial."""
+    """The keys of overrides that differ between runs, except the number of the trial."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides if key != "trial")
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
@@ -215,11 +216,11 @@ def show(config: DictConfig) -> None:
         UserError: if there are no runs.
     """
     if not config.folder:
-        raise UserError("folder is not set; expected a folder that holds the folders of runs: pass folder=FOLDER")
+        raise UserError("folder is not set; expected a folder that contains the folders of runs: pass folder=FOLDER")
     folder = Path(config.folder)
     runs = read_runs(folder)
     if not runs:
-        raise UserError(f"{folder} holds no runs; expected folders with result.json or config/overrides.yaml")
+        raise UserError(f"{folder} contains no runs; expected folders with result.json or config/overrides.yaml")
     _, markdown = write_table(folder, runs)
     log.info("%s", markdown.read_text("utf-8"))
 

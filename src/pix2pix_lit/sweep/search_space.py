@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def parse_overrides(overrides: Iterable[str]) -> tuple[dict[str, Override], dict[str, str]]:
-    """The keys that vary from trial to trial, and those with one value, as text.
+    """Split overrides into those of the keys that vary between trials and the values, as text, of fixed keys.
 
-    A key with one value does not vary, wherever it stands; of several sweeps of a key the last one counts.
+    A key with a single value anywhere is fixed; if a key has several sweeps, the last one is used.
     """
     parsed = OverridesParser.create().parse_overrides([*overrides])
     fixed = {o.get_key_element(): o.get_value_element_as_str() for o in parsed if not o.is_sweep_override()}
@@ -24,15 +24,15 @@ def parse_overrides(overrides: Iterable[str]) -> tuple[dict[str, Override], dict
 
 
 def suggest(trial: "optuna.Trial", key: str, override: Override) -> bool | int | float | str | None:
-    """Draw the value of a key; a value that the trial has already stays as it is.
+    """Sample the value of a key; a value that the trial already has is kept.
 
-    ``choice(a,b)`` and ``a,b`` are categories. ``range(1,9,2)`` and ``interval(1,9)`` are numbers, both ends included;
-    those of an interval are fractions unless it is ``int(interval(1,9))``. ``tag(log,interval(1,9))`` draws on a
+    ``choice(a,b)`` and ``a,b`` are categorical. ``range(1,9,2)`` and ``interval(1,9)`` are numbers, both ends included;
+    those of an interval are floats unless it is ``int(interval(1,9))``. ``tag(log,interval(1,9))`` samples on a
     logarithmic scale.
 
     Raises:
         UserError: for any other sweep.
-        ValueError: Optuna's, for bounds that make no sense, or do not match what the study has already.
+        ValueError: from Optuna, for invalid bounds or for a search space that does not match the study's.
     """
     sweep = override.value()
     if isinstance(sweep, ChoiceSweep):
@@ -46,4 +46,6 @@ def suggest(trial: "optuna.Trial", key: str, override: Override) -> bool | int |
         if isinstance(sweep.start, int) and isinstance(sweep.end, int):
             return trial.suggest_int(key, sweep.start, sweep.end, log=log)
         return trial.suggest_float(key, sweep.start, sweep.end, log=log)
-    raise UserError(f"{override.input_line} is a sweep that Optuna cannot draw; expected choice, range or interval")
+    raise UserError(
+        f"{override.input_line} is a sweep that Optuna does not support; expected choice, range or interval"
+    )

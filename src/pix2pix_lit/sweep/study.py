@@ -1,4 +1,4 @@
-"""An Optuna study: trials that several processes share, and that survive the end of a process."""
+"""Runs an Optuna study, which several processes can share; trials of a killed process are resumed."""
 
 import functools
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def open_storage(url: str) -> optuna.storages.RDBStorage:
-    """The database at this SQLAlchemy address; an SQLite file is created if there is none.
+    """Open the database at an SQLAlchemy URL; an SQLite file is created if it does not exist.
 
     Raises:
         JobError: if another version of Optuna wrote it, or its driver is not installed.
@@ -40,43 +40,43 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
         return optuna.storages.RDBStorage(url, engine_kwargs=options)
     except (ImportError, RuntimeError) as error:
         raise JobError(
-            f"the study in {url} cannot be opened ({error}); expected one of this Optuna ({optuna.__version__}): "
-            f"begin another study with name=NAME, or choose another hydra.sweeper.storage"
+            f"the study in {url} cannot be opened ({error}); expected one written by Optuna {optuna.__version__}: "
+            f"start another study with name=NAME, or choose another hydra.sweeper.storage"
         ) from error
 
 
 def running_trial(study: optuna.Study, storage: optuna.storages.RDBStorage, number: int) -> Trial:
-    """A trial that this or another process began, to draw its values or to report metrics."""
+    """A trial that this or another process has started, for sampling its values or reporting metrics."""
     study_id = storage.get_study_id_from_name(study.study_name)
     return Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
 class Study:
-    """Runs trials as jobs of a Hydra launcher, until the study has ``n_trials``, whichever processes ran them.
+    """Runs trials as jobs of a Hydra launcher until the study has ``n_trials``, counting those of other processes.
 
-    A trial whose process was killed is resumed by the next process that looks for work: in the same folder and with
-    the same values, so that its run resumes from its checkpoint. A lock in the sweep's folder shows whether its process
-    is alive, so all processes of a study need to share that folder. A trial that fails, by an error or by an objective
-    that is not finite, counts as one of the trials.
+    A trial whose process was killed is resumed by the next process that looks for work, in the same folder and with
+    the same values; its run then resumes from its checkpoint. A lock file in the sweep's folder shows whether a trial's
+    process is alive, so all processes of a study must share that folder. A failed trial, with an error or with an
+    objective that is not finite, counts as one of the trials.
 
-    Every job gets the number of its trial as ``trial=NUMBER``, and the values drawn. With a seed the draws depend on
-    the seed, the trial's number and the finished trials.
+    Every job gets the number of its trial as ``trial=NUMBER`` and the sampled values. With a seed, these depend on the
+    seed, the trial's number and the finished trials.
 
     Args:
         sampler: the config of an Optuna sampler.
-        storage: SQLAlchemy address of the database.
+        storage: SQLAlchemy URL of the database.
         study_name: name of the study in it.
-        direction: ``minimize`` or ``maximize``; None for what is better for the config's ``objective``.
-        n_trials: in the study.
-        n_jobs: trials that are launched together.
-        max_failure_rate: part of the trials launched together that may fail before the sweep is stopped.
+        direction: ``minimize`` or ``maximize``; None for the direction of the config's ``objective``.
+        n_trials: number of trials in the study.
+        n_jobs: number of trials to launch together.
+        max_failure_rate: fraction of the trials launched together that may fail before the sweep stops.
         params: the search space, as keys and sweeps in Hydra's syntax.
         config: the composed config with that of Hydra.
-        hydra_context: what Hydra makes the launcher with.
+        hydra_context: for creating the launcher.
         task_function: the function that runs a job.
 
     Raises:
-        UserError: for numbers out of range and another direction.
+        UserError: for a number out of range or an unknown direction.
     """
 
     def __init__(
@@ -112,11 +112,11 @@ class Study:
         """Run trials until the study has enough of them.
 
         Args:
-            arguments: overrides of the command line, which may add to the search space or fix its keys.
+            arguments: overrides of the command line, which may extend the search space or fix some of its keys.
 
         Raises:
-            JobError: if the study was begun by another command, if too many trials fail or all of them, and for values
-                that Optuna cannot use.
+            JobError: if the study was started by a different command, if too many trials or all of them fail, and for
+                values that Optuna does not support.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         given = [f"{key}={value}" for key, value in self.params.items()] + arguments
@@ -141,20 +141,20 @@ class Study:
         return open_storage(self.storage)
 
     def _open(self) -> optuna.Study:
-        """Opened for every use, since Optuna's studies cache trials and would miss what other processes report."""
+        """Open the study, once per use: Optuna's study objects cache trials and miss those of other processes."""
         return optuna.create_study(
             study_name=self.study_name, storage=self._database, direction=self.direction, load_if_exists=True
         )
 
     def _take(self) -> dict[int, list[str]]:
-        """The numbers and overrides of the next trials to run, at most ``n_jobs``; their locks are held."""
+        """Take at most ``n_jobs`` trials to run and their locks; returns their numbers and overrides."""
         with self._lock("study"):
             study = self._open()
             begun = [trial for trial in study.get_trials() if trial.state != TrialState.WAITING]
             left = [t.number for t in begun if t.state == TrialState.RUNNING and not self._is_held(t.number)]
             taken: dict[int, list[str]] = {}
             for number in left[: self.n_jobs]:
-                log.info("Trial %d was left by a process that has ended; it is resumed", number)
+                log.info("Resuming trial %d, whose process has ended", number)
                 study.sampler = self._sampler(number)
                 taken[number] = self._overrides(running_trial(study, self._database, number))
             for number in range(len(begun), min(self.n_trials, len(begun) + self.n_jobs - len(taken))):
@@ -171,17 +171,17 @@ class Study:
             drawn = {key: suggest(trial, key, override) for key, override in self.space.items()}
         except UserError as error:
             raise JobError(str(error)) from None
-        except ValueError as error:  # Optuna's
-            raise JobError(f"the study in {self.storage} cannot have this search space: {error}") from error
+        except ValueError as error:  # from Optuna
+            raise JobError(f"the study in {self.storage} does not accept this search space: {error}") from error
         return [f"{key}={value}" for key, value in (drawn | self.fixed).items()]
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """A new sampler for each trial: with one seed, all processes and every resumed sweep would draw the same."""
+        """A new sampler per trial: with one seed for all, processes and resumed sweeps would sample the same values."""
         seed = self.sampler.get("seed")
         return instantiate(self.sampler, **({} if seed is None else {"seed": (seed * 100_003 + number) % 2**32}))
 
     def _record(self, number: int, result: JobReturn) -> bool:
-        """Write down how a trial ended; False if it failed."""
+        """Record the outcome of a trial; False if it failed."""
         study = self._open()
         value = result.return_value if result.status == JobStatus.COMPLETED else None
         finite = isinstance(value, int | float) and math.isfinite(value)
@@ -202,8 +202,8 @@ class Study:
         log.info("The study in %s has %d trials: %s", self.folder, len(states), counts)
         if states and set(states) == {TrialState.FAIL}:
             raise JobError(
-                f"all {len(states)} trials of the study in {self.storage} failed; expected one that ends with a finite "
-                f"objective: see their messages above or in {self.folder / 'results.md'}, and begin another study with "
+                f"all {len(states)} trials of the study in {self.storage} failed; expected at least one with a finite "
+                f"objective: see their messages above or in {self.folder / 'results.md'}, and start another study with "
                 f"name=NAME"
             )
 
@@ -215,8 +215,8 @@ class Study:
             study.set_user_attr("command", command)
         elif found := differences(before, command):
             raise JobError(
-                f"the study in {self.storage} was begun by a command that differs in {found}; "
-                f"expected the same: repeat it, or begin another study with name=NAME"
+                f"the study in {self.storage} was started by a command that differs in {found}; "
+                f"expected the same command: repeat it, or start another study with name=NAME"
             )
 
     def _lock(self, name: str) -> FileLock:

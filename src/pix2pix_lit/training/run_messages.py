@@ -1,4 +1,4 @@
-"""The messages of training at its start and end, and the messages of Lightning that are left out."""
+"""The messages at the start and the end of training, and which of Lightning's messages are suppressed."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ from hydra.types import RunMode
 
 from pix2pix_lit.runs.quoting import quote
 from pix2pix_lit.runs.rank import world_size_from_outside
-from pix2pix_lit.runs.result import Result, metrics_in_words
+from pix2pix_lit.runs.result import Result, format_metrics
 
 if TYPE_CHECKING:
     import lightning as L
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PLAIN = re.compile(r"[\w./-]+", re.ASCII)  # what Hydra's grammar takes as it is
+_PLAIN = re.compile(r"[\w./-]+", re.ASCII)  # values that need no quotes in Hydra's grammar
 
-# Each is the beginning of a message of Lightning's that says what our own lines say, or advertises.
+# How Lightning's messages begin that repeat our own or advertise.
 _LIGHTNING_SAYS = (
     "GPU available:",
     "TPU available:",
@@ -40,34 +40,34 @@ _LIGHTNING_SAYS = (
 
 
 def quieten_lightning() -> None:
-    """Leave out those messages of Lightning that repeat ours or report nothing wrong; its other warnings stay."""
-    logging.getLogger("lightning").handlers.clear()  # would print everything a second time, beside Hydra's logging
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_news)
+    """Suppress messages of Lightning that repeat ours or report nothing wrong; its other warnings stay."""
+    logging.getLogger("lightning").handlers.clear()  # Hydra's logging prints the same records
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_new)
     for message, module in (
         (r".*isinstance\(treespec, LeafSpec\)", ""),  # Lightning's own use of torch
-        ("Experiment logs directory .* exists and is not empty", r"lightning\."),  # so does a run's own
+        ("Experiment logs directory .* exists and is not empty", r"lightning\."),  # the run's own folder
         ("Checkpoint directory .* exists and is not empty", r"lightning\."),
-        # Moving averages and the networks of perceptual losses always are.
+        # Moving averages and the networks of perceptual losses are always in eval mode.
         (r"Found \d+ module\(s\) in eval mode", r"lightning\."),
-        # The last batch's losses are logged all the same.
+        # The losses of the last batch are logged anyway.
         (r"The number of training batches \(\d+\) is smaller than the logging interval", r"lightning\."),
     ):
         warnings.filterwarnings("ignore", message=message, module=module)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_new(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_LIGHTNING_SAYS)
 
 
 def log_start(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModule") -> None:
-    """A line each for data, networks and device; the progress bar shows the steps. Nothing in a sweep."""
+    """Log one line each about data, networks and device; nothing in a sweep."""
     if not _in_sweep():
         for line in (_data(datamodule), _networks(model), _device(trainer)):
             log.info("%s", line)
 
 
 def log_end(result: Result, folder: Path, datamodule: "PairsDataModule") -> None:
-    """The last metrics, where pictures and checkpoints are, and what to type next; in a sweep the metrics alone."""
+    """Log the final metrics, paths of images and checkpoints, and what to type next; in a sweep only the metrics."""
     log.info("%s", _outcome(result))
     if not _in_sweep():
         for lines in (_files(folder), _next_commands(folder, datamodule)):
@@ -76,7 +76,7 @@ def log_end(result: Result, folder: Path, datamodule: "PairsDataModule") -> None
 
 
 def log_how_to_resume(folder: Path) -> None:
-    """The command that resumes an interrupted run, to copy and paste; nothing in a sweep."""
+    """Log the command that resumes an interrupted run, to copy and paste; nothing in a sweep."""
     if not _in_sweep():
         log.info("%s", "\n    ".join(_resume_command(folder)))
 
@@ -104,7 +104,7 @@ def _networks(model: "Pix2Pix") -> str:
             count = sum(parameter.numel() for parameter in network.parameters())
             frozen = sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
             described.append(
-                f"{name} {type(network).__name__} of {_rounded(count)} parameters"
+                f"{name} {type(network).__name__} with {_rounded(count)} parameters"
                 + (f", {_rounded(frozen)} of them frozen" if frozen else "")
             )
     return f"model: {'; '.join(described)}" + ("; no discriminator" if model.discriminator is None else "")
@@ -130,25 +130,25 @@ def _rounded(count: int) -> str:
 def _outcome(result: Result) -> str:
     text = f"Done: {result.epochs} epoch{'s' * (result.epochs != 1)}, {result.steps} steps"
     if result.metrics:
-        text += f"; {metrics_in_words(result.metrics)}"
+        text += f"; {format_metrics(result.metrics)}"
     return text if result.best is None else f"{text} (best {result.objective} {result.best:.4g})"
 
 
 def _files(folder: Path) -> list[str]:
-    """Lines on the newest picture and the checkpoints, as far as there are any."""
-    files = [("newest picture", path) for path in sorted((folder / "samples").glob("step_*.png"))[-1:]]
+    """One line for the newest sample grid and each checkpoint that exists."""
+    files = [("newest grid", path) for path in sorted((folder / "samples").glob("step_*.png"))[-1:]]
     files += [(f"{name} checkpoint", folder / "checkpoints" / f"{name}.ckpt") for name in ("last", "best")]
     found = [f"{name}: {_short(path)}" for name, path in files if path.exists()]
     return ["Files:", *found] if found else []
 
 
 def _next_commands(folder: Path, datamodule: "PairsDataModule") -> list[str]:
-    """Commands that translate with the last checkpoint and show the curves, below a line of their own."""
+    """The commands that translate images with the last checkpoint and show the loss curves, with a heading."""
     commands = []
     checkpoint = folder / "checkpoints" / "last.ckpt"
     if checkpoint.exists():
         source = "FILE_OR_FOLDER"
-        if datamodule.describe()["source"] == "StreetsSource":  # of which there are no files
+        if datamodule.describe()["source"] == "StreetsSource":  # there are no files to translate yet
             size = f"size={datamodule.crop_size}".replace(" ", "")
             commands.append(_command("examples", ["output=outputs/examples", size]))
             source = "outputs/examples/" + ("labels" if datamodule.direction == "BtoA" else "photos")
@@ -162,7 +162,7 @@ def _next_commands(folder: Path, datamodule: "PairsDataModule") -> list[str]:
 
 def _resume_command(folder: Path) -> list[str]:
     saved = (folder / "checkpoints" / "last.ckpt").exists()
-    said = "To resume this run, type:" if saved else "Nothing was saved. To start this run again, type:"
+    heading = "To resume this run, type:" if saved else "Nothing was saved. To start this run again, type:"
     arguments = [
         argument
         for argument in sys.argv[1:]
@@ -170,13 +170,13 @@ def _resume_command(folder: Path) -> list[str]:
     ]
     place = _short(folder)
     arguments.append(f"hydra.run.dir={place if _PLAIN.fullmatch(place) else quote(place)}")
-    if world_size_from_outside() > 1:  # what started them is not known here
-        return [said, f"the same command, with {arguments[-1]}"]
-    return [said, _command("train", arguments)]
+    if world_size_from_outside() > 1:  # the command of torchrun or srun is not known here
+        return [heading, f"the same command, with {arguments[-1]}"]
+    return [heading, _command("train", arguments)]
 
 
 def _command(name: str, arguments: Iterable[str]) -> str:
-    """The command line ``pix2pix-lit NAME ...``, in a form that the shell finds."""
+    """The command line ``pix2pix-lit NAME ...``, or its ``python -m`` form if the script is not on the PATH."""
     program = ["pix2pix-lit"] if _is_on_path("pix2pix-lit") else [_python(), "-m", "pix2pix_lit"]
     return shlex.join([*program, name, *arguments])
 
@@ -188,13 +188,13 @@ def _python() -> str:
 def _is_on_path(name: str) -> bool:
     """Whether the shell finds a program of that name in the environment of this Python.
 
-    Paths are compared as they are, since the Python of every virtual environment is a link to the same one.
+    Links are not resolved, since the Python of every virtual environment is a link to the same file.
     """
     found = shutil.which(name)
     return found is not None and Path(found).absolute().parent == Path(sys.executable).parent
 
 
 def _short(path: Path) -> str:
-    """Relative to the working directory if it is inside."""
+    """The path relative to the working directory if it is inside."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

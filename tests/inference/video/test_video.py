@@ -208,7 +208,7 @@ def test_an_uneven_pace_and_a_late_start_are_kept(tmp_path, suffix):
 
 def test_avi_refuses_an_uneven_pace_and_keeps_gaps_in_an_even_one(tmp_path):
     uneven = write_video(tmp_path / "uneven.mp4", counting(4), starts=[0, 41, 80, 133], time_base=Fraction(1, 1000))
-    refused(uneven, tmp_path / "out.avi", r"out\.avi cannot hold frames at an uneven pace.* choose .*\.mp4 or \.mkv")
+    refused(uneven, tmp_path / "out.avi", r"out\.avi does not support a variable frame rate.* choose .*\.mp4 or \.mkv")
     gaps = write_video(tmp_path / "gaps.mp4", counting(4), starts=[0, 1, 4, 5])
     translate_video(gaps, tmp_path / "out.avi", same, 2)
     assert read_times(tmp_path / "out.avi") == [Fraction(time, 25) for time in (0, 1, 4, 5)]
@@ -363,7 +363,7 @@ def test_sound_that_the_kind_of_file_cannot_hold_is_left_out_with_a_line_in_the_
     source = write_video(tmp_path / "in.mp4", counting(5), sound="aac")
     with caplog.at_level(logging.WARNING):
         assert translate_video(source, tmp_path / "out.webm", same, 4) == 5
-    assert "sound of the kind aac is left out, since .webm files cannot hold it" in caplog.text
+    assert "audio in aac is left out, since .webm files do not support it" in caplog.text
     with av.open(str(tmp_path / "out.webm")) as container:
         assert not container.streams.audio
 
@@ -449,7 +449,7 @@ def test_sound_without_a_video_is_refused(tmp_path):
         container.mux(stream.encode(samples))
         container.mux(stream.encode())
     refused(
-        tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 cannot be read as a video \(it holds no video\)", never
+        tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 cannot be read as a video \(it contains no video\)", never
     )
 
 
@@ -540,7 +540,7 @@ def test_one_batch_is_read_ahead_and_no_more(tmp_path, monkeypatch):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     refused(tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 does not exist; expected a video file", never)
     (tmp_path / "in.mp4").mkdir()
-    refused(tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 is no file; expected a video file", never)
+    refused(tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 is not a file; expected a video file", never)
 
 
 def test_a_target_that_cannot_be_written_is_refused(tmp_path):
@@ -549,12 +549,14 @@ def test_a_target_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     refused(source, tmp_path / "out.gif", r"out\.gif ends in '\.gif'; videos are written as one of \.mp4, ", never)
     refused(source, tmp_path / "out.mp4", r"out\.mp4 is a folder; expected the name of a file", never)
-    with pytest.raises(UserError, match=r"file/out\.mp4 cannot be written .* expected a folder with room"):
+    with pytest.raises(
+        UserError, match=r"file/out\.mp4 cannot be written .* expected a writable folder with enough space"
+    ):
         translate_video(source, tmp_path / "file/out.mp4", never, 4)
     refused(
         source,
         tmp_path / "wide.mp4",
-        r"wide\.mp4 cannot be written .* sides that the format allows",
+        r"wide\.mp4 cannot be written .* size that the format supports",
         lambda frames: np.zeros((len(frames), 2, 20000, 3), np.uint8),
     )
 

@@ -4,18 +4,18 @@ const element = (id) => document.getElementById(id);
 const [list, filter, size, dialog, figures] = ["list", "filter", "size", "dialog", "figures"].map(element);
 const { entries } = JSON.parse(element("entries").textContent);
 
-const byAddress = new Map(); // what stands after "#" -> entry
+const byAddress = new Map(); // the part of the URL after "#" -> entry
 for (const entry of entries) {
   entry.text = entry.name.normalize("NFC").toLowerCase();
   entry.address = byAddress.has(entry.name) ? `${entry.name}#${byAddress.size}` : entry.name;
   byAddress.set(entry.address, entry);
 }
 
-let shown = entries; // what the filter leaves
+let shown = entries; // the entries that match the filter
 let columns = 1; // of the list
-let rowHeight = 1; // pixels, with the gap; all rows are equally high
+let rowHeight = 1; // pixels, with the gap; the same for all rows
 let enlarged = 0; // position in `shown`
-let divider = 50; // percent of a comparison's width that show the input
+let divider = 50; // percentage of a comparison's width that shows the input
 let addressTimer;
 
 const hashOf = (entry) => "#" + encodeURIComponent(entry.address).replaceAll("%2F", "/");
@@ -28,11 +28,11 @@ function make(tag, properties, ...children) {
 }
 
 function videoOf(entry, { caption, file }) {
-  // preload comes before src, which would start to load.
+  // preload is set before src, which would start loading.
   return make("video", { preload: "none", controls: true, ariaLabel: `${caption} of ${entry.name}`, src: file });
 }
 
-// The list: of thousands of entries, only those near the window are in the document.
+// The list: only entries near the visible window are in the document.
 
 function cardOf(position) {
   const entry = shown[position];
@@ -55,7 +55,7 @@ function cardOf(position) {
 
 function draw() {
   const top = Math.max(0, -list.getBoundingClientRect().top);
-  const spare = innerHeight / 2; // drawn above and below the window, so that scrolling meets no gaps
+  const spare = innerHeight / 2; // drawn above and below the window, to scroll without gaps
   const rows = Math.ceil(shown.length / columns);
   const firstRow = Math.max(0, Math.min(rows, Math.floor((top - spare) / rowHeight)));
   const endRow = Math.min(rows, Math.ceil((top + innerHeight + spare) / rowHeight));
@@ -63,7 +63,7 @@ function draw() {
   for (const card of [...list.children]) {
     if (card.position < first || card.position >= end) card.remove();
   }
-  let there = list.firstElementChild; // stays where it is, so that it keeps the focus and goes on playing
+  let there = list.firstElementChild; // not moved: moving would lose the focus and stop a video
   for (let position = first; position < end; position++) {
     if (there?.position === position) there = there.nextElementSibling;
     else list.insertBefore(cardOf(position), there);
@@ -72,7 +72,7 @@ function draw() {
   list.style.paddingBottom = `${(rows - endRow) * rowHeight}px`;
 }
 
-/** Lay the cards out anew, with the same entry at the top of the window as before. */
+/** Recompute the layout, keeping the same entry at the top of the window. */
 function layOut() {
   const top = -list.getBoundingClientRect().top;
   const positionAtTop = Math.round(top / rowHeight) * columns;
@@ -114,12 +114,12 @@ function figureOf(frame, ...caption) {
   return make("figure", {}, frame, make("figcaption", {}, ...caption));
 }
 
-/** Two pictures on top of each other, and between them a line that is dragged, or moved by keyboard. */
+/** Two pictures on top of each other, with a divider that is moved by mouse or keyboard. */
 function comparisonOf(entry, before, after) {
   const frame = make("div", { className: "frame compared" }, imageOf(entry, before), imageOf(entry, after));
   const slider = make("input", { type: "range", step: "any", ariaLabel: `How much of the ${before.caption} is shown` });
   const divide = (percent) => {
-    slider.value = percent; // which keeps it within 0 and 100
+    slider.value = percent; // the slider clamps it to 0..100
     divider = slider.value;
     frame.style.setProperty("--divider", `${divider}%`);
   };
@@ -152,7 +152,7 @@ function enlarge(position) {
   fit();
 }
 
-/** Choose the columns that make pictures largest; one row is the easiest to compare, others must gain a fifth. */
+/** Choose the number of columns that makes pictures largest, preferring one row unless others gain a fifth. */
 function fit() {
   const ratio = shown[enlarged].ratio ?? 16 / 9;
   const number = figures.children.length;
@@ -170,16 +170,16 @@ function step(by) {
   const entry = shown[enlarged + by];
   if (!entry) return;
   enlarge(enlarged + by);
-  clearTimeout(addressTimer); // browsers refuse to change the address as often as a key that is held down
+  clearTimeout(addressTimer); // browsers limit how often the address may change, and a held key repeats faster
   addressTimer = setTimeout(() => history.replaceState(null, "", hashOf(entry)), 200);
 }
 
-/** Enlarge the entry that the address names, if any. */
+/** Enlarge the entry named in the address, if any. */
 function follow() {
   let address = location.hash.slice(1);
   try {
     address = decodeURIComponent(address);
-  } catch {} // typed by hand, with a percent sign that stands for itself
+  } catch {} // a literal percent sign, typed by hand
   const entry = byAddress.get(address);
   if (!entry) return dialog.close();
   if (!shown.includes(entry)) {
@@ -192,7 +192,7 @@ function follow() {
 dialog.onclose = () => {
   clearTimeout(addressTimer);
   history.replaceState(null, "", location.href.split("#")[0]);
-  figures.replaceChildren(); // which stops videos
+  figures.replaceChildren(); // stops videos
   const top = list.offsetTop + Math.floor(enlarged / columns) * rowHeight;
   if (top < scrollY + 60 || top + rowHeight > scrollY + innerHeight) scrollTo(0, top - (innerHeight - rowHeight) / 2);
   draw();
@@ -202,8 +202,8 @@ dialog.onclose = () => {
 
 onkeydown = (event) => {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  const isOthers = event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, video");
-  if (by && dialog.open && !isOthers) step(by);
+  const isReserved = event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, video");
+  if (by && dialog.open && !isReserved) step(by);
 };
 
 element("previous").onclick = () => step(-1);

@@ -1,4 +1,4 @@
-"""The HTML page of a gallery, for thousands of translations."""
+"""The HTML page of a gallery; it stays fast with thousands of translations."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ _LONGEST = 256  # pixels of a thumbnail's longer side
 _FOLDER = "thumbnails"
 _THUMBNAIL = re.compile(r"[0-9a-f]{24}\.jpg")
 _BROWSER_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-_ESCAPED = "\\u003c"  # "<" within JSON, where it cannot end the element
+_ESCAPED = "\\u003c"  # "<" within JSON, where "</script>" would end the element
 _STYLE = (Path(__file__).parent / "gallery.css").read_text("utf-8")
 _SCRIPT = (Path(__file__).parent / "gallery.js").read_text("utf-8")
 
@@ -31,8 +31,8 @@ _SCRIPT = (Path(__file__).parent / "gallery.js").read_text("utf-8")
 class Gallery:
     """Writes ``<folder>/index.html``, with thumbnails in ``<folder>/thumbnails/``.
 
-    The page needs no server and no other file, and takes the place of an older one only when it is closed: thumbnails
-    are named for their content, so that until then the older page keeps its own.
+    The page needs no server and no other file. An older page is replaced only on ``close``, and keeps its thumbnails
+    until then, since thumbnails are named after their content.
 
     Args:
         folder: of the page; created if missing.
@@ -49,11 +49,11 @@ class Gallery:
         """Add the pictures of one translation below those added before.
 
         Args:
-            name: what is shown, searched and linked to as ``index.html#name``, such as ``sub/a.png``.
-            pictures: caption -> (H, W, 3) uint8 RGB of any size, at least one. The page lays ``input`` and
-                ``generated`` over each other.
-            files: caption -> the file in full size, for all or some of these captions. Those there already that
-                browsers show like the picture are what the enlarged view shows.
+            name: such as ``sub/a.png``: shown, searched, and linked to as ``index.html#name``.
+            pictures: caption -> (H, W, 3) uint8 RGB of any size, at least one. The page compares ``input`` and
+                ``generated`` with a slider.
+            files: caption -> the full-size file, for all or some of these captions. The enlarged view shows the file
+                if it exists and a browser would show it like the picture.
 
         Raises:
             UserError: if a thumbnail cannot be written.
@@ -68,12 +68,12 @@ class Gallery:
         self._entries.append({"name": shown(name), "ratio": round(width / height, 4), "pictures": items})
 
     def add_video(self, name: str, files: Mapping[str, Path]) -> None:
-        """Add videos, which are loaded only when played: caption -> file. ``name`` is as for ``add``."""
+        """Add videos, caption -> file, which are loaded only when played; ``name`` is as for ``add``."""
         items = [{"caption": caption, "file": self._link(path)} for caption, path in files.items()]
         self._entries.append({"name": shown(name), "videos": items})
 
     def close(self) -> None:
-        """Write the page and remove thumbnails that it does not show.
+        """Write the page and remove unused thumbnails.
 
         Raises:
             UserError: if the page cannot be written.
@@ -85,11 +85,11 @@ class Gallery:
                     path.unlink()
 
     def _write_thumbnail(self, picture: np.ndarray) -> str:
-        """Write it unless there is an equal one, and give its address on the page."""
+        """Write a thumbnail unless an equal one exists, and return its address on the page."""
         small = Image.fromarray(picture)
         small.thumbnail((_LONGEST, _LONGEST))
         data = io.BytesIO()
-        small.save(data, "JPEG", quality=80, subsampling=0)  # in a tenth of the time that WebP takes
+        small.save(data, "JPEG", quality=80, subsampling=0)  # ten times as fast as WebP
         name = f"{hashlib.blake2b(data.getvalue(), digest_size=12).hexdigest()}.jpg"
         if name not in self._thumbnails:
             _write(self.folder / _FOLDER / name, data.getvalue())
@@ -119,8 +119,8 @@ class Gallery:
 </div>
 <main>
 <ol id="list" role="list"></ol>
-<p id="none" hidden>No name has all of these words.</p>
-<noscript>JavaScript is off in this browser; this page needs it to show its pictures.</noscript>
+<p id="none" hidden>No name contains all of these words.</p>
+<noscript>This page needs JavaScript to show its pictures; it is turned off in this browser.</noscript>
 </main>
 <dialog id="dialog" aria-labelledby="name">
 <header>
@@ -138,9 +138,9 @@ class Gallery:
 
 
 def _is_what_browsers_show(path: Path, picture: np.ndarray) -> bool:
-    """Whether browsers show this file as ``picture``, going by its header.
+    """Whether browsers show this file as ``picture``, judged by its header.
 
-    They do not show TIFF, show class numbers as almost black, and show both halves of a side-by-side file.
+    They cannot show TIFF, show class numbers as almost black, and show both halves of a side-by-side file.
     """
     try:
         with Image.open(path) as file:
@@ -148,7 +148,7 @@ def _is_what_browsers_show(path: Path, picture: np.ndarray) -> bool:
                 return False
             is_grey = file.mode == "L" and bool((picture == picture[..., :1]).all())
             return is_grey or file.mode in ("RGB", "P")
-    except (OSError, Image.DecompressionBombError):  # missing, or no format of Pillow
+    except (OSError, Image.DecompressionBombError):  # missing, or not in a format of Pillow
         return False
 
 
@@ -158,6 +158,4 @@ def _write(path: Path, data: bytes) -> None:
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error}); expected a folder with room that you may write to"
-        ) from error
+        raise UserError(f"{path} cannot be written ({error}); expected a writable folder with enough space") from error

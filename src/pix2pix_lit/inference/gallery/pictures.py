@@ -1,4 +1,4 @@
-"""Pictures for grids and the gallery, read back from inputs and translations."""
+"""Reads inputs and translations back as pictures for grids and the gallery."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +15,16 @@ from pix2pix_lit.inference.translator import Translator
 def pictures_of(
     task: Task, half: Half | None, translator: Translator, deviations: Path | None = None
 ) -> dict[str, np.ndarray]:
-    """Caption -> (H, W, 3) uint8 RGB of a task's images, its translation among them.
+    """The input, the translations and the target of a task as pictures: caption -> (H, W, 3) uint8 RGB.
 
     Args:
         task: a file that was translated.
-        half: as it was translated; the other half is the target.
-        translator: what translated it.
+        half: the half that was translated; the other half is the target.
+        translator: the translator that was used.
         deviations: the folder of the translations, if they have maps of deviations.
 
     Returns:
-        The pictures; none if it is a video, or if its files cannot be read any more.
+        The pictures; none for a video, or if the files cannot be read any more.
     """
     if task.is_video:
         return {}
@@ -32,7 +32,7 @@ def pictures_of(
     if isinstance(loaded, Failure):
         return {}
     target_type = translator.target_type
-    # Files of a named table of values hold the class numbers themselves.
+    # With a named table of values, the translations hold the values of the table.
     in_files = replace(target_type, values=None) if isinstance(target_type.values, str) else target_type
     if in_files.instance_edges:
         in_files = replace(in_files, instance_edges=False)
@@ -49,12 +49,12 @@ def pictures_of(
 
 
 def files_of(task: Task, deviations: Path | None = None) -> dict[str, Path]:
-    """Caption -> the file that a picture is from."""
+    """Caption -> the file that a picture was read from."""
     files = {"input": task.source, "generated": task.target}
     return files if deviations is None else files | {"deviation": deviation_path(task, deviations)}
 
 
 def _picture_of_other_half(image: np.ndarray, translator: Translator) -> np.ndarray:
-    # The other half has the dtype of the input, as both are in one file.
+    # The other half has the dtype of the input, since both are in the same file.
     same = image.shape[-1] == translator.target_type.planes and image.dtype == translator.target_type.dtype
     return (translator.target_type if same else translator.input_type).picture(image)

@@ -1,1 +1,1 @@
-"""Videos: read frame by frame, translated and written with their sound."""
+"""Reading videos frame by frame, translating them, and writing them with their sound."""

@@ -1,4 +1,4 @@
-"""Reading a video: its frames upright, each at its own time, and the packets of its sound."""
+"""Reads a video: upright frames with their presentation times, and the packets of its audio streams."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
-"""File name endings that count as videos, compared without regard to case."""
+"""File name endings of videos, in lower case; compared case-insensitively."""
 
 _FORMATS = "mov,matroska,avi"  # FFmpeg's names; MP4 and M4V are read as the first, WebM as the second
-_MOST_PIXELS = 2**27  # 16384 x 8192, more than any camera has; a header may claim any number
-_MOST_PACKETS = 4096  # of sound in a batch, where frames are few
+_MOST_PIXELS = 2**27  # 16384 x 8192, more than any camera has; limits what a header can claim
+_MOST_PACKETS = 4096  # audio packets in a batch, in case there are few frames
 
-# Kinds of colour by their numbers in ITU-T H.273, which files have.
+# Colour matrices by their numbers in ITU-T H.273, as stored in files.
 _BT709, _BT601, _UNSPECIFIED = 1, 6, 2
-SWSCALE_MATRICES = {_BT709: 1, 4: 4, 5: 5, _BT601: 5, 7: 7, 9: 9}  # the numbers that FFmpeg's converter has for them
+SWSCALE_MATRICES = {_BT709: 1, 4: 4, 5: 5, _BT601: 5, 7: 7, 9: 9}  # -> the numbers of FFmpeg's converter
 LIMITED_RANGE = 1  # luma from 16 to 235, which all players expect of 8 bits; FFmpeg's number
 
 
-class Look(NamedTuple):
-    """What the numbers of a video mean: the kinds of its colours, and the width of a pixel by its height."""
+class PixelProperties(NamedTuple):
+    """How to interpret the pixels of a video: its colour spaces, and the aspect ratio of a pixel."""
 
     matrix: int
     primaries: int
@@ -42,7 +42,7 @@ class Look(NamedTuple):
 
 
 class FrameTime(NamedTuple):
-    """When a frame is shown, and for how long (0 if that is not known), in units of the source's time base."""
+    """When a frame is shown and for how long (0 if unknown), in units of the source's time base."""
 
     start: int
     duration: int
@@ -50,7 +50,7 @@ class FrameTime(NamedTuple):
 
 @dataclass
 class FrameBatch:
-    """Frames that follow each other, (H, W, 3) uint8 RGB, and the packets of sound among which they are in the file."""
+    """Consecutive frames, (H, W, 3) uint8 RGB, and the audio packets interleaved with them in the file."""
 
     images: list[np.ndarray] = field(default_factory=list)
     times: list[FrameTime] = field(default_factory=list)
@@ -58,15 +58,14 @@ class FrameBatch:
 
 
 def opened(source: Path) -> "InputContainer":
-    """The file, read as one of ``_FORMATS`` whatever it is called.
+    """Open a file as one of ``_FORMATS``, whatever its name.
 
-    Others that FFmpeg knows are not files but lists of them, such as playlists, whose content would make it read any
-    file and any address.
+    Other formats of FFmpeg, such as playlists, refer to further files, and could make it read any path or address.
     """
     import av
 
     if not source.is_file():
-        found = "is no file" if source.exists() else "does not exist"
+        found = "is not a file" if source.exists() else "does not exist"
         raise UserError(f"{source} {found}; expected a video file: check the path")
     try:
         whole = _promised_size(source) <= source.stat().st_size
@@ -83,10 +82,10 @@ def opened(source: Path) -> "InputContainer":
 
 
 def _promised_size(source: Path) -> int:
-    """Bytes that an AVI, Matroska or WebM file says it has; 0 for others, whose packets show it if some are missing.
+    """The size in bytes that an AVI, Matroska or WebM file declares; 0 for others, whose packets reveal missing data.
 
-    In RIFF, AVI's frame, the size stands behind the name. RFC 8794, section 6: Matroska is a header and a segment, each
-    of a name, a size and a content. Sizes are unknown where nobody came back to write them.
+    In RIFF, the container of AVI, the size follows the name. In Matroska (RFC 8794, section 6) a header and a segment
+    each consist of a name, a size and the content. Sizes are unknown in files that were streamed.
     """
     with source.open("rb") as file:
         start = file.read(4096)
@@ -100,7 +99,7 @@ def _promised_size(source: Path) -> int:
 
 
 def _ebml_size(data: bytes, position: int) -> tuple[int, int]:
-    """The size that stands at a position, 0 if it is unknown, and the position behind it."""
+    """The size stored at a position, 0 if it is unknown, and the position after it."""
     length = 9 - int.from_bytes(data[position : position + 1], "big").bit_length()
     all_ones = (1 << 7 * length) - 1
     size = int.from_bytes(data[position : position + length], "big") & all_ones
@@ -109,24 +108,24 @@ def _ebml_size(data: bytes, position: int) -> tuple[int, int]:
 
 def _unreadable(source: Path, why: object) -> UserError:
     return UserError(
-        f"{source} cannot be read as a video ({why}); expected an intact MP4, MOV, Matroska, WebM or AVI file: it is "
-        f"damaged or no video; if a player still shows it, convert it there, else replace or remove it"
+        f"{source} cannot be read as a video ({why}); expected an intact MP4, MOV, Matroska, WebM or AVI file: if a "
+        f"video player can open it, convert it there, otherwise replace or remove it"
     )
 
 
 class VideoReader:
-    """What an opened file holds, read once.
+    """Reads the content of an opened file, once.
 
     Attributes:
-        sounds: the streams of sound.
-        rate: frames in a second, on average.
-        pace: the same without frames that are left out, such as those of a camera in the dark.
-        time_base: seconds in a unit of time.
-        expected_frames: their number as far as the file says, 0 if it does not.
-        look: of all frames; known from the first batch on.
+        sounds: the audio streams.
+        rate: average frames per second.
+        pace: nominal frames per second; higher than ``rate`` if frames are missing, as from a camera in the dark.
+        time_base: seconds per unit of time.
+        expected_frames: number of frames that the file declares; 0 if it declares none.
+        pixels: how to interpret all frames; known after the first batch.
     """
 
-    look: Look
+    pixels: PixelProperties
 
     def __init__(self, source: Path, container: "InputContainer") -> None:
         from av.stream import Disposition
@@ -134,12 +133,12 @@ class VideoReader:
 
         videos = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not videos:
-            raise _unreadable(source, "it holds no video")
+            raise _unreadable(source, "it contains no video")
         self._source, self._container, self._video = source, container, videos[0]
         if self._video.codec_context is None or not self._video.time_base:
-            raise _unreadable(source, "the installed PyAV does not know this kind of video")
-        # One thread is as fast as the rest. With a slice a thread H.264's decoder does not tell of damage; with a frame
-        # a thread PyAV loses errors in the last frames.
+            raise _unreadable(source, "the installed PyAV cannot decode this kind of video")
+        # One thread keeps up with the network. With slice threads, H.264's decoder does not report damage; with frame
+        # threads, PyAV loses errors in the last frames.
         self._video.thread_type = "NONE"
         self.sounds = list(container.streams.audio)
         self.rate = self._video.average_rate or self._video.guessed_rate or Fraction(25)
@@ -158,7 +157,7 @@ class VideoReader:
         self._converter = VideoReformatter()
 
     def batches(self, batch_size: int) -> Iterator[FrameBatch]:
-        """All frames in the order in which they are shown, upright, and all sound; the first batch has a frame."""
+        """All frames in presentation order, upright, and all audio packets; the first batch has at least one frame."""
         import av
 
         batch = FrameBatch()
@@ -173,22 +172,22 @@ class VideoReader:
                         if len(batch.images) == batch_size:
                             yield batch
                             batch = FrameBatch()
-                elif packet.dts is not None:  # None at the end, to make a decoder give what it has left
+                elif packet.dts is not None:  # None at the end flushes the decoder
                     batch.sound.append(packet)
                     if len(batch.sound) >= _MOST_PACKETS and self._last_start is not None:
                         yield batch
                         batch = FrameBatch()
         except (OSError, av.FFmpegError) as error:
             raise _unreadable(self._source, error.strerror or error) from error
-        # The index of an AVI file has its frames, and those whose beginning is damaged are passed over without a word.
+        # An AVI file's index counts its frames; FFmpeg silently skips those whose beginning is damaged.
         if self._is_avi and self._packets < sum(entry.size > 0 for entry in self._video.index_entries):
             raise _unreadable(self._source, "some of its frames are damaged")
         if self._size == (0, 0):
-            raise _unreadable(self._source, "it holds no frame")
+            raise _unreadable(self._source, "it contains no frame")
         yield batch
 
     def _decode(self, packet: "Packet[Any]") -> Iterator["VideoFrame"]:
-        if packet.size == 0 and packet.dts is not None:  # PyAV would take it for the end
+        if packet.size == 0 and packet.dts is not None:  # PyAV would take it for the end of the stream
             return
         if packet.dts is not None and self._is_avi:
             self._times_in_avi.append(packet.dts)
@@ -196,7 +195,7 @@ class VideoReader:
         for frame in packet.decode():
             if frame.is_corrupt:  # the decoder made up what it could not read
                 raise _unreadable(self._source, "some of its frames are damaged")
-            if self._times_in_avi:  # those of packets; when frames come in another order, it has no times for them
+            if self._times_in_avi:  # those of the packets: AVI stores no presentation times
                 frame.pts = self._times_in_avi.popleft()
             if self._size == (0, 0):
                 self._begin(frame)
@@ -209,7 +208,7 @@ class VideoReader:
             raise _unreadable(self._source, f"its frames of {frame.width}x{frame.height} pixels are too large")
         self._size = frame.width, frame.height
         matrix = frame.colorspace
-        if matrix not in SWSCALE_MATRICES:  # untold as a rule; this is what players take it for
+        if matrix not in SWSCALE_MATRICES:  # usually unspecified; players then assume these
             matrix = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
         aspect = self._video.sample_aspect_ratio
         side_data: Any = frame.side_data
@@ -217,7 +216,9 @@ class VideoReader:
             a, b, _, c, d = np.frombuffer(side_data["DISPLAYMATRIX"], np.int32)[:5].tolist()
             self._turn = a, b, c, d
             aspect = 1 / aspect if aspect and abs(b) > abs(a) else aspect
-        self.look = Look(matrix, frame.color_primaries or _UNSPECIFIED, frame.color_trc or _UNSPECIFIED, aspect)
+        self.pixels = PixelProperties(
+            matrix, frame.color_primaries or _UNSPECIFIED, frame.color_trc or _UNSPECIFIED, aspect
+        )
 
     def _image(self, frame: "VideoFrame") -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
@@ -225,13 +226,13 @@ class VideoReader:
             frame,
             *self._size,
             "rgb24",
-            src_colorspace=SWSCALE_MATRICES[self.look.matrix],
+            src_colorspace=SWSCALE_MATRICES[self.pixels.matrix],
             interpolation=exact_colors(),
         )
         image = converted.to_ndarray()
         if self._turn is None:
             return image
-        # ISO 14496-12, 8.5.3: what is at (x, y) in the file is shown at (ax + cy, bx + dy), up to a shift.
+        # ISO 14496-12, 8.5.3: the pixel at (x, y) in the file is shown at (ax + cy, bx + dy), up to a shift.
         a, b, c, d = self._turn
         if abs(b) > abs(a):
             image, a, d = image.swapaxes(0, 1), c, b
@@ -239,7 +240,7 @@ class VideoReader:
 
     def _time(self, frame: "VideoFrame") -> FrameTime:
         assert frame.time_base is not None
-        ticks = frame.time_base / self.time_base  # in a unit of the frame's time, which deinterlacing has halved
+        ticks = frame.time_base / self.time_base  # per unit of the frame's time base, which deinterlacing has halved
         start = self._expected_start if frame.pts is None else round(frame.pts * ticks)
         if self._last_start is not None:  # no two frames can be shown at once
             start = max(start, self._last_start + 1)
@@ -249,14 +250,14 @@ class VideoReader:
 
 
 class _Deinterlacer:
-    """Makes whole frames of interlaced ones; others pass as they are."""
+    """Deinterlaces interlaced frames; passes progressive ones through."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
         self._form: tuple[int, int, str] | None = None
 
     def put(self, frame: "VideoFrame | None") -> list["VideoFrame"]:
-        """Take the next frame, or None for the end; give those that are done, in order, each once."""
+        """Take the next frame, or None at the end, and return the frames that are finished, in order."""
         if self._graph is None and (frame is None or not frame.interlaced_frame):
             return [] if frame is None else [frame]
         form = None if frame is None else (frame.width, frame.height, frame.format.name)
@@ -274,7 +275,7 @@ class _Deinterlacer:
 
 
 def _bwdif(frame: "VideoFrame") -> "Graph":
-    """FFmpeg's deinterlacer after BBC R&D's w3fdif and yadif; it looks at the frames before and after."""
+    """FFmpeg's deinterlacer based on BBC R&D's w3fdif and on yadif; it uses the previous and the next frame."""
     from av.filter.graph import Graph
 
     graph = Graph()
@@ -288,14 +289,14 @@ def _bwdif(frame: "VideoFrame") -> "Graph":
 
 def _pulled(graph: "Graph") -> list["VideoFrame"]:
     frames = []
-    with suppress(BlockingIOError, EOFError):  # what PyAV says where there is nothing more yet, or ever
+    with suppress(BlockingIOError, EOFError):  # PyAV raises these if there is nothing more yet, or at all
         while True:
             frames.append(graph.vpull())
     return frames
 
 
 def exact_colors() -> int:
-    """How FFmpeg converts colours well: without these flags all get darker by a level or two."""
+    """FFmpeg's flags for exact colour conversion: without them, all colours get darker by a level or two."""
     from av.video.reformatter import Interpolation
 
     exact = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP

@@ -1,7 +1,6 @@
-"""Video files: every frame translated, at its own time and with the sound that goes with it.
+"""Translates video files frame by frame, keeping frame times and sound.
 
-A video is read, translated and written at once, a batch of frames in each of the three, so that memory does not grow
-with its length.
+Reading, translating and writing overlap, each with one batch of frames; memory does not grow with the video's length.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,34 +26,35 @@ def translate_video(
     batch_size: int,
     on_frames: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write a video whose frames are translations of another's, shown when those are, with the same sound.
+    """Write a video with the translated frames of another, with the same frame times and the same sound.
 
-    Frames are given upright, as players show them; interlaced ones are made whole, and those that change their size
-    on the way are scaled to that of the first. Written is H.264 (``.mp4``, ``.m4v``, ``.mov``, ``.mkv``, ``.avi``) or
-    VP9 (``.webm``) of 8 bits, of the size of the translations, with the source's kinds of colour. H.264 is 4:2:0 where
-    both sides are even, else 4:4:4, which fewer players show. Pixels that are not square stay so, but in WebM.
+    Frames are upright, as players show them; interlaced ones are deinterlaced, and if the frame size changes within the
+    video, frames are scaled to the size of the first. The codec is 8-bit H.264 (``.mp4``, ``.m4v``, ``.mov``, ``.mkv``,
+    ``.avi``) or VP9 (``.webm``), in the size of the translations and the source's colour spaces. H.264 uses 4:2:0
+    chroma if both sides are even, otherwise 4:4:4, which fewer players support. Non-square pixels are kept, except in
+    WebM.
 
-    Times are kept exactly in MP4 and MOV, to the millisecond in Matroska and WebM, whose unit it is, where all may be
-    moved on together by what the sound has before it starts; AVI can only hold frames at an even pace. Sound is copied
-    as it is, but what the target's kind of file cannot hold is left out with a line in the log. Subtitles, further
-    videos, chapters and titles are left out.
+    Times are exact in MP4 and MOV, and rounded to milliseconds in Matroska and WebM, which may also shift all of them
+    by the time at which the audio encoder's padding starts. AVI requires a constant frame rate. Audio is copied without
+    re-encoding; streams that the target's container does not support are left out with a log message. Subtitles,
+    further video streams, chapters and titles are left out.
 
     Args:
-        source: a file of one of the kinds of ``VIDEO_SUFFIXES``, of which its content tells, not its name.
-        target: where the video goes, ending in one of ``VIDEO_SUFFIXES``; folders are made as needed. It appears under
-            its name only when whole.
+        source: a video in a format of ``VIDEO_SUFFIXES``, recognised by its content.
+        target: path of the new video, ending in one of ``VIDEO_SUFFIXES``; folders are created as needed. The file
+            gets this name when it is complete.
         translate: (N, H, W, 3) uint8 RGB -> (N, H', W', 3) uint8 RGB, N from 1 to ``batch_size``. Called in this
-            thread, while the batch after is read and the batch before is written in others.
-        batch_size: most frames in a batch.
-        on_frames: called when a batch is translated: with the number of its frames, and of all as far as the file says.
+            thread, while other threads read the next batch and write the previous one.
+        batch_size: largest number of frames in a batch.
+        on_frames: called after each batch with its number of frames and the total that the file declares.
 
     Returns:
         The number of frames.
 
     Raises:
-        UserError: if PyAV is not installed or lacks the encoder; if the source is missing, damaged, cut short or holds
-            no video; if the target cannot be written or cannot hold what is to go there. Whatever was there
-            before under its name is kept then, and after any error of the functions.
+        UserError: if PyAV is not installed or lacks the encoder; if the source is missing, damaged, truncated or
+            contains no video; if the target cannot be written or its format does not support the frames. After any
+            error, an existing target is unchanged.
     """
     try:
         import av  # noqa: F401
@@ -83,9 +83,9 @@ def _translate(
     begin: Callable[[tuple[int, int]], "VideoWriter"],
     on_frames: Callable[[int], None] | None,
 ) -> int:
-    """Translate a batch while the next one is read and the last one is written, each in a thread of its own.
+    """Translate each batch while other threads read the next one and write the previous one.
 
-    What goes wrong in them is raised here; what goes wrong here leaves once they are through with a batch and ended.
+    Errors in those threads are raised here; an error here is raised after they have finished their batch.
     """
     count = 0
     writer: VideoWriter | None = None

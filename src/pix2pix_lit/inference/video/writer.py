@@ -1,4 +1,4 @@
-"""Writing a video with what was found in another: its times, colours and sound."""
+"""Writes a video with the frame times, colour spaces and sound of another."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Output(NamedTuple):
-    """How a kind of file is written: FFmpeg's names of its container and encoder, and their options."""
+    """How a file format is written: FFmpeg's names of its container and encoder, and their options."""
 
     container: str
     encoder: str
@@ -37,21 +37,21 @@ class Output(NamedTuple):
 
 
 _H264 = {"crf": "18"}  # visually close to lossless
-_INDEX_FIRST = {"movflags": "+faststart"}  # so that a browser plays it while it loads
+_INDEX_FIRST = {"movflags": "+faststart"}  # lets browsers play it while it loads
 _OUTPUTS = {
     ".mp4": Output("mp4", "libx264", _H264, _INDEX_FIRST),
     ".m4v": Output("mp4", "libx264", _H264, _INDEX_FIRST),
     ".mov": Output("mov", "libx264", _H264, _INDEX_FIRST),
     ".mkv": Output("matroska", "libx264", _H264, {}),
-    # In AVI its place alone tells when a frame is shown, so frames must be shown in the order of the file, and must not
-    # be moved on because the sound starts before them.
+    # AVI stores no frame times: frames must be stored in presentation order, and not be shifted if the audio starts
+    # earlier.
     ".avi": Output("avi", "libx264", _H264 | {"bf": "0"}, {"avoid_negative_ts": "disabled"}),
     ".webm": Output("webm", "libvpx-vp9", {"crf": "20", "deadline": "good", "cpu-used": "4", "row-mt": "1"}, {}),
 }
 
 
 def output_for(target: Path) -> Output:
-    """How a file of that name is written, if it can be."""
+    """How to write a file of this name; raises a ``UserError`` if that is not possible."""
     from av.codec import Codec
     from av.codec.codec import UnknownCodecError
 
@@ -72,12 +72,12 @@ def output_for(target: Path) -> Output:
 
 
 class VideoWriter:
-    """A video file that is being written under a temporary name, with what a reader has found in the source."""
+    """Writes a video file under a temporary name, with the properties that a reader has found in the source."""
 
     def __init__(
         self, target: Path, temporary: Path, output: Output, reader: VideoReader, size: tuple[int, int]
     ) -> None:
-        """Begin the file; ``size`` is (H, W) of its frames."""
+        """Start the file; ``size`` is (H, W) of its frames."""
         from av import FFmpegError
         from av.video.reformatter import VideoReformatter
 
@@ -85,7 +85,7 @@ class VideoWriter:
         self._converter = VideoReformatter()
         self._first_start: int | None = None
         self._last_slot = -1
-        self._names = ExitStack()  # FFmpeg opens the file once more when it ends
+        self._names = ExitStack()  # FFmpeg opens the file again at the end
         with write_errors(target):
             try:
                 self._begin(reader.sounds)
@@ -100,25 +100,29 @@ class VideoWriter:
         import av
         from av.codec.context import Flags
 
-        output, look = self._output, self._reader.look
+        output, pixels = self._output, self._reader.pixels
         options = dict(output.container_options)
-        if output.container in ("mp4", "mov"):  # or they take a multiple of it
+        if output.container in ("mp4", "mov"):  # otherwise they use a multiple of it
             options["video_track_timescale"] = str(self._reader.time_base.denominator)
         name = self._names.enter_context(library_path(self._temporary.absolute()))
         self._container = av.open(name, "w", output.container, container_options=options)
         video = self._container.add_stream(output.encoder, self._reader.rate, output.encoder_options)
         assert isinstance(video, av.VideoStream)
         video.height, video.width = self._size
-        is_h264 = output.encoder == "libx264"  # which has 4:2:0 of even sides only; VP9 has all
+        is_h264 = output.encoder == "libx264"  # whose 4:2:0 needs even sides; VP9's does not
         video.pix_fmt = "yuv444p" if is_h264 and (video.height % 2 or video.width % 2) else "yuv420p"
         context = video.codec_context
         self._time_base = 1 / self._reader.pace if output.container == "avi" else self._reader.time_base
         context.time_base = self._time_base
-        context.colorspace, context.color_primaries, context.color_trc = look.matrix, look.primaries, look.transfer
+        context.colorspace, context.color_primaries, context.color_trc = (
+            pixels.matrix,
+            pixels.primaries,
+            pixels.transfer,
+        )
         context.color_range = LIMITED_RANGE
-        context.flags |= Flags.frame_duration  # or the last frame is shown as long as the one before
-        if look.pixel_aspect:
-            context.sample_aspect_ratio = look.pixel_aspect
+        context.flags |= Flags.frame_duration  # otherwise the last frame would get the duration of the one before
+        if pixels.pixel_aspect:
+            context.sample_aspect_ratio = pixels.pixel_aspect
         self._video = video
         self._copies: dict[int, tuple[AudioStream, int | None]] = {}
         for sound in sounds:
@@ -130,10 +134,10 @@ class VideoWriter:
 
     def _tell_of_left_out(self, kinds: str) -> None:
         suffix = self._target.suffix
-        log.warning("%s: sound of the kind %s is left out, since %s files cannot hold it", self._target, kinds, suffix)
+        log.warning("%s: audio in %s is left out, since %s files do not support it", self._target, kinds, suffix)
 
     def write(self, images: Sequence[np.ndarray], batch: FrameBatch) -> None:
-        """Write translations of a batch, (H, W, 3) uint8 RGB each, and its sound."""
+        """Write the translated frames of a batch, (H, W, 3) uint8 RGB each, and its audio packets."""
         with write_errors(self._target):
             for image, time in zip(images, batch.times, strict=True):
                 self._write_frame(image, time)
@@ -141,13 +145,13 @@ class VideoWriter:
                 self._write_sound(packet)
 
     def finish(self) -> None:
-        """Write what is still held back, and the index."""
+        """Write the remaining frames and the index."""
         with write_errors(self._target):
             self._container.mux(self._video.encode())
             self._container.close()
 
     def close(self) -> None:
-        """Let go of the file, whole or not."""
+        """Close the file, complete or not."""
         from av import FFmpegError
 
         with self._names, suppress(FFmpegError):
@@ -159,7 +163,7 @@ class VideoWriter:
         frame = self._converter.reformat(
             VideoFrame.from_ndarray(np.ascontiguousarray(image)),
             format=self._video.pix_fmt,
-            dst_colorspace=SWSCALE_MATRICES[self._reader.look.matrix],
+            dst_colorspace=SWSCALE_MATRICES[self._reader.pixels.matrix],
             dst_color_range=LIMITED_RANGE,
             interpolation=exact_colors(),
         )
@@ -168,16 +172,16 @@ class VideoWriter:
         self._container.mux(self._video.encode(frame))
 
     def _slot(self, time: FrameTime) -> int:
-        """The place of a frame in an AVI file, which tells when it is shown."""
+        """The index of a frame in an AVI file, which determines when it is shown."""
         if self._first_start is None:
             self._first_start = time.start
         seconds = (time.start - self._first_start) * self._reader.time_base
         slot = round(seconds * self._reader.pace)
-        # Times in milliseconds are up to half of one off the even pace, from one that is as far off.
+        # Times rounded to milliseconds may differ by up to one from a constant frame rate.
         if slot <= self._last_slot or abs(slot / self._reader.pace - seconds) > Fraction(1, 1000):
             raise UserError(
-                f"{self._target} cannot hold frames at an uneven pace, which those of the source have at "
-                f"{float(seconds):.3f} seconds; expected another kind of file: choose one ending in .mp4 or .mkv"
+                f"{self._target} does not support a variable frame rate, which the source has at "
+                f"{float(seconds):.3f} seconds; expected another format: choose a name ending in .mp4 or .mkv"
             )
         self._last_slot = slot
         return slot
@@ -187,7 +191,7 @@ class VideoWriter:
         if index not in self._copies or start is None:
             return
         stream, last = self._copies[index]
-        if last is not None and start <= last:  # as damaged clocks have it; files are refused for that
+        if last is not None and start <= last:  # from damaged timestamps, which FFmpeg would reject
             packet.dts = start = last + 1
             packet.pts = None if packet.pts is None else max(packet.pts, start)
         self._copies[index] = stream, start
@@ -207,6 +211,6 @@ def write_errors(target: Path) -> Iterator[None]:
         yield
     except (OSError, FFmpegError) as error:
         raise UserError(
-            f"{target} cannot be written ({error.strerror or error}); expected a folder with room that you may write "
-            f"to, and frames of sides that the format allows"
+            f"{target} cannot be written ({error.strerror or error}); expected a writable folder with enough space, "
+            f"and frames of a size that the format supports"
         ) from error
