@@ -199,7 +199,7 @@ def test_tiles_of_networks_with_statistics_of_their_input_are_warned_of_with_wha
     predict(config_of(tmp_path, tile=64, norm_inference="running"))
     assert "visible pattern" not in caplog.text
     predict(config_of(tmp_path, tile=64))
-    assert "leave a visible pattern. norm_inference=running has none" in caplog.text
+    assert "leave a visible pattern. norm_inference=running avoids it" in caplog.text
 
 
 def test_a_single_translation_may_be_given_the_name_of_its_file(tmp_path, checkpoint, caplog):
@@ -275,9 +275,13 @@ def test_photos_given_to_a_model_of_labels_are_translated_and_reported_once(tmp_
 
 def test_own_folders_are_not_mixed_with_translations(tmp_path, checkpoint):
     write_inputs(tmp_path, {"gallery/a.png": (9, 14), "samples/a.png": (9, 14)})
-    with pytest.raises(UserError, match="translations would go to .*gallery, where gallery=True writes its own files"):
+    with pytest.raises(
+        UserError, match="translations would be written to .*gallery, where gallery=True writes its own files"
+    ):
         predict(config_of(tmp_path, gallery=True))
-    with pytest.raises(UserError, match="translations would go to .*samples, where samples=2 writes its own files"):
+    with pytest.raises(
+        UserError, match="translations would be written to .*samples, where samples=2 writes its own files"
+    ):
         predict(config_of(tmp_path, samples=2))
 
 

@@ -1,4 +1,4 @@
-"""Registers the sweeper of Optuna studies with Hydra, which imports this module at every start: Optuna comes later."""
+"""Registers the sweeper of Optuna studies with Hydra. Hydra always imports this module, so Optuna is imported later."""
 
 from typing import Any
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pix2pix_lit.inference.translator import Translator
 
-# Nothing here connects to anybody unasked. Left alone, albumentations looks for a newer release when it is imported,
-# and OpenVINO and NNCF tell Google Analytics, by a package that both can do without. Their own way to opt out, a file
-# in the home folder, tells it too.
+# This package opens no connection on its own. By default, albumentations looks for a newer release when it is imported,
+# and OpenVINO and NNCF report to Google Analytics through a package that both can do without. Their own way to opt out,
+# a file in the home folder, is reported as well.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
@@ -19,7 +19,7 @@ __all__ = ["Translator", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when asked for, since it brings torch, which --help has no need of.
+    # Imported on first use, since it imports torch, which --help does not need.
     if name == "Translator":
         from pix2pix_lit.inference.translator import Translator
 

@@ -14,25 +14,25 @@ COMMANDS = {
     "predict": ("pix2pix_lit.predict", "translate images and videos with a trained generator"),
     "export": ("pix2pix_lit.export.__main__", "write a generator as a file for other programs, and check that file"),
     "prepare": ("pix2pix_lit.data.prepare", "download and unpack a data set"),
-    "audit": ("pix2pix_lit.data.audit.__main__", "find what is wrong with a data set before training on it"),
+    "audit": ("pix2pix_lit.data.audit.__main__", "find problems of a data set before training on it"),
     "preview": ("pix2pix_lit.data.preview", "show pairs as the network sees them"),
-    "examples": ("pix2pix_lit.data.examples", "write synthetic street scenes as files, to try a model on"),
-    "sweep-results": ("pix2pix_lit.sweep.results", "write the table of a folder of runs, the best first"),
+    "examples": ("pix2pix_lit.data.examples", "write synthetic street scenes as image files, to try a model on"),
+    "sweep-results": ("pix2pix_lit.sweep.results", "write a table of the runs in a folder, best first"),
 }
-"""Every command: the module whose ``main`` it calls, and what it does."""
+"""Every command: the module whose ``main`` it calls, and a one-line description."""
 
 FORMER_NAMES = {"look": "preview"}
 
 
 def overview() -> str:
-    """What ``pix2pix-lit`` prints without a command: all of them, with a line each."""
+    """The list of commands that ``pix2pix-lit`` prints without arguments."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
     return "\n".join([f"Usage: {USAGE}", "", *lines, "", "pix2pix-lit COMMAND --help shows the keys of a command."])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command that the first argument names.
+    """Run the command named by the first argument.
 
     Args:
         arguments: of the command line; None for ``sys.argv[1:]``.

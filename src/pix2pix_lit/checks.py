@@ -22,15 +22,15 @@ _TRAINER = {
     "accelerator": ("auto|cpu|gpu|cuda|mps|tpu", "auto, cpu, gpu or mps"),
     "devices": (r"auto|-1|0*[1-9]\d*|\d+(,\d+)+", "1 or more, -1 for all, auto, or a list of their numbers"),
 }
-"""The text that Lightning's Trainer accepts where its type hints allow any."""
+"""The values that Lightning's Trainer accepts for arguments whose type hints allow any string."""
 
 
 class StringKind(Enum):
-    """What a string in a config holds, noted within ``Annotated``."""
+    """The meaning of a string in a config, declared with ``Annotated``."""
 
     PATH = "a file name: taken as typed on the command line, with ~ for the home folder"
     TEXT = "free text, such as a pattern or the name of a column: taken as typed"
-    WORD = "a name from some list: read by Hydra's rules, so that a sweep may have several"
+    WORD = "a name from some list: parsed by Hydra, which allows several in a sweep"
 
 
 FilePath = Annotated[str, StringKind.PATH]
@@ -39,9 +39,9 @@ Word = Annotated[str, StringKind.WORD]
 
 
 def string_kind(hint: Any) -> StringKind | None:
-    """What strings of a type hold; None for a type that has no strings or does not say.
+    """The meaning of strings of a type; None for a type without strings, or one that does not declare it.
 
-    A ``Literal`` of strings is a word, and a union with a ``Path``, which Lightning's classes have, a file name.
+    A ``Literal`` of strings is a word. A union with ``Path``, as in Lightning's classes, is a file name.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -131,7 +131,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def in_words(hint: Any) -> str:
-    """The words for a type in messages: ``a whole number``, ``true or false``."""
+    """A type in words, for messages: ``a whole number``, ``true or false``."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return in_words(arguments[0])
@@ -158,7 +158,7 @@ def hint_of(key: str, config: Mapping[str, Any], kinds: type | None = None) -> A
         kinds: a class whose annotations are the types of the keys at the top.
 
     Returns:
-        None if nothing says what the key's type is.
+        None if the key's type is not declared.
     """
     *parents, name = key.split(".")
     hints = {} if kinds is None else get_type_hints(kinds, include_extras=True)
@@ -182,9 +182,9 @@ class ArgumentsOf:
 
 
 def check_config(config: DictConfig, kinds: type | None = None) -> None:
-    """Check all values of a composed config against the type hints of the classes and functions that they are for.
+    """Check all values of a composed config against the type hints of the classes and functions that it configures.
 
-    Those of this package, of Lightning and of ``torch.optim`` are imported; others check their arguments themselves.
+    Classes of this package, of Lightning and of ``torch.optim`` are imported; others check their arguments themselves.
     Interpolations are skipped, since the key that they refer to is checked.
 
     Args:
@@ -247,7 +247,7 @@ class _Names(dict[str, Any]):
 
 
 def _hints_of(target: Callable[..., Any]) -> dict[str, Any]:
-    """The type hints of what a class or function is called with."""
+    """The type hints of the arguments of a class or function."""
     function: Callable[..., Any] = target.__init__ if inspect.isclass(target) else target
     names = _Names(vars(builtins) | getattr(inspect.unwrap(function), "__globals__", {}))
     return get_type_hints(function, localns=names, include_extras=True)

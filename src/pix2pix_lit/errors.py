@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTABLE_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_SIMILAR = 0.7  # similarity from which one name may be a mistyped other
+_SIMILAR = 0.7  # least similarity of a name and its mistyped form
 
 
 class UserError(ValueError):

@@ -1,4 +1,4 @@
-"""Memory: kept by the process for reuse, and advice when there is not enough."""
+"""Keeps freed memory in the process for reuse, and explains out-of-memory errors."""
 
 import ctypes
 import platform
@@ -27,7 +27,7 @@ def keep_freed_memory() -> bool:
     Call it before large tensors are created: blocks that were allocated before are still returned.
 
     Returns:
-        Whether it is done; False where there is no GNU C library (macOS, Windows, musl), which is left alone.
+        Whether it took effect; False without the GNU C library (macOS, Windows, musl).
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -36,7 +36,7 @@ def keep_freed_memory() -> bool:
 
 
 _SIGNS = ("out of memory", "can't allocate memory", "alloc_failed", "failed to allocate memory")
-"""Of CUDA and MPS, of torch's allocator for the CPU, of CUDA's libraries, and of ONNX Runtime."""
+"""Parts of the messages of CUDA and MPS, torch's CPU allocator, CUDA's libraries, and ONNX Runtime."""
 
 
 _REMEDY = (
@@ -52,11 +52,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def explain_out_of_memory(batch: Mapping[str, Any], remedy: str = _REMEDY) -> Iterator[None]:
-    """Within: running out of memory raises a ``UserError`` that names the batch, its size, and the keys that help.
+    """A context that turns out-of-memory errors into a ``UserError`` with the batch, its size, and the keys that help.
 
     Args:
-        batch: tensors, whose shapes and devices are reported, and their names under ``name``.
-        remedy: which keys help.
+        batch: tensors, whose shapes and devices are reported, and the names of the images under ``name``.
+        remedy: the keys that help.
     """
     try:
         yield

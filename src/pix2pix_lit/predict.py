@@ -88,8 +88,8 @@ def predict(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if the checkpoint or all of the input cannot be used; and at the end if some files could not be
-            read, naming them, after all others are translated.
+        UserError: if the checkpoint or the entire input cannot be used; and, after all other files are translated, if
+            some files could not be read.
     """
     # Imported here so that --help and a mistyped key answer at once.
     from pix2pix_lit.memory import keep_freed_memory
@@ -107,7 +107,7 @@ def predict(config: DictConfig) -> None:
 
 
 def _settings_of(config: DictConfig) -> "Settings":
-    """Check the keys that are no keys of other classes."""
+    """Check the keys that no other class checks."""
     from pix2pix_lit.inference.files import names_one_file
     from pix2pix_lit.inference.prediction import Settings
 
@@ -158,17 +158,17 @@ def _load_translator(config: DictConfig, checkpoint: Path) -> "Translator":
     if is_first_rank() and metadata and metadata.norm_inference == "per_image":
         is_batch_norm = metadata.generator.get("norm", "batch") == "batch"
         log.warning(
-            "tile=%d: this network normalises with statistics of its input, which differ from tile to tile and leave a "
-            "visible pattern. %sA larger tile has less of it, tile=null none",
+            "tile=%d: this network normalises with statistics of its input, which differ between tiles and leave a "
+            "visible pattern. %sLarger tiles reduce it, tile=null avoids it",
             config.tile,
-            "norm_inference=running has none (after an export with recalibrate=true, where colours are off "
-            "otherwise). " * is_batch_norm,
+            "norm_inference=running avoids it (if colours are off, export with recalibrate=true first). "
+            * is_batch_norm,
         )
     return translator
 
 
 def _find_work(config: DictConfig, checkpoint: Path, translator: "Translator") -> Work:
-    """Find the inputs, and which of them this very command has translated before."""
+    """Find the inputs, and those that the same command has translated before."""
     from pix2pix_lit.inference.files import find_inputs
     from pix2pix_lit.inference.resume import remaining_tasks
 
@@ -185,14 +185,14 @@ def _find_work(config: DictConfig, checkpoint: Path, translator: "Translator") -
     remaining = remaining_tasks(tasks, output, _made_by(config, checkpoint), config.existing)
     done = len(tasks) - len(remaining)
     if done:
-        log.info("%s are in %s already", f"all {done}" if not remaining else f"{done} of {len(tasks)}", shown(output))
+        log.info("%s are already in %s", f"All {done}" if not remaining else f"{done} of {len(tasks)}", shown(output))
     return Work(tasks, remaining, left_out)
 
 
 def _translate(
     config: DictConfig, checkpoint: Path, translator: "Translator", work: Work, settings: "Settings"
 ) -> "Outcome":
-    """Translate what remains; say how much is done if a signal stops the command."""
+    """Translate the remaining files; if a signal stops the command, log how many are done."""
     from pix2pix_lit.inference.prediction import Outcome, Prediction
     from pix2pix_lit.inference.resume import remaining_tasks
 
@@ -283,7 +283,7 @@ def _trainer(config: DictConfig) -> "L.Trainer":
 
 
 def _made_by(config: DictConfig, checkpoint: Path) -> dict[str, Any]:
-    """The values that decide what translations are: all other keys, and which file the checkpoint is."""
+    """The values that translations depend on: all other keys, and the identity of the checkpoint file."""
     import pix2pix_lit
 
     status = checkpoint.stat()
@@ -300,15 +300,15 @@ def _refuse_own_folders(config: DictConfig, tasks: "list[Task]", output: Path) -
         if is_used and any(task.target.is_relative_to(output / name) for task in tasks):
             key = "samples" if name == "deviation" else name
             raise UserError(
-                f"translations would go to {output / name}, where {key}={config[key]} writes its own files; expected "
-                f"inputs in other folders: leave {key} unset, or choose another input"
+                f"translations would be written to {output / name}, where {key}={config[key]} writes its own files; "
+                f"expected inputs in other folders: leave {key} unset, or choose another input"
             )
 
 
 def _write_grids_and_gallery(
     config: DictConfig, checkpoint: Path, translator: "Translator", tasks: "list[Task]"
 ) -> None:
-    """Write grids and gallery of all translations that exist, those of earlier commands included."""
+    """Write grids and the gallery of all existing translations, including those of earlier commands."""
     if not config.grids and not config.gallery:
         return
     from functools import partial
@@ -336,11 +336,11 @@ def _write_grids_and_gallery(
         pages.close()
     if gallery is not None:
         gallery.close()
-        log.info("The gallery is %s", shown(output / "gallery" / "index.html"))
+        log.info("The gallery is in %s", shown(output / "gallery" / "index.html"))
 
 
 def _model_name(checkpoint: Path, metadata: "GeneratorMetadata | None") -> str:
-    """A title for a model: its run, if that is known, its file, and how long it was trained."""
+    """A title for a model: its run if known, its file, and how long it was trained."""
     path = checkpoint.resolve()
     name = path.name
     if path.parent.name == "checkpoints":  # outputs/<name>/<time>/checkpoints/last.ckpt

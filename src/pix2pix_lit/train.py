@@ -1,4 +1,4 @@
-"""Compose the config, build the objects, fit; give a sweeper its objective."""
+"""The train command: compose the config, build the objects, fit, and return the objective to a sweeper."""
 
 import logging
 import math
@@ -45,7 +45,7 @@ class Keys:
 
 
 def train(config: DictConfig) -> float | None:
-    """Train as ``configs/train.yaml`` describes, from the start or from where the run in its folder was.
+    """Train as ``configs/train.yaml`` describes, from the start or resuming the run in its folder.
 
     Args:
         config: the composed config.
@@ -73,26 +73,26 @@ def train(config: DictConfig) -> float | None:
     if former is not None and is_complete(former, limits):
         log.info("The run in %s is complete after %d epochs, %d steps", folder, former.epochs, former.steps)
         if sorted(former.overrides) != sorted(overrides):
-            log.warning("It was made by %s: for another run choose another hydra.run.dir", " ".join(former.overrides))
+            log.warning("Its command was %s; for another run, choose another hydra.run.dir", " ".join(former.overrides))
         return former.metrics.get(config.objective)
 
     if "tensorboard" in config.logger and not is_utf8(folder):
         raise UserError(
-            f"{folder} has a name that is not UTF-8, where TensorBoard cannot write; expected another: choose "
-            f"hydra.run.dir=FOLDER, or leave TensorBoard out with logger=csv"
+            f"{folder} has a name that is not UTF-8, which TensorBoard does not support; expected another name: choose "
+            f"hydra.run.dir=FOLDER, or leave out TensorBoard with logger=csv"
         )
     keep_freed_memory()
     quieten_lightning()
     result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
     with exclusive_run(folder), _recorded(result, folder, is_first=former is None):
-        check_config(config, Keys)  # of a sweep, each job has other values
+        check_config(config, Keys)  # here, since each job of a sweep has other values
         check_choice("objective", config.objective, logged(config.metrics))
         stored = training_to_resume(folder, config.ckpt_path)
         checkpoint = None if stored is None else stored.path
         if checkpoint is not None:
             _keep_csv_metrics(folder)
         trainer, model, datamodule = build(config, stored)
-        del stored  # its memory, once Lightning has what is in it
+        del stored  # frees its memory once Lightning has restored it
         with _all_processes(trainer, result):
             start_ranks_as_single_jobs(trainer, "pix2pix_lit.train")
             log_start(trainer, model, datamodule)
@@ -110,13 +110,13 @@ def train(config: DictConfig) -> float | None:
 
 @contextmanager
 def _recorded(result: Result, folder: Path, *, is_first: bool) -> Iterator[None]:
-    """Within: a run, whose outcome becomes its ``result.json``.
+    """A context that writes the outcome of a run to its ``result.json``.
 
     Args:
-        result: what is written; its status and message are set here.
+        result: to write; its status and message are set here.
         folder: of the run.
-        is_first: whether no run was in this folder before. Its start is discarded if it ends before the first batch,
-            and the result of a former run is kept in that case.
+        is_first: whether this is the first run in the folder. If it fails before its first batch, its files are
+            removed. A failed start of a later run keeps the result of the former one.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -148,10 +148,10 @@ def _recorded(result: Result, folder: Path, *, is_first: bool) -> Iterator[None]
 
 @contextmanager
 def _all_processes(trainer: "L.Trainer", result: Result) -> Iterator[None]:
-    """Within: training, after which no process that it started is left, and ``result`` has what the trainer knows."""
+    """A context for training: it ends the processes that training started, and fills in ``result``."""
     from pix2pix_lit.runs.launch import end_ranks
 
-    is_together = False  # whether all processes have come to the same end
+    is_together = False  # whether all processes ended at the same point
     try:
         yield
         is_together = True
@@ -172,7 +172,7 @@ def build(
 
     Args:
         config: the composed config.
-        stored: the training that is resumed, already read, which ``trainer.fit`` need not read again.
+        stored: the training that is resumed, which ``trainer.fit`` then does not read again.
     """
     import lightning as L
     import torch
@@ -189,8 +189,8 @@ def build(
     datamodule = instantiate(config.data, _convert_="all")
     datamodule.overfit_batches = config.trainer.get("overfit_batches", 0)
     datamodule.check_pairs()
-    datamodule.setup()  # before the model, which is made for these images
-    L.seed_everything(config.seed, workers=True, verbose=False)  # again: data sets do not change initial weights
+    datamodule.setup()  # before the model, which is built for these images
+    L.seed_everything(config.seed, workers=True, verbose=False)  # again: initial weights do not depend on the data set
     model = instantiate(
         config.model,
         input=datamodule.input_type.as_dict(),
@@ -233,8 +233,8 @@ def _build_trainer(config: DictConfig, stored: "StoredTraining | None") -> Any:
         raise
     if isinstance(trainer.strategy.launcher, MultiProcessingLauncher):
         raise UserError(
-            f"trainer.strategy is {config.trainer.strategy}, which starts processes that Hydra does not know of; "
-            f"expected auto or ddp"
+            f"trainer.strategy is {config.trainer.strategy}, which starts processes without Hydra's config; expected "
+            f"auto or ddp"
         )
     if isinstance(trainer.accelerator, CPUAccelerator) and world_size_from_outside() == 1:
         refuse_more_processes_than_cores("trainer.devices", trainer.num_devices)
@@ -245,21 +245,21 @@ def _fit(trainer: "L.Trainer", model: "Pix2Pix", datamodule: "PairsDataModule", 
     try:
         trainer.fit(model, datamodule, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
-        # Lightning cannot clean up a loader that a signal kept from starting, and would hide the signal.
+        # Lightning fails to clean up a loader that a signal has kept from starting, and would hide the signal.
         if "iter(combined_loader)" in str(error) and error.__context__ is not None:
             raise error.__context__ from None
         raise
 
 
 def _end_data_workers(trainer: "L.Trainer") -> None:
-    """Of training and of validation: an exception in one of them leaves both running."""
+    """End the workers of training and validation: an exception in either leaves both running."""
     for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop):
         with suppress(RuntimeError):  # Lightning's, of a loader that a signal kept from starting
             loop.teardown()
 
 
 def _note_outcome(result: Result, trainer: "L.Trainer") -> None:
-    """Fill a result with what the trainer knows."""
+    """Fill a result with the trainer's metrics and counts."""
     from pix2pix_lit.callbacks import BestCheckpoint, LastCheckpoint
     from pix2pix_lit.callbacks.last_checkpoint import validation_metrics
     from pix2pix_lit.internals.lightning import finished_epochs
@@ -285,14 +285,14 @@ def _check_objective(result: Result, folder: Path) -> None:
 
 
 def _keep_csv_metrics(folder: Path) -> None:
-    """Save a CSVLogger's table from the next CSVLogger, which would delete it."""
+    """Rename the metrics table of the former run, which a new CSVLogger would delete."""
     if is_first_rank() and (folder / "metrics.csv").exists():
         number = 1 + sum(1 for _ in folder.glob("metrics_*.csv"))
         (folder / "metrics.csv").rename(folder / f"metrics_{number}.csv")
 
 
 def _values(named: dict[str, Any]) -> list[Any]:
-    """What a group of named objects holds, without those that were set to null."""
+    """The objects of a group of named ones, without those set to null."""
     return [value for value in named.values() if value is not None]
 
 

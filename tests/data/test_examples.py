@@ -27,7 +27,7 @@ def test_labels_and_photos_of_validation_streets_are_written_under_equal_names(t
     photo, labels, name = StreetsSource(split="val", size=[32, 64], seed=3)[1]
     np.testing.assert_array_equal(read_image(tmp_path / "labels" / f"{name}.png"), labels)
     np.testing.assert_array_equal(read_image(tmp_path / "photos" / f"{name}.png"), photo)
-    assert f"2 streets of 64x32 pixels are in {tmp_path}" in caplog.text
+    assert f"2 streets of 64x32 pixels written to {tmp_path}" in caplog.text
     assert f"input={tmp_path}/labels" in caplog.text
 
 

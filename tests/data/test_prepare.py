@@ -123,7 +123,7 @@ def test_a_complete_data_set_is_left_alone(server, root, hurry):
 def test_a_folder_of_something_else_is_refused_and_kept(server, root, hurry):
     (root / "train").mkdir(parents=True)
     (root / "train/mine.jpg").write_bytes(b"mine")
-    with pytest.raises(UserError, match="facades exists, and was not made by this command; expected a new folder"):
+    with pytest.raises(UserError, match="facades exists, and was not created by this command; expected a new folder"):
         install(Archive(server.url), root, patience=hurry)
     assert contents(root) == {"train/mine.jpg": b"mine"}
     assert server.requests == []
@@ -132,7 +132,7 @@ def test_a_folder_of_something_else_is_refused_and_kept(server, root, hurry):
 def test_a_file_in_place_of_the_folder_is_refused_and_kept(server, root, hurry):
     root.parent.mkdir()
     root.write_bytes(b"mine")
-    with pytest.raises(UserError, match="exists, and was not made by this command"):
+    with pytest.raises(UserError, match="exists, and was not created by this command"):
         install(Archive(server.url), root, patience=hurry)
     assert root.read_bytes() == b"mine"
 
@@ -221,7 +221,7 @@ def test_another_archive_than_the_first_is_refused_until_the_record_is_deleted(s
 def test_a_published_hash_must_match_and_overrides_the_record(server, root, hurry):
     root.parent.mkdir()
     (root.parent / "facades.archive.json").write_text('{"sha256": "of another archive"}')
-    with pytest.raises(UserError, match=f"expected {'0' * 64}, which data.archive.sha256 says"):
+    with pytest.raises(UserError, match=f"expected {'0' * 64}, from data.archive.sha256"):
         install(Archive(server.url, sha256="0" * 64), root, patience=hurry)
     assert not root.exists()
     install(Archive(server.url, sha256=hashlib.sha256(server.body).hexdigest()), root, patience=hurry)
@@ -266,7 +266,7 @@ def overwrite_half(body: bytes) -> bytes:
 def test_a_damaged_download_is_reported_and_deleted(server, root, hurry, damage):
     good = server.body
     server.change(damage(good), state=2)
-    with pytest.raises(UserError, match=r"is damaged or no .tar.gz file .*: get it again"):
+    with pytest.raises(UserError, match=r"is not an intact .tar.gz file .*: download it again"):
         install(Archive(server.url), root, patience=hurry)
     assert left_beside(root) == [".facades.lock"]  # and no record of its hash
     server.change(good, state=3)
@@ -451,7 +451,7 @@ def test_a_process_that_waits_for_another_says_so(server, root, processes, caplo
     with caplog.at_level("INFO"):
         install(Archive(server.url), root)
     other.join(60)
-    assert f"Waiting for another process that makes {root}" in caplog.text
+    assert f"Waiting for another process that is creating {root}" in caplog.text
     assert is_complete(root)
     assert len(server.requests) == 1
 
@@ -527,7 +527,9 @@ def test_data_without_a_root_is_an_error(config):
 
 def test_a_folder_made_from_another_archive_is_refused(config, server, root):
     prepare(config())
-    with pytest.raises(UserError, match=f"{root} was made from {server.origin}/facades.tar.gz; expected .* for maps"):
+    with pytest.raises(
+        UserError, match=f"{root} was unpacked from {server.origin}/facades.tar.gz; expected .* for maps"
+    ):
         prepare(config(data="maps"))
     assert contents(root) == FILES
     prepare(config("data.archive.url=https://example.org/mirror/facades.tar.gz"))

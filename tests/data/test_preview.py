@@ -68,7 +68,7 @@ def test_grid_has_a_group_for_each_pair_and_its_path_is_printed(tmp_path, caplog
     height, width, _ = read_image(tmp_path / "new" / "pairs.png").shape
     assert width >= 3 * (32 + 4) + 4
     assert height * width > 3 * 2 * 3 * 36 * 36  # pairs, rows and images in a row
-    assert f"3 training pairs are in {tmp_path}/new/pairs.png" in caplog.text
+    assert f"3 training pairs written to {tmp_path}/new/pairs.png" in caplog.text
 
 
 @pytest.mark.parametrize(("direction", "letters"), [("AtoB", ("A", "B")), ("BtoA", ("B", "A"))])

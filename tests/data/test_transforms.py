@@ -141,14 +141,16 @@ def test_labels_as_numbers_are_no_tensors_either():
 
 
 def test_other_channels_are_refused():
-    with pytest.raises(UserError, match=r"gray \(ToGray\) makes 1 of 3 channels; expected as many as before"):
+    with pytest.raises(UserError, match=r"gray \(ToGray\) turns 3 channels into 1; expected as many as before"):
         augmentation(RGB, photometric={"gray": A.ToGray(num_output_channels=1, p=0.1)})
     with pytest.raises(UserError, match=r"rgb \(ToRGB\) makes 3 of 1 channels"):
         augmentation(GRAY16, geometry={"rgb": A.ToRGB()})
 
 
 def test_what_cuts_pixels_is_no_light():
-    with pytest.raises(UserError, match=r"crop \(RandomCrop\) gives sizes 32x32 and 48x48.*augmentation\.geometry"):
+    with pytest.raises(
+        UserError, match=r"crop \(RandomCrop\) returns images of sizes 32x32 and 48x48.*augmentation\.geometry"
+    ):
         augmentation(RGB, photometric={"crop": A.RandomCrop(32, 32)})
 
 

@@ -203,7 +203,7 @@ def test_two_processes_translate_every_file_of_a_folder_or_a_list_once(tmp_path,
         assert process.returncode == 1
         assert printed.count("broken.png cannot be read") == 1
         assert printed.count("23 of 24 images translated") == 1
-        assert printed.count("The gallery is") == 1
+        assert printed.count("The gallery is in") == 1
         assert "Traceback" not in printed
         page = (tmp_path / output / "gallery/index.html").read_text()
         entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]

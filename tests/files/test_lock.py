@@ -22,7 +22,7 @@ def test_a_process_that_has_to_wait_says_so(tmp_path, caplog):
     with caplog.at_level("INFO"), locked(path, tmp_path / "x"):
         pass
     other.join()
-    assert f"Waiting for another process that makes {tmp_path}/x" in caplog.text
+    assert f"Waiting for another process that is creating {tmp_path}/x" in caplog.text
 
 
 def test_a_free_lock_is_taken_silently(tmp_path, caplog):

@@ -173,7 +173,9 @@ def test_a_truncated_image_is_named(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     write_image(path, noise(32, 32))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match=rf"x\{suffix} cannot be read as an image .*damaged.*open and save it again"):
+    with pytest.raises(
+        UserError, match=rf"x\{suffix} cannot be read as an image .*intact file.*open it, save it again"
+    ):
         read_image(path)
 
 

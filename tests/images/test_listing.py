@@ -62,9 +62,9 @@ def test_links_to_nothing_are_named(tmp_path):
     (tmp_path / "folder").symlink_to(tmp_path / "unmounted")
     (tmp_path / "notes.txt").symlink_to("gone.txt")
     assert find_images(tmp_path).left_out == {
-        tmp_path / "b.png": "a link to gone.png, which is not there",
-        tmp_path / "c.png": "a link to c.png, which is not there",
-        tmp_path / "folder": f"a link to {tmp_path / 'unmounted'}, which is not there",
+        tmp_path / "b.png": "a link to gone.png, which does not exist",
+        tmp_path / "c.png": "a link to c.png, which does not exist",
+        tmp_path / "folder": f"a link to {tmp_path / 'unmounted'}, which does not exist",
     }
 
 
@@ -101,7 +101,7 @@ def test_unreadable_folders_are_named(tmp_path, monkeypatch):
 
 def test_images_in_sub_folders_are_named_where_these_are_not_looked_into(tmp_path):
     touch(tmp_path, "a.jpg", "sub/b.jpg", "sub/notes.txt", "sub/deep/c.tif", ".thumbs/d.jpg")
-    reason = "in a sub-folder, where this layout does not look"
+    reason = "in a sub-folder, which this layout does not read"
     assert find_images(tmp_path).left_out == {tmp_path / "sub/b.jpg": reason, tmp_path / "sub/deep/c.tif": reason}
 
 

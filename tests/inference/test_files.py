@@ -293,7 +293,10 @@ def test_what_cannot_be_read_of_a_folder_a_pattern_or_a_list_is_named_and_stops_
     touch(tmp_path, "in/x.png", "in/y.psd", "in/z.txt", "empty/notes.txt")
     (tmp_path / "in/w.jpg").symlink_to("gone.jpg")
     (tmp_path / "list.txt").write_text(f"{tmp_path}/in/y.psd\n{tmp_path}/empty\n{tmp_path}/in/x.png\n")
-    link, psd = (tmp_path / "in/w.jpg", "a link to gone.jpg, which is not there"), (tmp_path / "in/y.psd", "PSD, which")
+    link, psd = (
+        (tmp_path / "in/w.jpg", "a link to gone.jpg, which does not exist"),
+        (tmp_path / "in/y.psd", "PSD, which"),
+    )
     expected = {"in": [link, psd], "in/*": [link, psd], "in/?.p*": [psd]}
     expected["list.txt"] = [psd, (tmp_path / "empty", f"{tmp_path / 'empty'} holds no image")]
     for input, left_out in expected.items():

@@ -189,7 +189,7 @@ def test_a_name_that_is_too_long_is_told_wherever_it_is_from(tmp_path):
 @pytest.mark.parametrize("key", ["data.root", "ckpt_path"])
 def test_a_sweep_over_paths_without_quotes_is_told_how_to_write_it(key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=rf"{key}=d1,d2 means one value, 'd1,d2', which is not there") as error:
+    with pytest.raises(UserError, match=rf"{key}=d1,d2 is read as one value, 'd1,d2', which does not exist") as error:
         quoted("train", f"{key}=d1,d2", is_sweep=True)
     [word] = shlex.split(str(error.value).rpartition(": ")[2])
     assert [word] == quoted("train", word) == [f"{key}='d1','d2'"]

@@ -223,5 +223,5 @@ def test_a_database_of_another_optuna_is_named(sweep, tmp_path):
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("UPDATE version_info SET schema_version = 1")
         database.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
-    with pytest.raises(JobError, match="cannot be opened.*begin another study"):
+    with pytest.raises(JobError, match="cannot be opened.*start another study"):
         sweep(n_trials=2)

@@ -9,7 +9,7 @@ __all__ = ["PairsDataModule"]
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when asked for, since it brings torch, which --help of the commands in here has no need of.
+    # Imported on first use, since it imports torch, which --help of the commands in this package does not need.
     if name == "PairsDataModule":
         from pix2pix_lit.data.datamodule import PairsDataModule
 

@@ -183,7 +183,7 @@ def _make_on_disk(pairs: ResizedPairs, cache: Path, about: dict[str, Any], num_w
         np.save(partial / "names.npy", np.array(names))
         (partial / "about.json").write_text(json.dumps(about, indent=1, sort_keys=True))
         partial.rename(cache)
-    log.info("%s: %d pairs are kept in %s (%s)", title, len(pairs), cache, _mib(_bytes(pairs)))
+    log.info("%s: %d pairs cached in %s (%s)", title, len(pairs), cache, _mib(_bytes(pairs)))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Keys:
 
 
 def examples(config: DictConfig) -> None:
-    """Write the streets that ``configs/examples.yaml`` describes: ``labels/NAME.png`` and ``photos/NAME.png`` of each.
+    """Write the streets that ``configs/examples.yaml`` describes, each as ``labels/NAME.png`` and ``photos/NAME.png``.
 
     Args:
         config: the composed config.
@@ -47,7 +47,7 @@ def examples(config: DictConfig) -> None:
         photo, labels, name = source[index]
         write_image(output / "labels" / f"{name}.png", labels)
         write_image(output / "photos" / f"{name}.png", photo)
-    log.info("%d streets of %dx%d pixels are in %s: labels/ and photos/", len(source), *size[::-1], output)
+    log.info("%d streets of %dx%d pixels written to %s, in labels/ and photos/", len(source), *size[::-1], output)
     log.info(
         "Next, for a model that generates photos: pix2pix-lit predict ckpt=RUN input=%s output=%s gallery=true",
         output / "labels",

@@ -100,6 +100,6 @@ def read_pair(a_path: Path, b_path: Path, a: ImageType, b: ImageType, name: str 
     if pair.a.shape[:2] != pair.b.shape[:2]:
         raise SizeMismatchError(
             f"{a_path} is {pair.a.shape[1]}x{pair.a.shape[0]} pixels (width x height) but its partner {b_path} is "
-            f"{pair.b.shape[1]}x{pair.b.shape[0]}; expected equal sizes, pixel on pixel: resize one or remove both"
+            f"{pair.b.shape[1]}x{pair.b.shape[0]}; expected equal sizes: resize one or remove both"
         )
     return pair

@@ -26,9 +26,9 @@ from pix2pix_lit.runs.command import CONFIG_DIR, command
 log = logging.getLogger(__name__)
 
 MARKER = ".archive.json"
-"""The file in a data set's folder that records which archive it was made from."""
+"""The file in a data set's folder that records which archive it was unpacked from."""
 
-_MOST_TIMES = 50  # how much larger the contents may be: images hardly compress, a bomb does a thousandfold
+_MOST_TIMES = 50  # largest ratio of contents to archive: images hardly compress, zip bombs a thousandfold
 _ALWAYS_FINE_BYTES = 1 << 26
 _MOST_PADDING_BYTES = 1 << 20  # after the end of a tar file; GNU tar writes 10 KiB
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
@@ -47,8 +47,8 @@ def prepare(config: DictConfig) -> None:
         config: the composed config.
 
     Raises:
-        UserError: if there is nothing to download, if terms must be accepted first, if the folder was made from
-            another archive, and if ``install`` fails.
+        UserError: if there is nothing to download, if terms must be accepted first, if the folder is from another
+            archive, and if ``install`` fails.
     """
     archive = instantiate(config.data.archive) if "data" in config else None
     if archive is None:
@@ -57,7 +57,7 @@ def prepare(config: DictConfig) -> None:
             + ", ".join(f"data={name}" for name in _names_with_archive())
         )
     if not config.data.root:
-        raise UserError(f"data.root is not set; expected the folder to be made: pass data.root=data/{archive.name}")
+        raise UserError(f"data.root is not set; expected the folder to create: pass data.root=data/{archive.name}")
     root = Path(os.path.expanduser(config.data.root))
     if not is_complete(root):
         if archive.license and OmegaConf.select(config, "data.accept_license") is not True:
@@ -72,34 +72,34 @@ def prepare(config: DictConfig) -> None:
     made_of = Archive(_recorded(root / MARKER, "url"))
     if made_of.name != archive.name:
         raise UserError(
-            f"{root} was made from {made_of.url}; expected a folder for {archive.name}: choose another one with "
+            f"{root} was unpacked from {made_of.url}; expected a folder for {archive.name}: choose another one with "
             f"data.root=PATH, or delete it"
         )
     for split, count in _count_images(root).items():
         log.info("%6d pairs in %s", count, root / split)
     log.info(
-        "%s is complete (delete it to make it again). Next: pix2pix-lit train %s",
+        "%s is complete (delete it to unpack it again). Next: pix2pix-lit train %s",
         root,
         archive.arguments(config.data.root),
     )
 
 
 def is_complete(root: Path) -> bool:
-    """Whether ``install`` has finished making this folder."""
+    """Whether ``install`` has completed this folder."""
     return (root / MARKER).is_file()
 
 
 def install(archive: Archive, root: Path, archive_file: Path | None = None, patience: Patience | None = None) -> None:
-    """Make the folder ``root`` from the one folder in an archive; does nothing if that has been done.
+    """Create the folder ``root`` from the one folder in an archive; does nothing if it is complete.
 
     ``root`` appears only when it is complete. A killed call leaves hidden files beside it, from which the next one
     resumes; of several calls at once, one works and the others wait. ``<root>.archive.json`` keeps the hash of the
     first archive, which later ones must match, even if ``root`` is deleted.
 
     Args:
-        archive: what to download.
-        root: the folder to be made; its parents are made as needed.
-        archive_file: the archive, if it is on the disk already; it is kept.
+        archive: to download.
+        root: the folder to create; its parents are created as needed.
+        archive_file: the archive, if it is already on the disk; it is kept.
         patience: how long to wait for a slow server.
 
     Raises:
@@ -121,8 +121,8 @@ def install(archive: Archive, root: Path, archive_file: Path | None = None, pati
 def _install(archive: Archive, root: Path, archive_file: Path | None, patience: Patience | None) -> None:
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise UserError(
-            f"{root} exists, and was not made by this command; expected a new folder: rename it, or choose another "
-            f"one with data.root=PATH. If it holds the data set, train on it as it is"
+            f"{root} exists, and was not created by this command; expected a new folder: rename it, or choose another "
+            f"one with data.root=PATH. If it contains the data set, train on it as it is"
         )
     remove_leftovers(root.parent)  # a killed call may have left half a data set
     downloaded = root.with_name(f".{root.name}.tar.gz.part")
@@ -137,7 +137,7 @@ def _install(archive: Archive, root: Path, archive_file: Path | None, patience: 
         top, size = _inspect(path)
     except UserError:
         if archive_file is None:
-            _remove(downloaded)  # or the next call would take it for complete
+            _remove(downloaded)  # otherwise the next call would consider it complete
         raise
     require_space(root.parent, size, f"for the contents of {path}")
     try:
@@ -191,20 +191,20 @@ def _verify(path: Path, archive: Archive, root: Path, known: str | None) -> str:
     if archive.sha256 is not None:
         if sha256 != archive.sha256:
             raise UserError(
-                f"{path} has sha256 {sha256}; expected {archive.sha256}, which data.archive.sha256 says: get it again, "
+                f"{path} has sha256 {sha256}; expected {archive.sha256}, from data.archive.sha256: download it again, "
                 f"and do not use it if this persists"
             )
     elif known is not None and sha256 != known:
         record = _record_path(root)
         raise UserError(
             f"{path} has sha256 {sha256}; expected {known}, as the first time ({record}): the archive is damaged or "
-            f"was replaced. Get it again; if this persists and you trust it, delete {record} first"
+            f"was replaced. Download it again; if this persists and you trust it, delete {record} first"
         )
     return json.dumps({"url": archive.url, "bytes": size, "sha256": sha256}, indent=1)
 
 
 def _inspect(path: Path) -> tuple[str, int]:
-    """Read the archive without writing; returns the name of its folder and the total size of its files in bytes."""
+    """Read the archive without unpacking it; returns the name of its folder and the size of its files in bytes."""
     tops: set[str] = set()
     files, size = 0, 0
     for _, member in _members(path):
@@ -248,13 +248,13 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
                     yield tar, member
             # To the end of the file, where gzip's checksum is; tarfile stops silently at a broken header.
             if len(stream.read(_MOST_PADDING_BYTES)) == _MOST_PADDING_BYTES:
-                raise tarfile.ReadError("there is something behind its end")
+                raise tarfile.ReadError("there is data after its end")
     except UserError:
         raise
     except (tarfile.FilterError, ValueError) as error:
         raise UserError(f"{path} is not safe to unpack ({error}); expected a data set: do not use it") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:  # headers of headers
-        raise UserError(f"{path} is damaged or no .tar.gz file ({error}); expected an archive: get it again") from error
+        raise UserError(f"{path} is not an intact .tar.gz file ({error}); expected one: download it again") from error
 
 
 def _extract(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -61,7 +61,7 @@ def preview(config: DictConfig) -> None:
     names = [source[index].name for index in indices]
     heading = f"{len(indices)} of {len(source)} pairs of the split {datamodule.train_split}, {datamodule.direction}"
     write_image(path, draw_grid(grouped(columns, names, datamodule.direction), heading))
-    log.info("%d training pairs are in %s", len(indices), path)
+    log.info("%d training pairs written to %s", len(indices), path)
 
 
 def as_network_sees(datamodule: PairsDataModule, indices: Sequence[int], epochs: int) -> dict[str, list[np.ndarray]]:

@@ -58,8 +58,8 @@ class NamedTransforms:
                 A.Compose([copy.deepcopy(transform)], additional_targets=self._kinds)
             except Exception as error:  # as those for volumes raise
                 raise UserError(
-                    f"{self._key}.{name} ({type(transform).__name__}) is not for images ({type(error).__name__}: "
-                    f"{error}); expected one that is: remove or replace it"
+                    f"{self._key}.{name} ({type(transform).__name__}) does not work on images ({type(error).__name__}: "
+                    f"{error}); expected one that does: remove or replace it"
                 ) from error
         _keep_labels_in_place(self._transforms.values())
         self._compose = A.Compose(list(self._transforms.values()), additional_targets=self._kinds)
@@ -136,7 +136,7 @@ class NamedTransforms:
     def _checked(self, images: Images, result: Mapping[str, Any]) -> dict[str, np.ndarray]:
         checked = {}
         for key, given in images.items():
-            made = result.get(key)  # some leave out what they are not for
+            made = result.get(key)  # some omit images that they do not support
             if not isinstance(made, np.ndarray):
                 raise _UnsuitableError(
                     f"makes a {type(made).__name__} of an image; expected an array as it was: leave it out, since "
@@ -144,14 +144,14 @@ class NamedTransforms:
                 )
             if made.dtype != given.dtype:
                 raise _UnsuitableError(
-                    f"makes {made.dtype} of {given.dtype}; expected {given.dtype} as before: leave it out, since "
+                    f"turns {given.dtype} into {made.dtype}; expected {given.dtype} as before: leave it out, since "
                     f"{_LATER}"
                 )
             planes = made.shape[2:] or (1,)
             if planes != given.shape[2:]:
                 raise _UnsuitableError(
-                    f"makes {planes[0]} of {given.shape[2]} channels; expected as many as before: set it so, or "
-                    f"leave it out; how many channels files have is said by data.source.a.channels and "
+                    f"turns {given.shape[2]} channels into {planes[0]}; expected as many as before: change its "
+                    f"settings or leave it out; the channels of files are set by data.source.a.channels and "
                     f"data.source.b.channels"
                 )
             checked[key] = np.ascontiguousarray(made).reshape(*made.shape[:2], -1)
@@ -162,8 +162,8 @@ class NamedTransforms:
         if len(sizes) > 1:
             shown = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
             raise _UnsuitableError(
-                f"gives sizes {shown} (width x height); expected input and target to stay of equal size: what moves "
-                f"or cuts pixels belongs into data.augmentation.geometry"
+                f"returns images of sizes {shown} (width x height); expected input and target to stay of equal size: "
+                f"transforms that move or cut pixels belong in data.augmentation.geometry"
             )
         return checked
 
@@ -177,7 +177,7 @@ def _check_shades(images: Images) -> None:
     for image in images.values():
         if image.dtype == np.float32 and not (image.min() >= -_OVERSHOOT and image.max() <= 1 + _OVERSHOOT):
             raise _UnsuitableError(
-                f"makes values from {image.min():.3g} to {image.max():.3g} of ones from 0 to 1; expected the same "
+                f"turns values from 0 to 1 into values from {image.min():.3g} to {image.max():.3g}; expected the same "
                 f"range: leave it out, since {_LATER}"
             )
 
@@ -187,9 +187,9 @@ def _check_contrast(before: Images, after: Images) -> None:
     for key, image in before.items():
         if image.dtype == np.float32 and after[key].std() < _LEAST_CONTRAST * image.std():
             raise _UnsuitableError(
-                f"leaves values from {after[key].min():.3g} to {after[key].max():.3g} of ones from "
-                f"{image.min():.3g} to {image.max():.3g}, so hardly anything of an image; expected the same range: "
-                f"leave it out, since {_LATER}"
+                f"turns values from {image.min():.3g} to {image.max():.3g} into values from "
+                f"{after[key].min():.3g} to {after[key].max():.3g}, which leaves hardly any contrast; expected the "
+                f"same range: leave it out, since {_LATER}"
             )
 
 

@@ -1,7 +1,7 @@
 """Atomic writes: a temporary file, then a rename. The only place where temporary files get their names.
 
-A name shows which process made it: ``.pix2pix-lit.<machine>.<process>.<its start>.<random>.tmp``. So leftovers of a
-killed process can be told from files that a running one writes, and names do not grow with those of their targets.
+A name identifies the process that writes it: ``.pix2pix-lit.<machine>.<process>.<its start>.<random>.tmp``. This
+distinguishes leftovers of a killed process from files that are being written, and keeps names short for any target.
 """
 
 import errno
@@ -45,7 +45,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder inside ``parent``, so on the same disk; removed at the end unless it was renamed.
 
     Raises:
-        OSError: if it cannot be made.
+        OSError: if it cannot be created.
     """
     temporary = temporary_path(parent)
     temporary.mkdir()
@@ -71,7 +71,7 @@ def temporary_path(folder: Path) -> Path:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and folders directly in ``folder`` whose process has ended.
 
-    Those of other machines and containers, whose processes cannot be seen, are removed a day after their last change.
+    Those of other machines and containers, whose processes are invisible, are removed a day after their last change.
     """
     try:
         names = [name for name in os.listdir(folder) if name.startswith(".pix2pix-lit.")]
@@ -85,7 +85,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that led to it, says that there is no room for a file."""
+    """Whether an error, or one of its causes, is a lack of disk space."""
     while error is not None:  # torch's writer raises another error while it cleans up after the first
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             return True

@@ -1,4 +1,4 @@
-"""Locks between processes, which the system releases when their process ends."""
+"""Locks between processes, which the operating system releases when their process ends."""
 
 import logging
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ _SILENT_SECONDS = 0.2
 
 @contextmanager
 def locked(path: Path, target: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` while this process makes ``target``; a line in the log says if it has to wait."""
+    """Hold the lock file ``path`` while this process creates ``target``; waiting is logged."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=_SILENT_SECONDS)
     except Timeout:
-        log.info("Waiting for another process that makes %s", target)
+        log.info("Waiting for another process that is creating %s", target)
         lock.acquire()
     try:
         yield

@@ -17,11 +17,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_FALLBACK = "cp1252"  # what programs for Windows write in Western Europe and the Americas, unless it is Unicode
+_FALLBACK = "cp1252"  # the default encoding of Windows in Western Europe and the Americas
 
 
 def read_text(path: str | os.PathLike[str], expected: str = "a text file: check the path") -> str:
-    """The text of a file: UTF-8, UTF-16 or UTF-32 with a byte order mark, else Windows-1252 with a warning.
+    """The text of a file: UTF-8, UTF-16 or UTF-32 with a byte order mark, otherwise Windows-1252 with a warning.
 
     Args:
         path: the file.

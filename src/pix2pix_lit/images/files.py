@@ -52,7 +52,7 @@ def decode_file(path: str | os.PathLike[str]) -> Decoded:
             raise UserError(f"{path} cannot be read as an image (it is a device or a pipe); expected a file")
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        found = f"is a link to {os.readlink(path)}, which is not there" if os.path.islink(path) else "does not exist"
+        found = f"is a link to {os.readlink(path)}, which does not exist" if os.path.islink(path) else "does not exist"
         raise UserError(f"{path} {found}; expected an image file: check the path") from None
     except UserError:
         raise
@@ -76,8 +76,7 @@ def _decode(data: bytes, path: str) -> Decoded:
     except Exception as error:  # decoders raise many kinds for broken files: SyntaxError, struct.error, ...
         raise UserError(
             f"{path} cannot be read as an image ({type(error).__name__}: {error}); expected an intact "
-            f"file of {FORMATS}: it is damaged or no image; if a viewer still shows it, open and save it "
-            f"again there, else replace or remove it"
+            f"file of {FORMATS}: if an image viewer can open it, save it again there, otherwise replace or remove it"
         ) from error
 
 
@@ -112,9 +111,9 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
 
 
 def suffix_for(suffix: str, image_type: ImageType) -> str:
-    """``suffix`` if such a file can hold images of that type exactly, else ``.png`` if that can, else ``.tif``.
+    """``suffix`` if such a file can hold images of that type exactly, otherwise ``.png`` if that can, or ``.tif``.
 
-    JPEG is accepted for continuous images, where a user who asks for it knows that it is lossy, but never for labels.
+    JPEG, although lossy, is accepted for continuous images, but never for labels.
     """
     for candidate in (suffix, ".png"):
         if _can_hold(candidate.lower(), image_type.channels, image_type.file_dtype) and not (

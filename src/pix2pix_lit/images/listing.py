@@ -84,7 +84,7 @@ def find_images(
             if reason is None and path.suffix.lower() not in suffixes:
                 continue
             if reason is None and not recursive and place != folder:
-                reason = "in a sub-folder, where this layout does not look"
+                reason = "in a sub-folder, which this layout does not read"
             if reason is None:
                 paths.append(path)
             else:
@@ -111,7 +111,7 @@ def reason_to_leave_out(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> str
         mode = os.stat(path).st_mode
     except OSError as error:
         if path.is_symlink():
-            return f"a link to {os.readlink(path)}, which is not there"
+            return f"a link to {os.readlink(path)}, which does not exist"
         return f"a file that cannot be accessed ({error.strerror})"
     if not stat.S_ISREG(mode):
         return "not a regular file" if suffix else None

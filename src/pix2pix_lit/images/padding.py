@@ -1,4 +1,4 @@
-"""Padding of images of any size to what a network takes."""
+"""Pads images of any size to a size that a network accepts."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Classes of data sets and their colours.
+"""The classes of data sets and their colours.
 
 Those of Cityscapes are from cityscapesScripts, ``cityscapesscripts/helpers/labels.py``.
 """

@@ -1,4 +1,4 @@
-"""What this package reaches for inside Hugging Face's datasets."""
+"""The private names of Hugging Face's datasets that this package uses."""
 
 from typing import Any
 

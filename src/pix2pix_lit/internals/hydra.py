@@ -1,4 +1,4 @@
-"""What this package reaches for inside Hydra."""
+"""The private names of Hydra that this package uses."""
 
 from hydra._internal.utils import get_args_parser as argument_parser
 

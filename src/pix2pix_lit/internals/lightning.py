@@ -1,8 +1,8 @@
-"""Everything that this package reaches for inside Lightning, each behind a function with a plain name.
+"""The private names of Lightning that this package uses, each behind a function with a plain name.
 
-Most of it is about loop progress, the counters in a checkpoint from which Lightning infers the hook it was saved in. It
-infers some wrongly: it skips a validation that was due after the last batch, continues an epoch that was over, or
-takes an epoch that ``max_steps`` cut short for a complete one. The counters written here leave nothing to infer.
+Most are about loop progress, the counters in a checkpoint from which Lightning infers in which hook it was saved. Some
+of this it infers wrongly: it skips a validation that was due after the last batch, continues an epoch that was over, or
+takes an epoch that ``max_steps`` ended early for a complete one. The counters written here are unambiguous.
 """
 
 from typing import Any
@@ -71,8 +71,8 @@ def correct_loop_progress(trainer: L.Trainer, checkpoint: dict[str, Any]) -> Non
     the next batch of the epoch, or the first batch of the next epoch.
 
     Args:
-        trainer: the one that trains.
-        checkpoint: what it is about to write; changed in place.
+        trainer: that is training.
+        checkpoint: that it is about to write; changed in place.
     """
     counters = checkpoint["loops"]["fit_loop"]
     epochs, batches = counters["epoch_progress"], counters["epoch_loop.batch_progress"]
@@ -108,27 +108,27 @@ def leave_out_of_step_count(trainer: L.Trainer, optimizer: LightningOptimizer) -
 
 
 def is_restoring(trainer: L.Trainer) -> bool:
-    """Whether the trainer has read a checkpoint of which something is still to be restored."""
+    """Whether the trainer has read a checkpoint and not yet restored all of it."""
     return bool(trainer._checkpoint_connector._loaded_checkpoint)
 
 
 def without_signal_handling(trainer: L.Trainer) -> None:
     """Keep a trainer from handling signals.
 
-    Its handler of SIGTERM sends messages between processes while others are under way, which hangs (Lightning issue
-    20806); and for its sake every batch begins with a message and a wait for the GPU.
+    Its SIGTERM handler sends messages between processes while others are in progress, which hangs (Lightning issue
+    20806). It also makes every batch begin with a message and a wait for the GPU.
     """
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
 
 
 def cluster_environment(trainer: L.Trainer) -> ClusterEnvironment:
-    """What started the processes, also where a strategy of one device does not know it."""
+    """The environment that started the processes, even if a single-device strategy does not store it."""
     return trainer._accelerator_connector.cluster_environment
 
 
 def replace_launcher(strategy: Strategy, launcher: SubprocessScriptLauncher) -> None:
-    """Have a strategy start its processes in another way."""
+    """Replace the launcher with which a strategy starts its processes."""
     strategy._launcher = launcher
 
 
@@ -137,7 +137,7 @@ def _epochs(trainer: L.Trainer) -> Any:
 
 
 def _was_counted(trainer: L.Trainer) -> bool:
-    """Whether Lightning has counted the epoch that was started last as over."""
+    """Whether Lightning has counted the latest epoch as completed."""
     return _epochs(trainer).processed == _epochs(trainer).started
 
 

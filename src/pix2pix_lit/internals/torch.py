@@ -1,4 +1,4 @@
-"""Everything that this package reaches for inside PyTorch, each behind a function with a plain name."""
+"""The private names of PyTorch that this package uses, each behind a function with a plain name."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -8,7 +8,7 @@ import torch.distributed
 
 
 def shared_storage(size: int) -> torch.UntypedStorage:
-    """Memory that processes share, of which no page was touched yet; ``Tensor.share_memory_`` would write to all.
+    """Shared memory whose pages are not allocated yet; ``Tensor.share_memory_`` would write to all of them.
 
     Args:
         size: in bytes.
@@ -17,12 +17,12 @@ def shared_storage(size: int) -> torch.UntypedStorage:
 
 
 def abort_process_group() -> None:
-    """End what the processes of this run exchange, so that a process that waits for one that died hears of it."""
+    """Abort all collective operations of this run, which wakes a process that waits for one that has died."""
     torch.distributed.distributed_c10d._abort_process_group()
 
 
 def with_free_size_one() -> AbstractContextManager[Any]:
-    """Within: ``torch.export`` takes 1 for a possible value of a free size; by default it is not."""
+    """A context in which ``torch.export`` allows a free size to be 1, which it excludes by default."""
     import torch.fx.experimental._config as config  # takes a while to import
 
     return config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]

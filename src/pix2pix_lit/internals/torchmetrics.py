@@ -1,4 +1,4 @@
-"""What this package reaches for inside torchmetrics."""
+"""The private names of torchmetrics that this package uses."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""What a network minimises: a weighted sum of terms, each of which names the tensors it needs."""
+"""The objective of a network: a weighted sum of terms, each of which names the tensors it needs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple

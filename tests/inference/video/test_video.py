@@ -428,7 +428,7 @@ def test_a_damaged_file_is_refused(tmp_path, suffix):
 def test_what_is_no_video_is_refused(tmp_path, content):
     (tmp_path / "in.mp4").write_bytes(content)
     refused(
-        tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 cannot be read as a video .* damaged or no video", never
+        tmp_path / "in.mp4", tmp_path / "out.mp4", r"in\.mp4 cannot be read as a video .* expected an intact MP4", never
     )
 
 

@@ -12,7 +12,7 @@ settings          error     a few training pairs cannot be resized, cropped or a
 unusable          error     the source raises ``UserError``: missing, truncated, of another type, ids out of
                             range, an odd width, ...
 size mismatch     error     A and B differ in height or width
-single photos     error     halves of files are no pairs: the image continues from one into the other, and their edges
+single photos     error     halves of files are not pairs: the image continues from one into the other, and their edges
                             have nothing in common
 swapped sides     error     the side declared as labels is less flat than the other and, if it has a palette,
                             farther from it, in 90 % of the pairs

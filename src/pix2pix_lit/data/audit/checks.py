@@ -200,7 +200,7 @@ def _misregistered(splits: Sequence[Split], skipped: Skipped) -> Iterator[Findin
     for item in found.mismatched:
         split, index, result = items[item]
         here = result.registration.here
-        message = f"B agrees with A no better than that of another pair (correlation of edges {here:.2f}; {usual})"
+        message = f"B agrees with A no better than the B of another pair (correlation of edges {here:.2f}; {usual})"
         yield Finding("misregistered", message, (split.place(index),), {"unmoved": here, "usual": found.usual})
 
 

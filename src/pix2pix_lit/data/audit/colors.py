@@ -12,7 +12,7 @@ NEAR = 10.0
 """Tolerance in RGB units for a colour of the palette: JPEG changes flat regions by at most 5."""
 
 MOST_COLORS = 64
-"""Images with more clusters are probably no labels."""
+"""Images with more clusters are probably not labels."""
 
 _RIPPLE = 6  # gray levels; JPEG artifacts in a flat neighbourhood
 _SOME = 1 << 16  # flat pixels that are counted per image

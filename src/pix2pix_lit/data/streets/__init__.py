@@ -1,1 +1,1 @@
-"""Drawing street scenes: every kind of object with its geometry, its class and its look in one place."""
+"""Draws street scenes: the geometry, class and appearance of each kind of object are in one module."""

@@ -1,8 +1,8 @@
-"""What every object of a street scene is painted with: dice, camera, light and the pair of canvases.
+"""The tools for drawing a street scene: random numbers, camera, light, and the canvases of labels and photo.
 
 World coordinates are (s, y, z) in metres: ``s`` to the right of the camera measured across the street, ``y`` up
-from the ground, ``z`` along the street. A bend moves the whole cross-section sideways by ``bend * z**2``, so that
-objects follow the street without knowing about it.
+from the ground, ``z`` along the street. A bend shifts the cross-section sideways by ``bend * z**2``: objects are placed
+as if the street were straight.
 """
 
 import math
@@ -24,7 +24,7 @@ _UNIT = 1 << _SHIFT
 
 
 class Dice:
-    """Cheap scalar draws from a NumPy generator; the only source of chance in a scene."""
+    """Fast scalar random numbers from a NumPy generator; the only source of randomness in a scene."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -45,7 +45,7 @@ class Dice:
         return self.unit() < probability
 
     def whole(self, low: int, high: int) -> int:
-        """A whole number in [low, high], both included."""
+        """An integer from ``low`` to ``high``, both included."""
         return low + int(self.unit() * (high - low + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
@@ -104,9 +104,9 @@ class Camera:
         return pixels
 
     def stand(self, s: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Column and row of places on the ground, and the rows a metre upwards takes there, all in fixed point.
+        """Column and row of places on the ground, and the height of a metre there in rows, all in fixed point.
 
-        What stands upright needs no more: a point ``y`` above the ground is at ``row - y * rows_per_metre``.
+        This suffices for upright objects: a point ``y`` above the ground is at ``row - y * rows_per_metre``.
         """
         z = np.maximum(z, NEAR_M)
         scale = (self.focal * _UNIT) / z
@@ -194,7 +194,7 @@ class Canvas:
         cv2.fillPoly(self.photo, [polygon], value, cv2.LINE_AA, _SHIFT)
 
     def mark(self, polygon: np.ndarray, label: int) -> None:
-        """Paint on the labels only, for what one sees through: wire fences, spokes."""
+        """Paint on the labels only, for objects that one can see through: wire fences, spokes."""
         cv2.fillPoly(self.labels, [polygon], label, cv2.LINE_8, _SHIFT)
 
     def detail(self, polygons: np.ndarray | Sequence[np.ndarray], value: tuple[float, ...]) -> None:
@@ -239,7 +239,7 @@ class Canvas:
 
 
 class Thing(Protocol):
-    """Anything that stands on the ground."""
+    """An object that stands on the ground."""
 
     @property
     def depth(self) -> float:

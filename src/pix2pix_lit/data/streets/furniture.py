@@ -1,4 +1,4 @@
-"""What stands beside the street: poles, lamps, traffic lights, signs, bollards, walls and fences."""
+"""Street furniture: poles, lamps, traffic lights, signs, bollards, walls and fences."""
 
 import math
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def _regular(corners: int, radius: float, turned: float = 0.0) -> list[tuple[flo
 
 @dataclass(frozen=True)
 class Pole:
-    """A pole with whatever hangs on it."""
+    """A pole with its lamp, traffic lights and sign."""
 
     s: float
     z: float

@@ -60,7 +60,7 @@ def _rectangles(boxes: Sequence[tuple[float, float, float, float]]) -> np.ndarra
 
 @dataclass(frozen=True)
 class Ground:
-    """Everything that lies flat."""
+    """The ground and everything that lies flat on it."""
 
     left: float  # s of the left kerb
     right: float

@@ -1,4 +1,4 @@
-"""What is where in a street scene: the random choices, all of them made before anything is painted."""
+"""The layout of a street scene: all random choices, made before anything is drawn."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ BACKDROP_M = 165.0
 
 @dataclass
 class Scene:
-    """A complete description, independent of the picture's size."""
+    """A complete description of a scene, independent of the picture's size."""
 
     view: View
     light: Light
@@ -27,7 +27,7 @@ class Scene:
 
 
 def sample_scene(dice: Dice) -> Scene:
-    """A street at random."""
+    """A random street."""
     light = _sample_light(dice)
     bend = 0.0 if dice.chance(0.45) else dice.between(-1, 1) ** 3 * 0.0022
     view = View(
@@ -90,7 +90,7 @@ class _Plan:
         self.parking = [2.1 if dice.chance(0.42) else 0.0 for _ in range(2)]  # left, right
         bicycle_lane = 1.5 if dice.chance(0.2) and not self.parking[1] else 0.0
         aside = dice.between(-0.35, 0.35)
-        # We drive in the outermost of our lanes, on the right.
+        # The camera drives in the outermost lane, on the right.
         self.right = lane / 2 + aside + self.parking[1] + bicycle_lane
         self.divide = aside + lane / 2 - ours * lane
         self.left = self.divide - theirs * lane - self.parking[0]

@@ -72,7 +72,7 @@ def _cast_upright(canvas: Canvas, s: float, z: float, half_width: float, height:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody on foot, or whoever rides a ``TwoWheeler``."""
+    """A pedestrian, or the rider of a ``TwoWheeler``."""
 
     s: float
     z: float
@@ -92,7 +92,7 @@ class Person:
 
     @classmethod
     def sample(cls, dice: Dice, s: float, z: float) -> "Person":
-        """Somebody, adult or child, standing or walking."""
+        """A random adult or child, standing or walking."""
         height = dice.between(1.55, 1.9) if dice.chance(0.88) else dice.between(1.0, 1.4)
         return cls(
             s,
@@ -174,7 +174,7 @@ class TwoWheeler:
         _cast_upright(canvas, self.s, self.z, max(0.2, 0.8 * abs(self.turn)), height)
 
     def paint(self, canvas: Canvas) -> None:
-        """Paint the machine, then whoever sits on it."""
+        """Paint the vehicle, then its rider."""
         if not canvas.camera.may_see(self.s, self.z, 1.2):
             return
         turn = math.copysign(max(abs(self.turn), 0.16), self.turn)

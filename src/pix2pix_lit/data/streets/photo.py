@@ -1,4 +1,4 @@
-"""What is done to the whole photo: sky, ground texture and shadows, and the camera's own flaws."""
+"""Effects on the entire photo: sky, ground texture, shadows, and the flaws of the camera."""
 
 import cv2
 import numpy as np

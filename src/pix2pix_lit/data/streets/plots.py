@@ -1,4 +1,4 @@
-"""What is built or grows along one side of a street: the plots behind the pavement."""
+"""The plots behind the pavement: buildings, gardens and trees along one side of a street."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pix2pix_lit.data.streets.canvas import Color, Dice, Thing
 from pix2pix_lit.data.streets.furniture import Barrier
 from pix2pix_lit.data.streets.plants import Plant
 
-# What one finds in each kind of neighbourhood, repeated in proportion: names of methods of ``Frontage``.
+# What is built in each kind of neighbourhood, repeated in proportion: names of methods of ``Frontage``.
 NEIGHBOURHOODS: dict[str, tuple[str, ...]] = {
     "city": ("block",) * 9 + ("gap",),
     "offices": ("tower", "tower", "block", "gap", "green"),

@@ -1,4 +1,4 @@
-"""Noise and foliage that street scenes are textured with, made once a process from fixed seeds."""
+"""Noise and foliage textures of street scenes, computed once per process from fixed seeds."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""What a discriminator must offer."""
+"""The interface of discriminators."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from pix2pix_lit.networks.discriminators.output import DiscriminatorOutput
 
 
 class Discriminator(Protocol):
-    """A ``torch.nn.Module`` that tells real images from generated ones.
+    """A ``torch.nn.Module`` that distinguishes real images from generated ones.
 
     Attributes:
         smallest_side: smallest height and width that it takes.

@@ -1,4 +1,4 @@
-"""What a generator must offer."""
+"""The interface of generators."""
 
 from typing import Protocol, runtime_checkable
 
