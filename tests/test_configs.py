@@ -1,5 +1,6 @@
 """Every config in the repository composes and builds what it describes."""
 
+from itertools import combinations
 from pathlib import Path
 
 import lightning as L
@@ -17,7 +18,7 @@ from pix2pix_lit.runs.rank import is_first_rank
 from pix2pix_lit.train import main
 
 FILES = sorted(str(path.relative_to(CONFIG_DIR).with_suffix("")) for path in Path(CONFIG_DIR).rglob("*.yaml"))
-FILES = [name for name in FILES if name != "local/default"]  # of this machine
+FILES = [name for name in FILES if not name.startswith("local/") or name == "local/example"]  # the checkout's own
 PRIMARY = [name for name in FILES if "/" not in name and name != "base"]
 OPTIONS = [name for name in FILES if "/" in name and name != "data/base"]
 PLACES = {"data/pixels": "data/pixels@data.source.b"}
@@ -99,28 +100,60 @@ def test_a_machine_has_its_own_settings_in_every_command(tmp_path):
         assert (config.data.num_workers, config.data.root) == (7, "data/facades"), name
 
 
-def test_files_of_a_group_have_their_keys_in_one_order():
-    for folder in (
-        "data/pixels",
-        "model/discriminator",
-        "model/generator",
-        "model/adversarial",
-        "model/reconstruction",
-    ):
-        files = [list(OmegaConf.load(path)) for path in sorted(Path(CONFIG_DIR, folder).glob("*.yaml"))]
-        first = ["defaults", *max(files, key=len)]
-        for keys in files:
-            places = [first.index(key) for key in keys if key in first]
-            assert places == sorted(places), folder
+def test_a_machine_has_a_folder_for_each_data_set_in_every_command(tmp_path):
+    """The file with the settings of a data set is chosen by its name, and the command line overrides it."""
+    (tmp_path / "local" / "data").mkdir(parents=True)
+    for name in ("facades", "cityscapes_official", "folders"):
+        (tmp_path / "local" / "data" / f"{name}.yaml").write_text(f"root: /datasets/{name}\n")
+    roots = {
+        "data=facades": "/datasets/facades",
+        "data=cityscapes_official": "/datasets/cityscapes_official",
+        "data=folders": "/datasets/folders",
+        "data=maps": "data/maps",
+        "data=facades data.root=here": "here",
+    }
+    commands = dict.fromkeys(roots, "train") | {
+        "data=facades": "prepare",
+        "data=maps": "audit",
+        "data=folders": "preview",
+    }
+    for line, command in commands.items():
+        with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+            config = compose(command, [*line.split(), f"hydra.searchpath=[{tmp_path}]"])
+        assert config.data.root == roots[line], (command, line)
 
 
-def test_every_key_is_commented_or_speaks_for_itself():
-    silent = {"in_channels", "out_channels", "target_channels", "_target_", "_partial_", "defaults", "name"}
-    for path in Path(CONFIG_DIR, "model").rglob("*.yaml"):
-        for line in path.read_text().splitlines():
-            key, colon, value = line.strip().partition(":")
-            if colon and value.strip() and not key.startswith(("#", "-")) and key not in silent:
-                assert "#" in value, f"{path.name}: {line}"
+def keys_in_order(values, prefix=""):
+    """The keys of every mapping in a config, by the mapping's own name."""
+    found = {prefix: list(values)}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= keys_in_order(value, f"{prefix}.{key}")
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted({name.rpartition("/")[0] for name in FILES}))
+def test_files_of_a_group_have_their_keys_in_one_order(folder):
+    files = {
+        path.stem: keys_in_order(OmegaConf.to_container(OmegaConf.load(path)))
+        for path in sorted(Path(CONFIG_DIR, folder).glob("*.yaml"))
+    }
+    for (first, ours), (second, theirs) in combinations(files.items(), 2):
+        for name in ours.keys() & theirs.keys():
+            shared = [key for key in ours[name] if key in theirs[name]]
+            assert shared == [key for key in theirs[name] if key in shared], (first, second, name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_key_has_a_comment_or_belongs_to_a_commented_group(name):
+    commented = -1  # the indentation of a group of keys with a comment
+    for line in Path(CONFIG_DIR, f"{name}.yaml").read_text("utf-8").splitlines():
+        key = line.strip().partition(":")[0]
+        indentation = len(line) - len(line.lstrip())
+        if 0 <= commented < indentation or not key or key.startswith(("#", "-", "{}")):
+            continue
+        commented = indentation if "  # " in line else -1
+        assert commented >= 0 or line.endswith(":") or key in ("_target_", "_partial_"), line
 
 
 @pytest.mark.parametrize("typo", ["model.lrr=1", "trainer.max_epoch=3", "data.rooot=x", "seeed=1"])

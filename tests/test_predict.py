@@ -137,7 +137,7 @@ def test_an_interrupted_command_resumes_and_translates_no_image_twice(tmp_path, 
     with caplog.at_level(logging.INFO):
         predict(config_of(tmp_path, batch_size=2))
     assert sorted(written) == sorted(images)
-    assert "4 of 9 are in" in caplog.text
+    assert "4 of 9 are already in" in caplog.text
     assert "5 of 5 images translated" in caplog.text
     for name, image in images.items():
         assert np.abs(read_image(tmp_path / "out" / name).astype(int) - translate(checkpoint, image)).max() <= 1
@@ -174,7 +174,7 @@ def test_the_folder_of_a_run_stands_for_its_last_checkpoint_and_the_gallery_name
         predict(config_of(tmp_path, ckpt=f"{last.parents[1]}", gallery=True))
         predict(config_of(tmp_path, ckpt=f"{last.parent}"))  # the same
     assert f"Translating with {last}" in caplog.text
-    assert "all 3 are in" in caplog.text
+    assert "All 3 are already in" in caplog.text
     page = (tmp_path / "out/gallery/index.html").read_text()
     assert "<h1>Translations by my run/2026-01-02_03-04-05, last.ckpt (epoch 8, step 15,000)</h1>" in page
     entries = json.loads(page.partition('id="entries">')[2].partition("</script>")[0])["entries"]
@@ -254,7 +254,7 @@ def test_nothing_left_to_do_shows_no_bar_and_still_makes_the_gallery(tmp_path, c
     caplog.clear()
     with caplog.at_level(logging.INFO):
         predict(config_of(tmp_path, gallery=True))
-    assert f"all 2 are in {tmp_path}/out already" in caplog.text
+    assert f"All 2 are already in {tmp_path}/out" in caplog.text
     assert "images translated" not in caplog.text
     assert capsys.readouterr().err == ""
     assert (tmp_path / "out/gallery/index.html").exists()

@@ -316,7 +316,7 @@ def test_wrong_partners_are_warnings(folders, streets):
     folders.write("train", "B", 12, streets["train"][20][1][:, ::-1])
     report, _ = folders.audit()
     assert found(report) == {"misregistered": [["train/12.png"]]}
-    assert "no better than that of another pair" in report["findings"][0]["message"]
+    assert "no better than the B of another pair" in report["findings"][0]["message"]
 
 
 def test_shift_of_the_whole_set_is_one_warning(folders, streets):

@@ -109,13 +109,13 @@ def test_every_transform_gives_sane_images_or_a_clear_error(group, image_type):
 @pytest.mark.parametrize(
     ("transform", "image_type", "found"),
     [
-        (A.Normalize(), RGB, "makes float32 of uint8"),
-        (A.Normalize(p=0.01), RGB, "makes float32 of uint8"),
-        (A.ToFloat(), RGB, "makes float32 of uint8"),
-        (A.FromFloat(dtype="uint8"), UNIT, "makes uint8 of float32"),
+        (A.Normalize(), RGB, "turns uint8 into float32"),
+        (A.Normalize(p=0.01), RGB, "turns uint8 into float32"),
+        (A.ToFloat(), RGB, "turns uint8 into float32"),
+        (A.FromFloat(dtype="uint8"), UNIT, "turns float32 into uint8"),
         (A.ToTensorV2(), RGB, "makes a Tensor of an image"),
         (A.ToTensorV2(), GRAY16, "makes a Tensor of an image"),
-        (A.OneOf([A.HorizontalFlip(p=1), A.Normalize(p=1)], p=0.1), RGB, "makes float32 of uint8"),
+        (A.OneOf([A.HorizontalFlip(p=1), A.Normalize(p=1)], p=0.1), RGB, "turns uint8 into float32"),
         (A.Sequential([A.HorizontalFlip(p=1), A.ToTensorV2()]), RGB, "makes a Tensor of an image"),
     ],
 )
@@ -143,7 +143,7 @@ def test_labels_as_numbers_are_no_tensors_either():
 def test_other_channels_are_refused():
     with pytest.raises(UserError, match=r"gray \(ToGray\) turns 3 channels into 1; expected as many as before"):
         augmentation(RGB, photometric={"gray": A.ToGray(num_output_channels=1, p=0.1)})
-    with pytest.raises(UserError, match=r"rgb \(ToRGB\) makes 3 of 1 channels"):
+    with pytest.raises(UserError, match=r"rgb \(ToRGB\) turns 1 channels into 3"):
         augmentation(GRAY16, geometry={"rgb": A.ToRGB()})
 
 
@@ -193,7 +193,7 @@ def test_results_of_every_draw_are_checked():
     def draw_many():
         return [augment(image, image, (0, 0, draw)) for draw in range(100)]
 
-    with pytest.raises(UserError, match="one of fine, moody makes float32 of uint8"):
+    with pytest.raises(UserError, match="one of fine, moody turns uint8 into float32"):
         draw_many()
 
 

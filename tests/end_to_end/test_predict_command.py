@@ -151,7 +151,7 @@ def test_killed_several_times_it_writes_every_image_once_and_none_incompletely(
     watcher.is_over.set()
     watcher.join()
     assert (goes_on, whole) == (0, 0)
-    assert f"{len(times)} of 40 are in out already" in printed
+    assert f"{len(times)} of 40 are already in out" in printed
     assert f"{40 - len(times)} of {40 - len(times)} images translated" in printed
     assert len(finished(tmp_path / "whole")) == 40
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")  # and so no temporary files
@@ -186,7 +186,7 @@ def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_be_resumed(
             (tmp_path / "in" / name).unlink()
         ((status, printed),) = run_together(settings)
         assert status == 0
-        assert f"{len(done)} of {len(done) + 3} are in out already" in printed
+        assert f"{len(done)} of {len(done) + 3} are already in out" in printed
         assert "3 of 3 images translated" in printed
         assert len(finished(tmp_path / "out")) == len(done) + 3
 
@@ -241,7 +241,7 @@ def test_a_video_among_images_becomes_a_video_also_after_a_kill(tmp_path, checkp
     assert list((tmp_path / "out").glob(".pix2pix-lit.*.tmp"))
     ((status, printed),) = run_together(settings)
     assert status == 1
-    assert "2 of 4 are in out already" in printed
+    assert "2 of 4 are already in out" in printed
     assert "1 of 2 images translated" in printed
     assert "broken.mp4" in printed.rpartition("left out")[2]
     with av.open(str(tmp_path / "out/clip.mp4")) as container:

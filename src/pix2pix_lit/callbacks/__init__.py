@@ -1,4 +1,4 @@
-"""What happens around training: checkpoints, stopping, sample grids, progress, health, speed."""
+"""Callbacks of training: checkpoints, stopping, sample grids, progress, checks for NaN, speed."""
 
 from pix2pix_lit.callbacks.best_checkpoint import BestCheckpoint
 from pix2pix_lit.callbacks.graceful_stop import GracefulStop

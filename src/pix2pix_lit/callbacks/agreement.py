@@ -13,18 +13,18 @@ class Agreement:
     All processes create one, and call the same methods in the same order.
 
     Args:
-        trainer: the one that trains in them.
+        trainer: of this process.
     """
 
     def __init__(self, trainer: L.Trainer) -> None:
         self._group: Any = torch.distributed.new_group(backend="gloo") if trainer.world_size > 1 else None
 
     def highest(self, value: int) -> int:
-        """The highest value that any process gives."""
+        """The highest value of all processes."""
         return -self.lowest(-value)
 
     def lowest(self, value: int) -> int:
-        """The lowest value that any process gives."""
+        """The lowest value of all processes."""
         if self._group is None:
             return value
         values = torch.tensor(int(value))

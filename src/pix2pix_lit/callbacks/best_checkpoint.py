@@ -21,8 +21,8 @@ class BestCheckpoint(ModelCheckpoint):
     best of all epochs.
 
     Args:
-        dirpath: the folder it goes to.
-        objective: one of ``metrics.OBJECTIVES``, which knows whether lower or higher is better.
+        dirpath: the folder for it.
+        objective: one of ``metrics.OBJECTIVES``, which define whether lower or higher is better.
 
     Raises:
         UserError: for another objective.
@@ -41,9 +41,9 @@ class BestCheckpoint(ModelCheckpoint):
         )
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Make the best one so far this folder's own: the file beside the one that the run resumes from.
+        """Copy the best checkpoint so far, the file beside the one that the run resumes from, to this run's folder.
 
-        Paths in the state are not trusted: those files would be removed when a better model is found.
+        Paths in the state are not trusted, since their files would be removed when a better model is found.
 
         Raises:
             UserError: if the state has no score that is a finite number.
@@ -54,8 +54,8 @@ class BestCheckpoint(ModelCheckpoint):
         score = state.get("best_model_score")
         if not isinstance(score, Tensor) or score.numel() != 1 or not score.isfinite().all():
             raise UserError(
-                f"{trainer.ckpt_path} has something else than a finite number for the score of its best model; "
-                f"expected a checkpoint written by pix2pix-lit while training: get another copy"
+                f"the score of the best model in {trainer.ckpt_path} is not a finite number; expected a checkpoint "
+                f"written by pix2pix-lit during training: get another copy"
             )
         own = Path(self.dirpath or "", "best.ckpt")
         former = Path(trainer.ckpt_path or "").parent / "best.ckpt"

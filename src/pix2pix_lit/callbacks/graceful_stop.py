@@ -34,21 +34,21 @@ _SIGNALS = {_INTERRUPT: signal.SIGINT, _TERMINATE: signal.SIGTERM}
 
 
 class GracefulStop(L.Callback):
-    """A signal ends the run after the current batch, with a checkpoint from which it resumes exactly.
+    """Ends the run on a signal after the current batch, with a checkpoint from which it resumes exactly.
 
-    Within a batch, the discriminator may have been updated and the generator not. Ctrl-C and SIGTERM stop the run; a
-    second Ctrl-C stops at once, without a checkpoint. For a signal that has another handler (submitit's for SIGUSR2),
-    the checkpoint is written and that handler is called; if it returns, training continues. Under SLURM with
-    Lightning's ``auto_requeue``, its signal requeues the job.
+    It waits for the end of the batch because the discriminator may already be updated and the generator not. Ctrl-C and
+    SIGTERM stop the run; a second Ctrl-C stops at once, without a checkpoint. For a signal that has another handler
+    (submitit's for SIGUSR2), the checkpoint is written and that handler is called; if it returns, training continues.
+    Under SLURM with Lightning's ``auto_requeue``, its signal requeues the job.
 
-    All processes stop after the same batch, whichever of them got the signal: Lightning's own handler, which sends
+    All processes stop after the same batch, whichever of them received the signal: Lightning's own handler, which sends
     messages between processes while a step is sending its own, hangs (Lightning issue 20806). A validation is
     interrupted, and repeated by the resumed run; only the last one, after ``trainer.max_steps``, is completed.
     Callbacks that come later in ``configs/callbacks`` do not see the end of that batch.
 
     Args:
-        path: the checkpoint file that is written.
-        every_n_steps: batches after which several processes ask each other whether to stop.
+        path: the checkpoint file to write.
+        every_n_steps: batches after which several processes agree on whether to stop.
 
     Raises:
         UserError: if that is below 1.
@@ -79,7 +79,7 @@ class GracefulStop(L.Callback):
                 self._hand_on[number] = former
             elif number == _requeue_signal(trainer):
                 self._hand_on[number] = _requeue
-            elif number not in STOPPING or former == signal.SIG_IGN:  # as nohup has it
+            elif number not in STOPPING or former == signal.SIG_IGN:  # ignored by nohup
                 continue
             self._former[number] = signal.signal(number, self._receive)
 
@@ -88,7 +88,7 @@ class GracefulStop(L.Callback):
     ) -> None:
         if trainer.global_step % self.every_n_steps != 0 or reached_max_steps(trainer):
             return
-        # Without a validation, the end of the epoch follows, and Lightning cannot resume between the two.
+        # Without a validation, the end of the epoch follows; Lightning cannot resume between the two.
         if not had_all_batches(trainer) or validation_is_due(trainer):
             self._stop_if_asked(trainer)
 
@@ -105,7 +105,7 @@ class GracefulStop(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        # Processes may have different numbers of batches, after the last of which they cannot ask each other.
+        # Processes may have different numbers of batches, and cannot communicate after their last one.
         if not trainer.sanity_checking and batch_idx < self._common_val_batches and not reached_max_steps(trainer):
             self._stop_if_asked(trainer)
 
@@ -128,7 +128,7 @@ class GracefulStop(L.Callback):
             if number in self._received:
                 stop_at_once(number, frame)
             if not started_by_first_rank():
-                # Not by way of logging: its stream may be in the middle of a line.
+                # Not by logging, whose stream may be in the middle of a line.
                 os.write(2, b"\nStopping after this batch; press Ctrl-C again to stop without a checkpoint\n")
         self._received.add(number)
 
@@ -153,7 +153,7 @@ class GracefulStop(L.Callback):
             return
         number = _SIGNALS[wish]
         log.info(
-            "Stopped by %s after %d batches, saved in %s, from which the run can be resumed",
+            "Stopped by %s after %d batches; the run can be resumed from %s",
             number.name,
             trainer.global_step,
             self.path,

@@ -10,7 +10,7 @@ from pix2pix_lit.internals.lightning import had_all_batches, validation_is_due
 
 
 def validation_metrics(trainer: L.Trainer) -> dict[str, float]:
-    """The results of the newest validation in this process."""
+    """The results of the latest validation in this process."""
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
 
 
@@ -22,10 +22,10 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         path: the file.
-        every_n_steps: batches between two within an epoch; 0 for none.
+        every_n_steps: batches between two checkpoints within an epoch; 0 for none.
 
     Raises:
-        UserError: if that is negative.
+        UserError: if ``every_n_steps`` is negative.
     """
 
     def __init__(self, path: FilePath, every_n_steps: int = 1000) -> None:

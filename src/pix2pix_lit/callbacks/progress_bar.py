@@ -18,7 +18,7 @@ from pix2pix_lit.runs.result import format_metrics
 
 log = logging.getLogger(__name__)
 
-_BAR_SECONDS = 0.5  # between two drawings of the bar
+_BAR_SECONDS = 0.5  # between two updates of the bar
 
 
 class RunProgressBar(ProgressBar):
@@ -31,7 +31,7 @@ class RunProgressBar(ProgressBar):
         every_n_seconds: between two such lines.
 
     Raises:
-        UserError: if that is not above 0.
+        UserError: unless ``every_n_seconds`` is above 0.
     """
 
     def __init__(self, every_n_seconds: float = 60.0) -> None:
@@ -43,7 +43,7 @@ class RunProgressBar(ProgressBar):
         self._bar: tqdm | None = None
 
     def enable(self) -> None:
-        """Called by the trainer, as is ``disable`` in all processes but the first."""
+        """Called by the trainer, which also calls ``disable`` in all processes except the first."""
         self._enabled = True
 
     def disable(self) -> None:
@@ -131,7 +131,7 @@ class RunProgressBar(ProgressBar):
         return f"epoch {epoch_number(trainer)}" + (f"/{self._epochs}" if self._epochs is not None else "")
 
     def _make_way(self, record: logging.LogRecord) -> bool:
-        """A filter of the log handlers: clears the bar before a line is written; it is redrawn below soon after."""
+        """A filter of log handlers that clears the bar before a line is written; the bar is soon redrawn below it."""
         if self._bar is not None:
             self._bar.clear()
         return True
@@ -145,7 +145,7 @@ class RunProgressBar(ProgressBar):
 
 
 def planned_steps(trainer: L.Trainer) -> int | None:
-    """The number of the step that a run that has just started, or was just resumed, will end with; None for no end."""
+    """The step at which a run that has just started or resumed will end; None if it has no limit."""
     limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
     if trainer.max_epochs is not None and trainer.max_epochs >= 0 and math.isfinite(trainer.num_training_batches):
         done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
@@ -155,7 +155,7 @@ def planned_steps(trainer: L.Trainer) -> int | None:
 
 
 def short_losses(metrics: Mapping[str, Any]) -> str:
-    """The losses among logged values in as little room as a terminal has for them.
+    """The losses among logged values, shortened for a terminal.
 
     The discriminator's is the mean over fake and real images; of the generator's terms, each is named by the first
     letters of its name.
@@ -179,9 +179,9 @@ def _planned_epochs(trainer: L.Trainer) -> int | None:
 
 
 def _plan(trainer: L.Trainer, steps: int | None, epochs: int | None) -> str:
-    """The planned steps, and those that a resumed run has already done."""
+    """The planned steps, and those that a resumed run has completed."""
     if steps is None or epochs is None:
-        return f"steps: no end is set; this is step {trainer.global_step}"
+        return f"steps: no limit is set; this is step {trainer.global_step}"
     text = f"steps: {steps} in {epochs} epoch{'s' * (epochs != 1)} of {trainer.num_training_batches}"
     if trainer.global_step > 0:
         text += f"; {trainer.global_step} are done, {steps - trainer.global_step} to come"

@@ -6,7 +6,7 @@ from pix2pix_lit.checks import FreeText, Word
 
 
 class PruneTrial(L.Callback):
-    """Reports every validation to the study, and stops the run if the median rule says so.
+    """Reports every validation to the study, and stops the run according to the median stopping rule.
 
     A trial is pruned if its best value so far is worse than the median of what the finished trials had reported
     after the same number of batches (the median stopping rule of Golovin et al. 2017, Google Vizier).

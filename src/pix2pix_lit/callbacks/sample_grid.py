@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 
 class SampleGrid(L.Callback):
-    """Samples ``input | generated | target`` of the same validation pairs, in inference mode, after every validation.
+    """Draws ``input | generated | target`` of the same validation pairs, in inference mode, after every validation.
 
     Without validation, a grid is drawn after every epoch; every run ends with one. Each grid is written to ``folder``
     as a PNG named after its step and, with a TensorBoard logger, shown in its Images tab.
 
     Args:
-        folder: where the PNG files go.
+        folder: for the PNG files.
         count: number of pairs, spread evenly over the validation split.
     """
 
@@ -60,7 +60,7 @@ class SampleGrid(L.Callback):
         try:
             with trainer.precision_plugin.forward_context():
                 generated = translator(samples["input"])
-        except NotFiniteError as error:  # TerminateOnNaN checks at its own times, and ends the run
+        except NotFiniteError as error:  # TerminateOnNaN ends the run at its next check
             log.warning("No sample grid of step %d: %s", step, error)
             return
         columns = {

@@ -11,10 +11,10 @@ class StepSeed(L.Callback):
     """Seeds torch before every training batch.
 
     Dropout then differs between processes, which all start from one seed, and does not depend on earlier random
-    numbers: a resumed run draws the same ones as the uninterrupted run.
+    numbers: a resumed run has the same dropout as an uninterrupted one.
 
     Args:
-        seed: random numbers depend on it, the step and the process only.
+        seed: random numbers depend only on it, the step and the process.
     """
 
     def __init__(self, seed: int) -> None:

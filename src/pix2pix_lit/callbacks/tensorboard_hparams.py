@@ -13,10 +13,10 @@ from pix2pix_lit.runs.overrides import WITHOUT_EFFECT
 
 
 class TensorBoardHParams(L.Callback):
-    """Shows the settings that results depend on beside the run's validation metrics.
+    """Shows the settings that results depend on, next to the run's validation metrics.
 
-    The scalars ``val/...`` are its metrics, of which TensorBoard shows the newest values; a run that is still training
-    or was interrupted therefore has its line too.
+    Its metrics are the scalars ``val/...``, of which TensorBoard shows the latest values; runs that are still training
+    or were interrupted are therefore listed too.
 
     Args:
         metrics: specs of metrics by name, None for those that are not measured.

@@ -22,30 +22,30 @@ class _Step(NamedTuple):
 class TerminateOnNaN(L.Callback):
     """Ends the run if a loss or a weight is NaN or infinite, and names the step and its pairs.
 
-    Losses are checked every ``every_n_steps`` batches, since each check waits for the GPU; on the CPU, every
-    batch. Before a checkpoint is written, the weights and running statistics are checked as well, so no checkpoint
-    ever holds a number that is not finite.
+    Losses are checked every ``every_n_steps`` batches, since each check waits for the GPU; on the CPU, every batch.
+    Before a checkpoint is written, the weights and running statistics are checked as well: all numbers in a checkpoint
+    are finite.
 
-    With the gradient scaler of ``trainer.precision=16-mixed``, such losses are expected: it skips the step and tries a
-    smaller scale. There only the weights are checked, and whether the scale has become too small to train with.
+    With the gradient scaler of ``trainer.precision=16-mixed``, infinite losses are expected: it skips the step and
+    lowers the scale. Then only the weights are checked, and whether the scale has become too small to train with.
 
     Args:
         checkpoint: the file that a run is resumed from, named in the message.
         every_n_steps: batches between two checks on a GPU.
 
     Raises:
-        UserError: if that is below 1, and in every process if one of them finds such a number.
+        UserError: if ``every_n_steps`` is below 1, and in every process if any of them finds such a number.
     """
 
     SMALLEST_SCALE = 1e-4
-    """Of a gradient scaler that starts at 65536 and halves it after each overflow."""
+    """Smallest plausible scale of a gradient scaler, which starts at 65536 and is halved after each overflow."""
 
     def __init__(self, checkpoint: FilePath, every_n_steps: int = 50) -> None:
         check_integer("callbacks.terminate_on_nan.every_n_steps", every_n_steps, 1)
         self.checkpoint = Path(checkpoint)
         self.every_n_steps = every_n_steps
         self._steps: list[_Step] = []
-        self._before: _Step | None = None  # the step before those
+        self._before: _Step | None = None  # the step before the first of them
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self._agreement = Agreement(trainer)
@@ -68,7 +68,7 @@ class TerminateOnNaN(L.Callback):
             found = self._broken_weights(weights)
         found = self._agreement.first(found)
         if found is not None:
-            kept = f"{self.checkpoint} is from before" if self.checkpoint.exists() else "No checkpoint was written yet"
+            kept = f"{self.checkpoint} is from before" if self.checkpoint.exists() else "No checkpoint has been written"
             raise UserError(
                 f"{found}; expected finite numbers. {kept}. Look at these pairs, lower the learning rates "
                 f"(model.generator_optimizer.lr, model.discriminator_optimizer.lr), limit the gradients "
@@ -94,7 +94,7 @@ class TerminateOnNaN(L.Callback):
 
     def _broken_weights(self, weights: Mapping[str, Tensor]) -> str | None:
         floats = {name: value for name, value in weights.items() if value.is_floating_point()}
-        # A sum is finite if all its terms are: one number to check for each tensor.
+        # The sum of finite numbers is finite (short of an overflow): one number to check per tensor.
         sums = [value.detach().float().sum() for value in floats.values()]
         if not sums or torch.stack(sums).isfinite().all():
             return None

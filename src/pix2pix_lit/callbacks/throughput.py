@@ -19,7 +19,7 @@ class Throughput(L.Callback):
         every_n_steps: batches between two values.
 
     Raises:
-        UserError: if that is below 1.
+        UserError: if ``every_n_steps`` is below 1.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:

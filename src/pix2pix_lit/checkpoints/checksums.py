@@ -9,7 +9,7 @@ from pathlib import Path
 from pix2pix_lit.errors import UserError, shown
 
 SHA256 = "sha256"
-"""The key in the JSON: each file's checksum by the ending of its name, so that all can be renamed together."""
+"""The key in the JSON: checksums by the endings of file names, so all files of an export can be renamed."""
 
 _LARGEST_JSON = 2**24
 
@@ -20,7 +20,7 @@ def checksums_of(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def json_beside(path: Path) -> Path:
-    """Where an exported file's JSON is."""
+    """The path of an exported file's JSON."""
     return path.with_name(f"{path.name}.json")
 
 
@@ -40,29 +40,29 @@ def verify_export(path: Path) -> None:
         return
     try:
         if beside.stat().st_size > _LARGEST_JSON:
-            return  # not ours
+            return  # not written by this package
         content = json.loads(beside.read_text(encoding="utf-8"))
         checksums = content.get(SHA256, {}) if isinstance(content, dict) else {}
         if not isinstance(checksums, dict):
-            raise ValueError(f"{SHA256} is no table")
+            raise ValueError(f"{SHA256} is not a table")
         files = {path.with_suffix(suffix): checksum for suffix, checksum in checksums.items()}
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{shown(beside)} cannot be read ({type(error).__name__}: {error}); expected what was written with "
-            f"{shown(path.name)}, whose checksum it holds: get another copy of both"
+            f"{shown(beside)} cannot be read ({type(error).__name__}: {error}); expected the file that was written "
+            f"together with {shown(path.name)} and holds its checksum: get another copy of both"
         ) from error
     for file, checksum in files.items():
         try:
             found = _sha256(file)
         except OSError as error:
             raise UserError(
-                f"{shown(file)} cannot be read ({error.strerror}), but belongs to {shown(path.name)}, as "
-                f"{shown(beside.name)} says; expected all files of the export in one folder"
+                f"{shown(file)} cannot be read ({error.strerror}), but belongs to {shown(path.name)} according to "
+                f"{shown(beside.name)}; expected all files of the export in one folder"
             ) from error
         if found != checksum:
             raise UserError(
-                f"{shown(file)} is damaged, or another file than {shown(beside.name)} was written for: their checksums "
-                f"differ; expected the files of one export: get another copy, or export it again"
+                f"{shown(file)} is damaged, or is not the file that {shown(beside.name)} was written for: the checksum "
+                f"differs; expected the files of one export: get another copy, or export it again"
             )
 
 

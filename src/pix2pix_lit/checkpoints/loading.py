@@ -1,4 +1,4 @@
-"""Reads checkpoints and builds their generators; a file from a stranger runs no code."""
+"""Reads checkpoints and builds their generators, without running code from untrusted files."""
 
 import os
 import zipfile
@@ -28,20 +28,20 @@ GENERATORS: dict[str, type[Any]] = {
 _SETTINGS = frozenset({"hyper_parameters", "data"})
 
 _UNKNOWN = "unknown"
-"""Version of pix2pix-lit that wrote a file that does not say."""
+"""The version in the metadata of a file without one."""
 
 LARGEST_MULTIPLE = 2**16
-"""Of ``size_multiple`` and ``smallest_side`` of a network in a checkpoint."""
+"""Limit on ``size_multiple`` and ``smallest_side`` of a network in a checkpoint."""
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The dictionary in a checkpoint file, its tensors on the CPU, verified as ``torch_file.load`` says.
+    """The dictionary in a checkpoint file, with tensors on the CPU, verified as described in ``torch_file.load``.
 
     Args:
         path: the file.
 
     Raises:
-        UserError: if the file is missing, damaged, no checkpoint, or holds other objects than tensors and plain values.
+        UserError: if the file is missing, damaged, not a checkpoint, or holds more than tensors and plain values.
     """
     path = Path(path)
     check_regular_file(path)
@@ -63,7 +63,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         checkpoint |= {key: with_current_keys(checkpoint[key]) for key in _SETTINGS & checkpoint.keys()}
     except RecursionError as error:
         raise UserError(
-            f"{path} holds settings that are nested too deep; expected a checkpoint written by pix2pix-lit"
+            f"{path} holds settings that are nested too deeply; expected a checkpoint written by pix2pix-lit"
         ) from error
     if "hyper_parameters" in checkpoint:
         checkpoint["hyper_parameters"] = with_current_losses(checkpoint["hyper_parameters"])
@@ -71,10 +71,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_regular_file(path: Path) -> None:
-    """Refuse paths that are no regular file.
+    """Check that a path is a regular file, without opening it.
 
     Raises:
-        UserError: if it is missing, a folder, a device or a FIFO, which is not opened.
+        UserError: if it is missing, a folder, a device or a FIFO.
     """
     try:
         torch_file.check_is_file(path)
@@ -103,9 +103,9 @@ def checkpoint_of(network: nn.Module, metadata: GeneratorMetadata) -> dict[str, 
 
 
 def read_generator(path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
-    """The generator in a checkpoint of training or in a file of the reference implementation, known by its contents.
+    """The generator in a checkpoint of training or in a file of the reference implementation.
 
-    Weights are their moving average, if training kept one.
+    The contents of the file decide which it is. The weights are the moving average if the checkpoint has one.
 
     Returns:
         Metadata and weights as ``build_generator`` takes them.
@@ -126,7 +126,7 @@ def read_generator(path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
     if not all(isinstance(spec, dict) for spec in specs) or not isinstance(state, dict):
         keys = first_few([*checkpoint], 12)
         raise UserError(
-            f"{path} does not say which generator it holds and for which images (its keys: {keys}); expected a "
+            f"{path} does not describe its generator and the images it is for (its keys: {keys}); expected a "
             f"checkpoint written by this version of pix2pix-lit (train again if an older one wrote it), or a generator "
             f"file of the reference implementation"
         )
@@ -144,15 +144,15 @@ def read_generator(path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
         )
     ):
         raise UserError(
-            f"{path} has tensors where it describes itself, or something else where tensors should be; expected a "
-            f"checkpoint written by pix2pix-lit: get an intact copy"
+            f"{path} has tensors in its metadata, or other values in place of tensors; expected a checkpoint written "
+            f"by pix2pix-lit: get an intact copy"
         )
     training = training | {name: checkpoint[key] for name, key in known.items() if key in checkpoint}
     version = str(checkpoint.get("pix2pix_lit_version", _UNKNOWN))
     try:
         types = ImageType(**input), ImageType(**target)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path} does not fit its own description of its images: {error}") from error
+        raise UserError(f"{path} contradicts its own description of its images: {error}") from error
     return GeneratorMetadata(spec, *types, training=training, license=license, version=version), weights
 
 
@@ -172,35 +172,35 @@ def build_generator(
     """Build the network that a file describes and load its weights.
 
     Args:
-        metadata: of the file; its ``size_multiple`` and ``smallest_side`` do not matter.
+        metadata: of the file; its ``size_multiple`` and ``smallest_side`` are not used.
         weights: the network's state dict, in any floating-point precision.
         path: of the file, for messages.
-        norm_inference: ``per_image`` or ``running`` instead of what the file says.
+        norm_inference: ``per_image`` or ``running`` to override the file's inference mode.
 
     Returns:
-        The network, float32, in eval mode, on the CPU; and the metadata, with the sizes that the network takes.
+        The network, float32, in eval mode, on the CPU; and the metadata, with the sizes that the network accepts.
 
     Raises:
-        UserError: if the network is none of ``GENERATORS`` or does not fit its weights, if a weight is not finite, and
-            for a ``norm_inference`` that the network does not have.
+        UserError: if the network is not one of ``GENERATORS`` or does not fit its weights, if a weight is not finite,
+            and for a ``norm_inference`` that the network does not support.
     """
     spec = dict(metadata.generator)
     if norm_inference is not None:
         if spec.get("norm", "batch") != "batch":
             raise UserError(
                 f"norm_inference is {norm_inference}, but {path} holds a network with norm={spec['norm']}, which has "
-                f"one way to work; expected null"
+                f"only one inference mode; expected null"
             )
         spec["norm_inference"] = norm_inference
     arguments = dict(spec)
     name = arguments.pop("_target_", None)
     if not isinstance(name, str) or name not in GENERATORS:
         raise UserError(
-            f"{path} asks for the class {name!r}; only {', '.join(GENERATORS)} are built from a checkpoint, so that "
-            f"a file from a stranger runs no code. For a network of your own, build it in Python and load the "
+            f"{path} asks for the class {name!r}; only {', '.join(GENERATORS)} are built from a checkpoint, to keep "
+            f"untrusted files from running code. For a network of your own, build it in Python and load the "
             f"'generator.' tensors of the file's 'state_dict' into it"
         )
-    # Layers are counted before any is built, and shapes compared before any memory is taken.
+    # Layers are counted before any is built, and shapes compared before any memory is allocated.
     layers = max((n for key in ("depth", "blocks") if type(n := arguments.get(key)) is int), default=0)
     if layers > len(weights):
         raise UserError(
@@ -227,16 +227,16 @@ def build_generator(
 
 
 def check_numbers(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: object) -> None:
-    """Refuse weights that cannot be computed with.
+    """Check that all weights are finite numbers of the expected kind.
 
     Args:
         weights: of a file.
-        expected: tensors of the network, of the same names; floating-point numbers may have another precision.
+        expected: tensors of the network with the same names; floating-point numbers may have another precision.
         path: of the file, for the message.
 
     Raises:
         UserError: for a tensor of another kind (integers or complex numbers where floating-point numbers are
-            expected), or with a NaN or an infinity, also once it is in the network's precision.
+            expected), or with a NaN or an infinity, also after conversion to the network's precision.
     """
     kinds, broken = [], []
     for name, weight in weights.items():

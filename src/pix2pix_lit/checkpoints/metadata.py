@@ -1,4 +1,4 @@
-"""Metadata stored in every model file, whatever its format: all that is needed to use it correctly."""
+"""Metadata stored in every model file, in any format: everything that is needed to use the file correctly."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from pix2pix_lit.images.palettes import PALETTE_NAMES
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 METADATA_KEY = "pix2pix_lit"
-"""The name under which a file holds its metadata, as JSON, in whatever place its format has for such things."""
+"""The name under which a file stores its metadata, as JSON, where its format provides for metadata."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class GeneratorMetadata:
         generator: ``_target_`` and arguments of the network, ``norm_inference`` (its inference mode) among them.
         input: type of its inputs.
         target: type of its translations.
-        size_multiple: of the height and width of the network's inputs; of no meaning before the network is built.
-        smallest_side: least height and width of the network's inputs; likewise.
-        precision: of the arithmetic that the file is for.
-        takes_images: whether the file takes and gives images as (N, H, W, planes) arrays of their own dtype and any
+        size_multiple: height and width of the network's inputs must be multiples of it; set when the network is built.
+        smallest_side: smallest height and width of the network's inputs; likewise.
+        precision: of the file's arithmetic.
+        takes_images: whether inputs and outputs are images, (N, H, W, planes) arrays of their own dtype and of any
             size, instead of floats (N, channels, H, W) in [-1, 1] whose sides are multiples.
         training: facts about the training, such as ``steps``, ``epochs`` and ``data``.
         license: under which the weights may be used; None if unknown.
@@ -53,7 +53,7 @@ class GeneratorMetadata:
         return str(self.generator.get("norm_inference", "per_image")) if norm == "batch" else _MODES_OF_NORMS[norm]
 
     def to_json(self) -> str:
-        """JSON text that ``from_json`` reads; other readers also find facts under ``derived``."""
+        """JSON text that ``from_json`` reads; ``derived`` holds further facts for other readers."""
         values = asdict(self) | {"input": self.input.as_dict(), "target": self.target.as_dict()}
         derived = {
             "norm_inference": self.norm_inference,
@@ -70,7 +70,7 @@ class GeneratorMetadata:
         """The metadata in a file; ``path`` is for messages.
 
         Raises:
-            UserError: if the text is no metadata.
+            UserError: if the text is not valid metadata.
         """
         try:
             values = with_current_keys(json.loads(text))
@@ -83,14 +83,14 @@ class GeneratorMetadata:
                 raise ValueError(f"training={metadata.training} license={metadata.license}")
             if type(metadata.takes_images) is not bool or not isinstance(metadata.version, str):
                 raise ValueError(f"takes_images={metadata.takes_images} version={metadata.version}")
-            _ = metadata.norm_inference  # of a norm that is known
+            _ = metadata.norm_inference  # raises for an unknown norm
             for name in ("size_multiple", "smallest_side"):
                 if type(getattr(metadata, name)) is not int or not 1 <= getattr(metadata, name) <= 2**16:
                     raise ValueError(f"{name}={getattr(metadata, name)}")
             return metadata
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(
-                f"{path} describes itself in a way that this version of pix2pix-lit does not know "
+                f"{path} has metadata that this version of pix2pix-lit cannot read "
                 f"({type(error).__name__}: {error}); expected a file of version {pix2pix_lit.__version__}: export it "
                 f"again from its checkpoint"
             ) from error

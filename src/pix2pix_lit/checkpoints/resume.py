@@ -1,4 +1,4 @@
-"""Checkpoints that a training resumes from: read, verified and checked before Lightning gets them."""
+"""Reads and checks the checkpoint that a training resumes from, before Lightning sees it."""
 
 import logging
 import math
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _HIGHEST_COUNT = 2**53
 
 _LIKE_PARAMETERS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg")
-"""Optimizer states of torch that have the shape of their parameter."""
+"""Entries of torch's optimizer states that have the shape of their parameter."""
 
 
 class StoredTraining(NamedTuple):
@@ -38,21 +38,21 @@ def read_training(path: Path) -> StoredTraining:
     """Read a checkpoint, and check that its contents have the form that Lightning and the module expect.
 
     Raises:
-        UserError: as ``read_checkpoint``; if there is no training in the file; and naming what has another form.
+        UserError: as ``read_checkpoint``; if the file holds no training; and naming an entry of unexpected form.
     """
     checkpoint = read_checkpoint(path)
     missing = {"pytorch-lightning_version", "state_dict", "optimizer_states", "loops"} - checkpoint.keys()
     if missing:
         raise UserError(
             f"{path} holds no training to resume (it lacks {', '.join(sorted(missing))}); expected a "
-            f"checkpoint written by pix2pix-lit while training, such as last.ckpt"
+            f"checkpoint written by pix2pix-lit during training, such as last.ckpt"
         )
     for key, value in checkpoint.items():
         expected, has_form = _FORMS.get(key, ("", lambda _: True))
         if not has_form(value):
             raise UserError(
-                f"{path} has something else than {expected} in {key!r}; expected a checkpoint written by pix2pix-lit "
-                f"while training: get another copy, or take the checkpoint saved before it"
+                f"{path} does not have {expected} in {key!r}; expected a checkpoint written by pix2pix-lit during "
+                f"training: get another copy, or take the checkpoint saved before it"
             )
     return StoredTraining(path, checkpoint)
 
@@ -96,10 +96,10 @@ def training_to_resume(folder: Path, ckpt_path: str | None) -> StoredTraining | 
 
 @contextmanager
 def restoring(trainer: "L.Trainer", path: Path | None) -> Iterator[None]:
-    """Within: errors while Lightning restores from ``path`` become a ``UserError``.
+    """A context in which errors of Lightning while it restores from ``path`` become a ``UserError``.
 
     Raises:
-        UserError: instead of any error of a library until all is restored.
+        UserError: instead of any library's error, until everything is restored.
     """
     try:
         yield
@@ -111,7 +111,7 @@ def restoring(trainer: "L.Trainer", path: Path | None) -> Iterator[None]:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
             f"{path} does not fit the training that is to resume from it ({type(error).__name__}: {reason}); expected "
-            f"the overrides that its run had, and an intact checkpoint: to start a new run from its weights, use "
+            f"the same overrides as in its run, and an intact checkpoint: to start a new run from its weights, use "
             f"warm_start instead of ckpt_path"
         ) from error
 
@@ -120,7 +120,7 @@ def check_optimizer(optimizer: torch.optim.Optimizer, path: object) -> None:
     """Check that a restored optimizer can make a step.
 
     Raises:
-        UserError: if a setting is of another kind than the optimizer's own, or what it keeps does not fit a parameter.
+        UserError: if a setting has another type than the optimizer's own, or a state does not fit its parameter.
     """
     faults = []
     for group in optimizer.param_groups:
@@ -131,7 +131,7 @@ def check_optimizer(optimizer: torch.optim.Optimizer, path: object) -> None:
             ]
     kept = [frozenset(state) for state in optimizer.state.values()]
     if faults or len(set(kept)) > 1:
-        what = first_few([*dict.fromkeys(faults)], 3) or "what it keeps of some parameters"
+        what = first_few([*dict.fromkeys(faults)], 3) or "entries for some parameters"
         raise UserError(
             f"{path} has an optimizer state whose {what} cannot be those of {type(optimizer).__name__}; expected a "
             f"checkpoint of the same optimizer, intact: to start a new run from its weights, use warm_start instead of "
@@ -225,7 +225,7 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "callbacks": ("the state of each callback", _is_table_of(_is_table_of(lambda _: True))),
     "validation_metrics": ("numbers by name", _is_table_of(lambda value: isinstance(value, float))),
     "processes": (
-        "what each process keeps",
+        "the state of each process",
         _is_list_of(
             _has(
                 pool=_has(inputs=_is_list_of(_is_tensor), fakes=_is_list_of(_is_tensor)),
@@ -237,4 +237,4 @@ _FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "MixedPrecision": ("the numbers of the gradient scaler", _is_table_of(_is_number)),
     "data": ("plain values", _is_plain),
 }
-"""Expected contents of the keys of a checkpoint that are checked: in words, and as a test."""
+"""The expected contents of each checked key of a checkpoint: in words, and as a predicate."""

@@ -1,4 +1,4 @@
-"""How Lightning writes and reads checkpoint files in this project."""
+"""The plugin with which Lightning writes and reads checkpoint files."""
 
 import logging
 import os
@@ -26,20 +26,20 @@ _MIB = 2**20
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Atomic checkpoints: written to a temporary file, flushed to the disk, then renamed.
 
-    Lightning's own goes through the system's temporary folder, which leaves torn files after a kill whenever that
-    is another file system. Reading is as in ``resume.read_training``. The earlier ``last.ckpt`` is kept as
-    ``previous.ckpt``, in case the disk damages one of them. Only files that this run wrote are ever removed: the state
-    of a callback, which may come from a stranger's checkpoint, cannot name others.
+    Lightning's own plugin writes through the system's temporary folder; if that is on another file system, a killed
+    process leaves torn files. Reading is as in ``resume.read_training``. The earlier ``last.ckpt`` is kept as
+    ``previous.ckpt``, in case the disk damages one of them. Only files that this run wrote are ever removed, whatever
+    the state of a callback, which may come from an untrusted checkpoint, asks for.
 
     Args:
         folder: the run's own folder of checkpoints.
-        stored: what ``load_checkpoint`` will be asked for, if it is read already.
+        stored: the checkpoint that ``load_checkpoint`` will be asked for, if it has already been read.
     """
 
     def __init__(self, folder: Path | None = None, stored: StoredTraining | None = None) -> None:
         self._folder = None if folder is None else folder.absolute()
         self._stored = stored
-        self._intact: dict[Path, int] = {}  # files that this process wrote or read, and the steps that they are from
+        self._intact: dict[Path, int] = {}  # files that this process wrote or read -> their steps
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
@@ -47,7 +47,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write beside the target, flush to the disk, rename.
 
         Raises:
-            UserError: if the disk is full, or has no room left for this user.
+            UserError: if the disk is full, or the user's quota is used up.
         """
         path = Path(path).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read tensors and plain values only, to the CPU, whatever the arguments ask for.
+        """Read only tensors and plain values, to the CPU, regardless of the arguments.
 
         Raises:
             UserError: as ``resume.read_training``.
@@ -97,29 +97,29 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if is_own and path.is_file() and not path.is_symlink():
             path.unlink()
         elif os.path.lexists(path):
-            log.warning("%s is left where it is: this run did not write it", shown(path))
+            log.warning("%s is not removed, since this run did not write it", shown(path))
 
     def _no_room(self, path: Path, size: int) -> UserError:
         last = path.with_name(LAST)
         kept = f"{last} from step {self._intact[last]} is intact" if last in self._intact else "nothing was saved yet"
         return UserError(
             f"{path} could not be written: the disk is full, or the limit for this user or process is reached "
-            f"({shutil.disk_usage(path.parent).free / _MIB:.0f} MiB are free); expected room for "
+            f"({shutil.disk_usage(path.parent).free / _MIB:.0f} MiB are free); expected space for "
             f"{size / _MIB:.0f} MiB. {kept[0].upper()}{kept[1:]}: free some space, and repeat the command with "
             f"ckpt_path=last or hydra.run.dir={path.parent.parent}"
         )
 
 
 def check_room(folder: Path, model: nn.Module) -> None:
-    """Refuse to start a training whose checkpoints cannot be written.
+    """Check before training that there is enough disk space for its checkpoints.
 
     Args:
-        folder: the folder of the checkpoints; made if it is missing.
-        model: what is trained; a checkpoint has its tensors, and Adam's two averages of each that learns.
+        folder: the folder of the checkpoints; created if missing.
+        model: the model to train; a checkpoint holds its tensors, and Adam's two averages of each trained one.
 
     Raises:
-        UserError: if nothing can be written there, or the disk has less room than last.ckpt, previous.ckpt, best.ckpt
-            and one that is being written will take beyond what is there already.
+        UserError: if the folder is not writable, or the disk lacks the space for last.ckpt, previous.ckpt, best.ckpt
+            and one that is being written, beyond those that exist.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def check_room(folder: Path, model: nn.Module) -> None:
 
 
 def _keep(path: Path, kept: Path) -> None:
-    """Make ``kept`` the file that is at ``path``, which stays there too."""
+    """Link or copy the file at ``path`` to ``kept``."""
     try:
         with atomic_write(kept) as link:
             os.link(path, link)

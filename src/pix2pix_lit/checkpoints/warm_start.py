@@ -1,4 +1,4 @@
-"""Warm starts: a new run whose weights are those of another run's checkpoint, where they fit."""
+"""Warm starts: a new run takes the weights of another run's checkpoint where they fit."""
 
 import logging
 import os
@@ -14,11 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Replace the weights of ``model`` by those that a checkpoint holds under the same names.
+    """Replace the weights of ``model`` by those with the same names in a checkpoint.
 
-    A tensor of the generator that differs in its numbers of channels alone gets the channels that both have; what is
-    left over keeps its initial values, as do tensors that the checkpoint lacks or has in another shape. Optimizers,
-    schedules and counts start from the beginning. A moving average of the generator in the checkpoint is preferred.
+    If a tensor of the generator differs only in its numbers of channels, the channels that both have are copied. The
+    others keep their initial values, as do tensors that the checkpoint lacks or has in another shape. Optimizers,
+    schedules and step counts start from the beginning. If the checkpoint has a moving average of the generator, that is
+    used.
 
     Args:
         model: the LightningModule to start.
@@ -46,7 +47,7 @@ def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
             plain, theirs = name.replace("generator_ema.", "generator.", 1), taken.get(name)
             if theirs is not None and theirs.shape == tensor.shape:
                 tensor.copy_(theirs)
-            # A discriminator's channels are the input's and then the image's: the first ones would be others.
+            # A discriminator's channels are the input's, then the image's: the first ones may not correspond.
             elif theirs is not None and plain.startswith("generator.") and _differ_in_channels(theirs, tensor):
                 common = tuple(slice(min(sizes)) for sizes in zip(tensor.shape, theirs.shape, strict=True))
                 tensor[common] = theirs[common].to(tensor)
@@ -60,9 +61,9 @@ def warm_start(model: nn.Module, path: str | os.PathLike[str]) -> None:
         )
     log.info("%d of %d tensors start from %s", len(own) - len(left), len(own), path)
     if fitted:
-        log.info("Only channels that both have were taken of %s", first_few(fitted))
+        log.info("Copied only the channels that both have of %s", first_few(fitted))
     if left:
-        log.info("Not in it, and so at their initial values: %s", first_few(left))
+        log.info("Not in the checkpoint, left at their initial values: %s", first_few(left))
 
 
 def _differ_in_channels(a: Tensor, b: Tensor) -> bool:

@@ -1,1 +1,1 @@
-"""The command that writes a trained generator as a file for other programs, and checks that file."""
+"""The export command: writes a trained generator as a file for other programs, and checks that file."""

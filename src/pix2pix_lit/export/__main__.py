@@ -60,7 +60,7 @@ def export(config: DictConfig) -> None:
 
     Raises:
         UserError: if the checkpoint, the images or a value cannot be used, and if the file's output differs from the
-            generator's; then no file is left.
+            generator's; the file is then removed.
     """
     # Imported here so that --help and a mistyped key answer at once.
     from pix2pix_lit.export.parity import as_table
@@ -72,7 +72,7 @@ def export(config: DictConfig) -> None:
 
     if config.ckpt in (None, ""):
         raise UserError("ckpt is not set; expected: pix2pix-lit export ckpt=FILE format=onnx")
-    keep_freed_memory()  # as predict does, so that the generator is timed as it is used
+    keep_freed_memory()  # as in predict, for realistic timings
     format = format_named(config.format)
     format.check_installed(format.writer_packages, f"format={format.name}")
     _check_settings(config, format)
@@ -96,15 +96,15 @@ def export(config: DictConfig) -> None:
             format.write(job, name)
         report = _report(config, job, written, format, inputs)
         _describe(written, format, metadata, report)
-        # What the file needs to work comes first, itself last.
+        # The file itself comes last, after the files that it needs.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
             os.replace(path, target.parent / path.name)
     log.info("%s", as_table(report))
-    log.info("Written: %s, with its description in %s.json and a model card in %s.md", target, target.name, target.name)
+    log.info("Wrote %s, with metadata in %s.json and a model card in %s.md", target, target.name, target.name)
 
 
 def _check_settings(config: DictConfig, format: "Format") -> None:
-    """Refuse settings that do not go together."""
+    """Refuse inconsistent settings."""
     from pix2pix_lit.formats.format import GraphFormat
 
     for key in ("embed_preprocessing", "recalibrate"):
@@ -114,14 +114,12 @@ def _check_settings(config: DictConfig, format: "Format") -> None:
             f"precision is {config.precision} for format={format.name}; expected one of {', '.join(format.precisions)}"
         )
     if config.embed_preprocessing and not isinstance(format, GraphFormat):
-        raise UserError(
-            f"embed_preprocessing is true, but format={format.name} holds weights and no arithmetic; expected false"
-        )
+        raise UserError(f"embed_preprocessing is true, but format={format.name} holds only weights; expected false")
     if config.images is None and (config.precision == "int8" or config.recalibrate):
         what = "precision=int8" if config.precision == "int8" else "recalibrate=true"
         raise UserError(
-            f"images is not set; {what} measures on inputs of the kind that the network will see, such as those of its "
-            f"training: set images=FOLDER"
+            f"images is not set; {what} measures on inputs like those that the network will see, such as its training "
+            f"data: set images=FOLDER"
         )
     if config.recalibrate and config.norm_inference == "per_image":
         raise UserError(
@@ -140,7 +138,7 @@ def _target_of(config: DictConfig, checkpoint: Path, format: "Format") -> Path:
         )
     if target.suffix != ending:
         raise UserError(
-            f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs know files of "
+            f"output={target} ends in {target.suffix!r}; expected {ending}, by which programs recognise files of "
             f"format={format.name}"
         )
     if target.resolve() == checkpoint.resolve():
@@ -162,7 +160,7 @@ def _report(config: DictConfig, job: "Job", written: Path, format: "Format", inp
     from pix2pix_lit.inference.translator import Translator
 
     metadata = job.metadata
-    # Files of weights need not hold the inference mode, and only batch norm has a choice of it.
+    # Files of weights may lack the inference mode, which matters only for batch norm.
     has_choice = not isinstance(format, GraphFormat) and metadata.generator.get("norm", "batch") == "batch"
     mode = metadata.generator.get("norm_inference") if has_choice else None
     in_torch = in_precision(job.network, "fp32", torch.device(config.device))
@@ -202,7 +200,7 @@ def _describe(written: Path, format: "Format", metadata: "GeneratorMetadata", re
 
 @contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
-    """Within: a temporary folder on the disk of ``target``; errors of the disk become a ``UserError``."""
+    """A context with a temporary folder on the disk of ``target``; disk errors become a ``UserError``."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target.parent) as folder:
@@ -225,11 +223,11 @@ def _inputs(config: DictConfig, metadata: "GeneratorMetadata") -> "Inputs":
 
 
 def _perceptual(config: DictConfig) -> "Perceptual | None":
-    """LPIPS, if the config asks for it."""
+    """LPIPS, if the config requests it."""
     if config.lpips is None:
         if config.max_lpips is not None:
             raise UserError(
-                "max_lpips is set, but lpips is null; expected the network that measures it: set lpips=squeeze"
+                "max_lpips is set, but lpips is null; expected the network to measure it with: set lpips=squeeze"
             )
         return None
     import torch
@@ -241,13 +239,13 @@ def _perceptual(config: DictConfig) -> "Perceptual | None":
         metric = LearnedPerceptualImagePatchSimilarity(net_type=config.lpips)
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"lpips={config.lpips}: the weights of torchvision's network could not be loaded ({error}); expected a "
-            f"connection, or their file in torch's cache: or set lpips=null"
+            f"lpips={config.lpips}: the weights of torchvision's network could not be loaded ({error}); expected an "
+            f"internet connection, or the file in torch's cache: or set lpips=null"
         ) from error
 
     def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
         smallest = min(ours.shape[-2:])
-        if smallest < 32:  # its network halves sides five times
+        if smallest < 32:  # its network halves the sides five times
             ours, theirs = (torch.nn.functional.interpolate(x, scale_factor=32 / smallest) for x in (ours, theirs))
         return float(metric(ours, theirs))
 

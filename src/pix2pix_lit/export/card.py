@@ -14,7 +14,7 @@ def model_card(name: str, format: str, metadata: GeneratorMetadata, report: dict
         name: of the exported file.
         format: of the file.
         metadata: of the file.
-        report: what was measured, as in the file's ``.json``.
+        report: the measurements, as in the file's ``.json``.
     """
     generator = {key: value for key, value in metadata.generator.items() if key != "_target_"}
     kind = str(metadata.generator.get("_target_", "")).rpartition(".")[2]
@@ -29,7 +29,7 @@ def model_card(name: str, format: str, metadata: GeneratorMetadata, report: dict
         f"## Training and license\n\n- training: {training}\n- license: {metadata.license or 'not stated'}",
         f"## Checks\n\nAgainst the generator in PyTorch, fp32, in the same mode "
         f"({report['environment']}).\n\n| | |\n|---|---|\n{as_table(report)}",
-        "## Limits\n\nIt has learned from its training pairs alone. Inputs of another kind, from another camera or in "
+        "## Limits\n\nThe model has seen only its training pairs. Inputs of another kind, from another camera or in "
         "other colours are translated without a warning, and details that the input does not determine are invented.",
     ]
     return "\n\n".join(sections) + "\n"
@@ -40,13 +40,13 @@ def _contract(metadata: GeneratorMetadata) -> str:
         return (
             f"`images`: (N, height, width, {metadata.input.planes}) {metadata.input.dtype}, any height and width "
             f"-> `generated`: (N, height, width, {metadata.target.channels}) {metadata.target.dtype}. Scaling, "
-            f"padding by reflection and rounding are inside."
+            f"padding by reflection and rounding are part of the file."
         )
     multiple, smallest = metadata.size_multiple, metadata.smallest_side
     return (
         f"`images`: (N, {metadata.input.network_channels}, height, width) float32 from -1 to 1 -> `generated`: (N, "
         f"{metadata.target.network_channels}, height, width) float32 from -1 to 1. Height and width must be "
-        f"multiples of {multiple}, and {smallest} at least: pad other images on the right and below by reflection, "
+        f"multiples of {multiple}, and at least {smallest}: pad other images by reflection, right and below, "
         f"and crop the result."
     )
 
@@ -54,7 +54,7 @@ def _contract(metadata: GeneratorMetadata) -> str:
 def _described(image_type: ImageType) -> str:
     low, high = image_type.limits
     if image_type.classes is not None:
-        scale = "one channel a class, 1 for the class of the pixel and -1 for all others"
+        scale = "one channel per class, 1 for the class of the pixel and -1 for all others"
     else:
         scale = f"{low:g} is -1 and {high:g} is 1"
     classes = classes_of(image_type) or []

@@ -1,4 +1,4 @@
-"""The images on which an export is checked and calibrated."""
+"""Chooses the images on which an export is checked and calibrated."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from pix2pix_lit.images.palettes import CLASS_NAMES, ID_VALUES
 from pix2pix_lit.inference.background import read_ahead
 from pix2pix_lit.inference.files import Failure, Half, find_inputs, read_task
 
-SYNTHETIC = "drawn by this program, since images is not set"
+SYNTHETIC = "synthetic, since images is not set"
 
 
 class Inputs(NamedTuple):
@@ -23,7 +23,7 @@ class Inputs(NamedTuple):
     Attributes:
         compared: (H, W, planes) images on which the file is compared with the generator.
         calibration: other images on which ranges and statistics are measured; the same ones if there are too few.
-        origin: where ``compared`` is from, in words.
+        origin: description of where ``compared`` comes from.
     """
 
     compared: list[np.ndarray]
@@ -34,11 +34,11 @@ class Inputs(NamedTuple):
 def choose_inputs(
     metadata: GeneratorMetadata, images: str | None, half: Half | None, count: int, calibration_count: int
 ) -> Inputs:
-    """Images to compare on, and others to calibrate with, so that accuracy is measured on unseen ones.
+    """Images to compare on, and others to calibrate with: accuracy is measured on images not used for calibration.
 
     Args:
         metadata: of the generator.
-        images: where to read them, as ``read_inputs`` takes it; None for synthetic ones.
+        images: where to read them, as for ``read_inputs``; None for synthetic ones.
         half: of side-by-side files.
         count: images to compare on.
         calibration_count: images to calibrate with; 0 for none.
@@ -48,7 +48,7 @@ def choose_inputs(
     """
     if images is None:
         side = max(metadata.size_multiple, metadata.smallest_side, 64)
-        sizes = [side, side + side // 4 + 1]  # the second is padded
+        sizes = [side, side + side // 4 + 1]  # the second one needs padding
         drawn = [draw_inputs(metadata.input, size, -(-count // 2)) for size in sizes]
         return Inputs([image for group in drawn for image in group][:count], [], SYNTHETIC)
     found = read_inputs(images, half, metadata.input, count + calibration_count)
@@ -59,26 +59,26 @@ def choose_inputs(
     held_out = {int(i * len(found) / compared) for i in range(compared)}
     calibration = [image for i, image in enumerate(found) if i not in held_out]
     if not calibration:
-        return Inputs(found, found, f"{origin}, calibrated with it too")
-    return Inputs([found[i] for i in sorted(held_out)], calibration, f"{origin}, not calibrated with")
+        return Inputs(found, found, f"{origin}, also used for calibration")
+    return Inputs([found[i] for i in sorted(held_out)], calibration, f"{origin}, not used for calibration")
 
 
 def read_inputs(images: str, half: Half | None, input_type: ImageType, count: int) -> list[np.ndarray]:
     """Inputs of a network from files, evenly spread over them.
 
     Args:
-        images: a file, a folder, a pattern or a list, as predict takes them.
+        images: a file, a folder, a pattern or a list, as for predict.
         half: which half of side-by-side files.
-        input_type: what the network takes.
-        count: most images.
+        input_type: of the network.
+        count: largest number of images.
 
     Returns:
         (H, W, planes) arrays of ``input_type``, of any sizes.
 
     Raises:
-        UserError: if one cannot be read: a measurement names the images that it was made on.
+        UserError: if one cannot be read, since reports state which images were used.
     """
-    # Nothing is written to the output folder, which only has to be another one.
+    # Nothing is written to the output folder, which only must differ from the input.
     found = find_inputs(images, str(Path(images).parent / ".none"))
     tasks = [task for task in found.tasks if not task.is_video]
     if not tasks:
@@ -93,10 +93,10 @@ def read_inputs(images: str, half: Half | None, input_type: ImageType, count: in
 
 
 def draw_inputs(input_type: ImageType, size: int, count: int) -> list[np.ndarray]:
-    """Inputs of any type without a file: street labels if the type is theirs, else random shapes.
+    """Synthetic inputs of any type: street labels if they fit the type, otherwise random shapes.
 
     Args:
-        input_type: what the network takes.
+        input_type: of the network.
         size: height and width, at least 32.
         count: number of images.
     """
@@ -115,7 +115,7 @@ def draw_inputs(input_type: ImageType, size: int, count: int) -> list[np.ndarray
 
 
 def _random_shapes(input_type: ImageType, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Rectangles, each of one value, over one another."""
+    """Overlapping rectangles, each of a single value."""
     image = np.zeros((size, size, input_type.planes), input_type.dtype)
     for _ in range(40):
         top, left = rng.integers(0, size, 2)

@@ -1,4 +1,4 @@
-"""Compares an exported file with its generator: how much their outputs differ, and how fast they are."""
+"""Compares the outputs and the speed of an exported file with those of its generator."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from pix2pix_lit.metrics.psnr import PSNR
 from pix2pix_lit.metrics.ssim import SSIM
 
 TOLERANCE = 1e-4
-"""Most that a float of an fp32 file may differ from the generator's, in values from -1 to 1."""
+"""Largest accepted difference between floats of an fp32 file and of the generator, which range from -1 to 1."""
 
 Perceptual = Callable[[torch.Tensor, torch.Tensor], float]
 """(N, 3, H, W) floats in [-1, 1], twice -> their distance."""
@@ -25,17 +25,17 @@ Perceptual = Callable[[torch.Tensor, torch.Tensor], float]
 
 @dataclass(frozen=True)
 class Parity:
-    """Distances between the pictures of a file and those of the generator in the same inference mode.
+    """Distances between the images of a file and those of the generator in the same inference mode.
 
     Attributes:
         images: number of images compared.
-        max_difference: largest difference of two floats from -1 to 1; None if the file gives pixels.
-        mean_difference: mean of the differences of floats; None if the file gives pixels.
-        max_levels: largest difference of two pixels in gray levels, of which there are 255; of labels, share of the
-            pixels that got another class although the generator was sure of it.
-        psnr: of the pictures, in dB, worst image; None if they are all equal.
-        ssim: of the pictures, Wang et al. 2004, mean over the images.
-        lpips: mean distance of the pictures (Zhang et al. 2018); None if it was not measured.
+        max_difference: largest difference of floats in [-1, 1]; None if the file's outputs are pixels.
+        mean_difference: mean difference of floats; None if the file's outputs are pixels.
+        max_levels: largest difference of pixels in 8-bit gray levels; for labels, the share of pixels with another
+            class although the generator's choice was clear.
+        psnr: lowest of all images, in dB; None if they are all equal.
+        ssim: mean over the images (Wang et al. 2004).
+        lpips: mean over the images (Zhang et al. 2018); None if it was not measured.
     """
 
     images: int
@@ -49,15 +49,15 @@ class Parity:
 
 @dataclass(frozen=True)
 class Speed:
-    """How long one image takes, and how many are done in a second, beside the generator in the same run.
+    """Latency and throughput, and those of the generator measured in the same run.
 
     Attributes:
         size: height and width of the images.
         batch_size: of the batches.
-        latency_ms: of one image alone, median.
-        eager_latency_ms: the same of the generator in PyTorch, fp32.
+        latency_ms: of a single image, median.
+        eager_latency_ms: the same for the generator in PyTorch, fp32.
         images_per_second: in batches, median.
-        eager_images_per_second: the same of the generator.
+        eager_images_per_second: the same for the generator.
     """
 
     size: tuple[int, int]
@@ -72,7 +72,7 @@ class Speed:
 def compare(
     eager: Translator, exported: Translator, images: list[np.ndarray], perceptual: Perceptual | None = None
 ) -> Parity:
-    """Translate the same images with both.
+    """Compare the translations of both for the same images.
 
     Args:
         eager: the generator in float32.
@@ -122,28 +122,28 @@ def check(parity: Parity, precision: Precision, least_ssim: float, most_lpips: f
         if not ((parity.max_difference or 0.0) <= TOLERANCE and parity.max_levels <= 1):
             raise UserError(
                 f"the exported file differs from the generator by {parity.max_difference} in floats and by "
-                f"{parity.max_levels:g} gray levels; expected at most {TOLERANCE} and 1: it was removed. Another "
-                f"format may do, or another version of the exporter"
+                f"{parity.max_levels:g} gray levels; expected at most {TOLERANCE} and 1: it was removed. Try another "
+                f"format, or another version of the exporter"
             )
         return
     if not parity.ssim >= least_ssim or (most_lpips is not None and not (parity.lpips or 0.0) <= most_lpips):
         lpips = "" if parity.lpips is None else f" and LPIPS {parity.lpips:.4f} (at most {most_lpips})"
         raise UserError(
-            f"the pictures of the {precision} file have SSIM {parity.ssim:.4f}{lpips} to those of the generator in "
-            f"fp32; expected at least {least_ssim}: it was removed. Give more images to calibrate with, take another "
-            f"precision, or set min_ssim or max_lpips to what you accept"
+            f"the outputs of the {precision} file have SSIM {parity.ssim:.4f}{lpips} to those of the generator in "
+            f"fp32; expected at least {least_ssim}: it was removed. Calibrate with more images, choose another "
+            f"precision, or set min_ssim or max_lpips to a value that you accept"
         )
 
 
 def measure_speed(eager: Translator, exported: Translator, image: np.ndarray, batch_size: int, rounds: int) -> Speed:
-    """Time both on the same image, in turns, after one call of each that is not timed.
+    """Time both on the same image, alternating, after one untimed call of each.
 
     Args:
         eager: the generator in float32.
         exported: the file in its runtime.
         image: (H, W, planes).
-        batch_size: images a batch.
-        rounds: turns, over which medians are taken.
+        batch_size: images per batch.
+        rounds: number of timings, whose median is taken.
     """
     one = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
     batch = one.repeat(batch_size, 1, 1, 1)
@@ -167,7 +167,7 @@ def measure_speed(eager: Translator, exported: Translator, image: np.ndarray, ba
 
 
 def as_table(report: dict[str, Any]) -> str:
-    """The report of an export as a table in Markdown."""
+    """The report of an export as a Markdown table."""
     parity, speed = report["parity"], report["speed"]
 
     def formatted(value: float | None, digits: str) -> str:
@@ -178,9 +178,9 @@ def as_table(report: dict[str, Any]) -> str:
         "largest difference of floats in [-1, 1]": formatted(parity["max_difference"], ".2e"),
         "mean difference": formatted(parity["mean_difference"], ".2e"),
         "largest difference of pixels, gray levels": formatted(parity["max_levels"], "g"),
-        "PSNR between pictures, worst": "equal" if parity["psnr"] is None else f"{parity['psnr']:.1f} dB",
-        "SSIM between pictures": formatted(parity["ssim"], ".5f"),
-        "LPIPS between pictures": formatted(parity["lpips"], ".5f"),
+        "lowest PSNR between outputs": "equal" if parity["psnr"] is None else f"{parity['psnr']:.1f} dB",
+        "SSIM between outputs": formatted(parity["ssim"], ".5f"),
+        "LPIPS between outputs": formatted(parity["lpips"], ".5f"),
         "file": f"{report['file_mib']:.1f} MiB",
     }
     if speed is not None:
@@ -207,6 +207,6 @@ def _levels(expected: torch.Tensor, found: torch.Tensor, floats: torch.Tensor, e
 
 
 def _shades(picture: torch.Tensor, eager: Translator) -> torch.Tensor:
-    """(1, channels, H, W) of the target's type -> (1, 3, H, W) floats in [-1, 1], as people see it."""
+    """(1, channels, H, W) of the target's type -> (1, 3, H, W) floats in [-1, 1], as displayed."""
     shown = eager.target_type.picture(np.ascontiguousarray(picture[0].permute(1, 2, 0).numpy()))
     return torch.from_numpy(shown).permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -1,4 +1,4 @@
-"""Measures the running statistics of BatchNorm again, with the final weights of a training."""
+"""Recomputes the running statistics of BatchNorm with the final weights of a training."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from pix2pix_lit.images.padding import padded_floats
 def recalibrate(network: nn.Module, metadata: GeneratorMetadata, images: list[np.ndarray]) -> None:
     """Set the running means and variances of ``network`` to those over all of ``images``.
 
-    Training keeps moving averages of activations, whose weights have changed since. Here, as in Wu & Johnson 2021
-    ("Rethinking 'Batch' in BatchNorm", section 3), the mean and variance of every channel are those of all images
-    together, while the layers normalise as they did in training at batch size 1: with each image's own statistics.
+    The moving averages of training are of activations under earlier weights. Here, as in Wu & Johnson 2021 ("Rethinking
+    'Batch' in BatchNorm", section 3), the mean and variance of every channel are computed over all images, while the
+    layers normalise with each image's own statistics, as in training at batch size 1.
 
     Args:
         network: in eval mode; its parameters do not change.
@@ -25,7 +25,7 @@ def recalibrate(network: nn.Module, metadata: GeneratorMetadata, images: list[np
         images: (H, W, planes) inputs, such as those of the training set.
 
     Raises:
-        UserError: for a network without BatchNorm, and for no images.
+        UserError: for a network without BatchNorm, and without images.
     """
     layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not layers or not images:
@@ -56,7 +56,7 @@ def recalibrate(network: nn.Module, metadata: GeneratorMetadata, images: list[np
 
 
 class _Sums:
-    """Mean and variance of channels over all pixels of all images, gathered image by image in double precision."""
+    """Mean and variance of channels over all pixels of all images, accumulated image by image in double precision."""
 
     def __init__(self, channels: int) -> None:
         self.count = 0
@@ -64,7 +64,7 @@ class _Sums:
         self.squares = torch.zeros(channels, dtype=torch.float64)  # of distances to the mean
 
     def add(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """Chan et al. 1983, for two sets at a time."""
+        """Combine with another image's (Chan et al. 1983)."""
         values: Tensor = inputs[0].double().transpose(0, 1).flatten(1)  # (C, pixels)
         count = values.shape[1]
         mean = values.mean(1)
@@ -75,5 +75,5 @@ class _Sums:
         self.count = total
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Means and unbiased variances, as running statistics have them."""
+        """Means and unbiased variances, like running statistics."""
         return self.mean, self.squares / max(self.count - 1, 1)

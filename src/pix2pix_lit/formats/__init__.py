@@ -1,4 +1,4 @@
-"""The file formats that hold a trained generator: every module with a ``Format`` is one, its writer and its reader.
+"""The file formats of trained generators: one module each, with its writer and reader.
 
 To add a format, add a module with a subclass of ``WeightsFormat`` or ``GraphFormat`` to this folder.
 """
@@ -34,10 +34,10 @@ def all_formats() -> dict[str, Format]:
 
 
 def format_named(name: str) -> Format:
-    """The format of a name.
+    """The format with this name.
 
     Raises:
-        UserError: if there is none of this name.
+        UserError: if there is none.
     """
     check_choice("format", name, [*all_formats()])
     return all_formats()[name]
@@ -46,18 +46,18 @@ def format_named(name: str) -> Format:
 def format_of(path: Path) -> Format:
     """The format of a file; ``checkpoint``, whose reader explains what is wrong, if no format recognises it."""
     formats = all_formats()
-    if not path.is_file():  # a FIFO is not opened: that would wait for somebody who writes to it
+    if not path.is_file():  # a FIFO is not opened: that would wait for a writer
         return formats["checkpoint"]
     entries = zip_entries(path)
     return next((format for format in formats.values() if format.recognises(path, entries)), formats["checkpoint"])
 
 
 def zip_entries(path: Path) -> list[str]:
-    """Names of the entries of a zip archive; none if it is another file, or damaged."""
+    """Names of the entries of a zip archive; empty if it is damaged or not a zip archive."""
     try:
         with zipfile.ZipFile(path) as file:
             return file.namelist()
-    except Exception:  # damaged in one of many ways, which the reader of checkpoints explains
+    except Exception:  # damaged; the reader of checkpoints explains how
         return []
 
 
@@ -66,12 +66,11 @@ def load_generator(
 ) -> tuple[nn.Module, GeneratorMetadata]:
     """The generator of a file that holds weights, on the CPU, in eval mode, and its metadata.
 
-    Eval mode is the inference mode of the project: no dropout, and norm statistics as the generator's stored
-    ``norm_inference`` says.
+    In eval mode, dropout is off, and the stored ``norm_inference`` determines the norm statistics.
 
     Args:
         path: a checkpoint, safetensors, or a generator file of the reference implementation.
-        norm_inference: ``per_image`` or ``running`` instead of what the file says.
+        norm_inference: ``per_image`` or ``running`` to override the file's inference mode.
 
     Raises:
         UserError: as ``WeightsFormat.load``, and for a file of a format that holds a graph.
@@ -80,7 +79,7 @@ def load_generator(
     format = format_of(path)
     if not isinstance(format, WeightsFormat):
         raise UserError(
-            f"{path} is a file of {format.name}, which holds a graph and no network; expected a checkpoint, "
+            f"{path} is a file of {format.name}, which holds a graph, not a network; expected a checkpoint, "
             f"safetensors, or a generator file of the reference implementation"
         )
     return format.load(path, norm_inference)

@@ -1,4 +1,4 @@
-"""AOTInductor: compiled for one kind of CPU or GPU, for C++ or Python programs that need not trace anything."""
+"""AOTInductor: compiled for one kind of CPU or GPU, for C++ or Python programs; nothing is traced at run time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from pix2pix_lit.internals.torch import compile_ahead_of_time, load_ahead_of_tim
 
 
 class AOTInductor(GraphFormat):
-    """The metadata are in the package's own metadata."""
+    """The metadata is in the package's own metadata."""
 
     name = "aotinductor"
     suffix = ".aoti.pt2"
@@ -23,12 +23,12 @@ class AOTInductor(GraphFormat):
     runs_code = True
 
     def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
-        """By the library in its zip archive."""
+        """Recognised by the library in its zip archive."""
         libraries = (name for name in zip_entries if name.endswith((".so", ".pyd", ".dll")))
         return any("/data/aotinductor/" in f"/{name}" for name in libraries)
 
     def write(self, job: Job, path: str) -> None:
-        """Compile; needs a C++ compiler, whose command line with the paths of this machine stays in the package."""
+        """Compile; needs a C++ compiler. The package contains its command line, with paths of this machine."""
         with quiet(), torch.no_grad():
             compile_ahead_of_time(program_of(job), path, {METADATA_KEY: job.metadata.to_json()})
 

@@ -1,4 +1,4 @@
-"""What runs a generator: a network in PyTorch, or an exported file in its runtime; both are called alike."""
+"""Backends that run a generator: a network in PyTorch, or an exported file in its runtime, with the same interface."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +21,8 @@ class Backend(Protocol):
     """A generator that can be called.
 
     Attributes:
-        size_multiple: of the sides of its inputs.
-        smallest_side: least side of its inputs.
+        size_multiple: the sides of its inputs must be multiples of it.
+        smallest_side: smallest side of its inputs.
         takes_images: whether its inputs are pixels of any size instead of floats.
         device: of its inputs.
     """
@@ -45,10 +45,10 @@ class Backend(Protocol):
 
 
 class TorchBackend:
-    """A generator in inference mode, in the precision and on the device that its parameters have.
+    """A generator in inference mode, in the precision and on the device of its parameters.
 
     Args:
-        network: with ``size_multiple`` and ``smallest_side``; left in the mode that it is in.
+        network: with ``size_multiple`` and ``smallest_side``; its train or eval mode is not changed.
     """
 
     takes_images = False
@@ -71,14 +71,14 @@ class TorchBackend:
 
     @torch.inference_mode()
     def sample(self, x: Tensor, seed: int) -> Tensor:
-        """The output with the network's noise, which depends on ``seed``.
+        """The output with the network's noise, drawn from ``seed``.
 
         Raises:
             UserError: for a network without noise.
         """
         if not isinstance(self.network, SamplingGenerator):
             raise UserError(
-                f"{type(self.network).__name__} has no noise, so all samples would be equal; expected a generator with "
+                f"{type(self.network).__name__} has no noise: all samples would be equal; expected a generator with "
                 f"a method sample: leave samples at 0"
             )
         with _eval_mode(self.network):
@@ -90,9 +90,8 @@ class ExportedBackend:
 
     Args:
         path: of the file.
-        metadata: that the file holds.
-        run: the call of its runtime, from the inputs to the outputs that ``metadata`` describes; its inputs are
-            contiguous.
+        metadata: stored in the file.
+        run: calls the runtime: contiguous inputs -> outputs, as ``metadata`` describes them.
         device: of its inputs.
     """
 
@@ -111,12 +110,12 @@ class ExportedBackend:
         """The output of the file for ``x``.
 
         Raises:
-            UserError: if its runtime fails, or returns another shape or dtype than the metadata say.
+            UserError: if its runtime fails, or returns a shape or dtype other than the metadata's.
             MemoryError: if there is not enough memory.
         """
         try:
             generated = self._run(x.contiguous())
-        except Exception as error:  # every runtime has its own
+        except Exception as error:  # every runtime has its own exceptions exceptions
             if is_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             raise self._broken(f"{type(error).__name__}: {first_line(error)}") from error
@@ -128,7 +127,7 @@ class ExportedBackend:
         is_tensor = isinstance(generated, Tensor)
         found = (tuple(generated.shape), generated.dtype) if is_tensor else (type(generated).__name__, None)
         if found != expected:
-            raise self._broken(f"it gives {found[0]} of {found[1]}, not {expected[0]} of {expected[1]}")
+            raise self._broken(f"it returns {found[0]} of {found[1]}, not {expected[0]} of {expected[1]}")
         return generated
 
     def _broken(self, reason: str) -> UserError:
@@ -147,7 +146,7 @@ def in_precision(network: nn.Module, precision: str, device: torch.device) -> nn
     """Move a network to a device and its arithmetic to a precision, with channels last in memory.
 
     Raises:
-        UserError: for another precision than those of ``DTYPES``, and for one that the device has no convolutions for.
+        UserError: for a precision that is not in ``DTYPES``, or for which the device has no convolutions.
     """
     if precision not in DTYPES:
         raise UserError(f"precision is {precision!r}; expected one of {', '.join(DTYPES)} (int8 is for exported files)")
@@ -158,7 +157,7 @@ def in_precision(network: nn.Module, precision: str, device: torch.device) -> nn
     except (RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"precision={precision} cannot be had on {device} ({reason}); expected one that it knows: set "
+            f"precision={precision} is not available on {device} ({reason}); expected one that it supports: set "
             f"precision=fp32"
         ) from error
     return network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

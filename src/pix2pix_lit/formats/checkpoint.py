@@ -1,4 +1,4 @@
-"""A checkpoint of this project with the generator alone: for predict.py, and for warm starts of training."""
+"""A checkpoint with only the generator: for the predict command, and for warm starts of training."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Checkpoint(WeightsFormat):
     precisions = ("fp32",)
 
     def write(self, job: Job, path: str) -> None:
-        """Write the generator; there is no optimizer state, so that training cannot be resumed from the file."""
+        """Write the generator; without optimizer states, training cannot be resumed from the file."""
         with open(path, "wb") as file:
             torch_file.save(checkpoint_of(job.network, job.metadata), file)
 

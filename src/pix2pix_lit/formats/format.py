@@ -1,4 +1,4 @@
-"""What every file format of a generator has: a name, a suffix, a writer and a reader."""
+"""The base classes of file formats: a name, a suffix, a writer and a reader."""
 
 import importlib
 from abc import ABC, abstractmethod
@@ -25,8 +25,8 @@ class Job:
 
     Args:
         network: in eval mode, float32, on the CPU.
-        metadata: of the file to write, its precision and ``takes_images`` included.
-        calibration: (H, W, planes) images of the network's input type, on which int8 ranges are measured.
+        metadata: of the file to write, including its precision and ``takes_images``.
+        calibration: (H, W, planes) images of the network's input type, for measuring the ranges of int8.
         device: the device to compile for, in formats that are compiled.
     """
 
@@ -56,17 +56,17 @@ class Opening:
 class Format(ABC):
     """A file format that holds a generator.
 
-    Importing the module of a format imports none of ``writer_packages`` and ``reader_packages``: recognising a file
-    needs neither.
+    Importing the module of a format imports none of ``writer_packages`` and ``reader_packages``, since recognising a
+    file needs neither.
 
     Attributes:
-        name: of the format, as in ``format=onnx``, and of the extra (``pip install "pix2pix-lit[NAME]"``) that brings
-            its packages.
+        name: of the format, as in ``format=onnx``, and of the extra (``pip install "pix2pix-lit[NAME]"``) with its
+            packages.
         suffix: of its files.
-        precisions: that it can be written in.
+        precisions: those it can be written in.
         writer_packages: modules of other packages that ``write`` imports.
         reader_packages: modules of other packages that ``open`` imports.
-        runs_code: whether opening a file can run code that is in it, so that it has to be trusted.
+        runs_code: whether opening a file can run code in it, which requires trust.
     """
 
     name: ClassVar[str]
@@ -99,15 +99,15 @@ class Format(ABC):
 
         Raises:
             UserError: if the file is damaged, differs from its checksum or was not written by this project; if a
-                package is missing; if it has to be trusted; and if it does not have the precision or inference mode.
+                package is missing; if it must be trusted and is not; and if it lacks the precision or inference mode.
         """
 
     def check_installed(self, packages: Iterable[str], user: object) -> None:
         """Import packages.
 
         Args:
-            packages: of ``writer_packages`` or ``reader_packages``.
-            user: what needs them, for the message.
+            packages: from ``writer_packages`` or ``reader_packages``.
+            user: the format or file that needs them, for the message.
 
         Raises:
             UserError: if one is not installed.
@@ -123,7 +123,7 @@ class Format(ABC):
 
 
 class WeightsFormat(Format):
-    """A format that holds weights, and the arguments of the network that they belong to."""
+    """A format that holds weights and the arguments of their network."""
 
     @abstractmethod
     def read(self, path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
@@ -136,7 +136,7 @@ class WeightsFormat(Format):
     def load(
         self, path: Path, norm_inference: InferenceStatistics | None = None
     ) -> tuple[nn.Module, GeneratorMetadata]:
-        """The network in a file, float32, in eval mode, on the CPU.
+        """The network in a file, in float32 and eval mode, on the CPU.
 
         Raises:
             UserError: as ``read`` and ``build_generator``, and if the file differs from its checksum.
@@ -152,11 +152,11 @@ class WeightsFormat(Format):
 
 
 class GraphFormat(Format):
-    """A format that holds the traced arithmetic of a generator, for a runtime to execute."""
+    """A format that holds the traced graph of a generator, which a runtime executes."""
 
     @abstractmethod
     def start(self, path: Path, device: torch.device) -> ExportedBackend:
-        """Open a file in its runtime; may raise whatever the runtime raises."""
+        """Open a file in its runtime; raises the runtime's own exceptions."""
 
     def open(self, path: Path, how: Opening) -> tuple[ExportedBackend, GeneratorMetadata]:
         """See ``Format.open``; a graph has one precision and one inference mode, and others are refused."""
@@ -164,14 +164,14 @@ class GraphFormat(Format):
         self.check_installed(self.reader_packages, path)
         if self.runs_code and not how.trusted:
             raise UserError(
-                f"{path} is a file of {self.name}, which can run code when it is opened; expected trusted=True, for a "
-                f"file whose author you know; or a format that cannot: a checkpoint, safetensors, ONNX, OpenVINO"
+                f"{path} is a file of {self.name}, which can run code when it is opened; expected trusted=True, if you "
+                f"trust its author, or a format that cannot run code: a checkpoint, safetensors, ONNX, OpenVINO"
             )
         try:
             backend = self.start(path, how.device)
         except UserError:
             raise
-        except Exception as error:  # every runtime has its own
+        except Exception as error:  # every runtime has its own exceptions exceptions
             raise UserError(
                 f"{path} cannot be opened as {self.name} ({type(error).__name__}: {first_line(error)}); expected an "
                 f"intact file that pix2pix-lit export wrote for this machine: get another copy, or export "
@@ -184,7 +184,7 @@ class GraphFormat(Format):
         ):
             if asked not in (None, has):
                 raise UserError(
-                    f"{name} is {asked}, but {path} was exported with {name}={has}; expected null: to have another, "
+                    f"{name} is {asked}, but {path} was exported with {name}={has}; expected null: for another one, "
                     f"export it again from its checkpoint"
                 )
         return backend, metadata
@@ -198,6 +198,6 @@ def stored_metadata(text: str | bytes | None, path: Path) -> GeneratorMetadata:
     """
     if not text:
         raise UserError(
-            f"{path} does not say what it takes and generates; expected a file written by pix2pix-lit export"
+            f"{path} has no metadata about its inputs and outputs; expected a file written by pix2pix-lit export"
         )
     return GeneratorMetadata.from_json(text.decode() if isinstance(text, bytes) else text, path)

@@ -1,4 +1,4 @@
-"""The arithmetic in a file, from its input to its output, traced once for all sizes and batches."""
+"""The graph in an exported file, from its input to its output, traced once for all image and batch sizes."""
 
 import contextlib
 import copy
@@ -29,7 +29,7 @@ _LONGEST_SIDE = 2**15
 
 
 class FloatsToFloats(nn.Module):
-    """(N, C, H, W) float32 in [-1, 1] -> (N, C', H, W) float32 in [-1, 1], in another precision in between.
+    """(N, C, H, W) float32 in [-1, 1] -> (N, C', H, W) float32 in [-1, 1], computed in another precision.
 
     Args:
         network: the generator.
@@ -74,7 +74,7 @@ class ImagesToImages(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[1], images.shape[2]
         padded = self._reflected(self._reflected(images, 1), 2)
-        # Channels last, as to_network has them, would tie the graph to batches of more than one image.
+        # Channels last, as from to_network, would restrict the graph to batches of more than one image.
         floats = self.input_type.to_network(padded.permute(0, 3, 1, 2)).contiguous()
         generated = self.network(floats)[..., :height, :width]
         return self.target_type.from_network(generated).permute(0, 2, 3, 1)
@@ -137,7 +137,7 @@ def program_of(job: Job) -> "ExportedProgram":
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
-                node.meta.pop("stack_trace", None)  # has the paths of this machine
+                node.meta.pop("stack_trace", None)  # contains paths of this machine
     return program
 
 
@@ -154,12 +154,12 @@ def calibration_inputs(job: Job) -> Iterator[np.ndarray]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Within: exporters print, log and warn of nothing. Afterwards: logging is as it was.
+    """A context in which exporters print, log and warn nothing, and which restores the logging configuration.
 
     OpenVINO's converter sets the root logger's level to ERROR, adds a filter and replaces the list of handlers, and
-    undoes that only if the conversion succeeds. NNCF makes its own class that of all new loggers when it is imported,
-    and adds a handler for the ``sys.stdout`` of that moment: if that is a file of pytest's, every later message fails
-    with "I/O operation on closed file", also in the workers of pytest-xdist. So NNCF has to be imported in here.
+    undoes this only if the conversion succeeds. NNCF, when it is imported, makes its own class that of all new loggers
+    and adds a handler for the current ``sys.stdout``. If that is a file of pytest's, every later message fails with
+    "I/O operation on closed file", also in the workers of pytest-xdist. Import NNCF only in this context.
     """
     root = logging.getLogger()
     handlers, filters, level = root.handlers[:], root.filters[:], root.level

@@ -17,20 +17,20 @@ from pix2pix_lit.formats.graph import INPUT, OUTPUT, calibration_inputs, program
 
 
 class ONNX(GraphFormat):
-    """One file with its weights inside; the metadata are under ``pix2pix_lit`` in its ``metadata_props``."""
+    """A single file including its weights; the metadata is under ``pix2pix_lit`` in its ``metadata_props``."""
 
     name = "onnx"
     suffix = ".onnx"
-    precisions = ("fp32", "fp16", "int8")  # ONNX Runtime has no convolutions in bf16
+    precisions = ("fp32", "fp16", "int8")  # ONNX Runtime has no bf16 convolutions
     writer_packages = ("onnx", "onnx_ir", "onnxscript", "onnxruntime")
     reader_packages = ("onnxruntime",)
 
     def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
-        """By its name: a protobuf message has no mark of its own."""
+        """Recognised by its name: protobuf messages have no magic number."""
         return path.suffix.lower() == self.suffix
 
     def write(self, job: Job, path: str) -> None:
-        """Convert what torch.export traces."""
+        """Convert the graph that torch.export traces."""
         import onnx_ir
 
         with quiet():
@@ -43,16 +43,16 @@ class ONNX(GraphFormat):
             assert value.shape is not None
             value.shape = onnx_ir.Shape([side or size for side, size in zip(sides, value.shape, strict=True)])
         for node in program.model.graph.all_nodes():
-            node.metadata_props.clear()  # stack traces with the paths of this machine
+            node.metadata_props.clear()  # stack traces with paths of this machine
         program.model.producer_name, program.model.producer_version = "pix2pix-lit", job.metadata.version
-        program.model.doc_string = "Paired image-to-image translation; its pix2pix_lit metadata says what it takes."
+        program.model.doc_string = "Paired image-to-image translation; the pix2pix_lit metadata describes its inputs."
         program.model.metadata_props[METADATA_KEY] = job.metadata.to_json()
         program.save(path, external_data=False)
         if job.metadata.precision == "int8":
             _quantize(job, Path(path))
 
     def start(self, path: Path, device: torch.device) -> ExportedBackend:
-        """See ``GraphFormat.start``; runs on the CPU whatever ``device`` is."""
+        """See ``GraphFormat.start``; always runs on the CPU."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -70,7 +70,7 @@ class ONNX(GraphFormat):
 
 
 def _quantize(job: Job, path: Path) -> None:
-    """Weights and inputs of convolutions become int8: one scale for the weights of a channel, one for all inputs."""
+    """Quantise weights and inputs of convolutions to int8: one scale per channel of weights, one for all inputs."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -1,7 +1,7 @@
 """OpenVINO IR, an ``.xml`` file and its ``.bin``: for CPUs, GPUs and NPUs of Intel, and the fastest on most CPUs.
 
-OpenVINO computes in bf16 by default where a CPU has it. A program that wants the arithmetic in which the file was
-checked has to ask for it, as ``_settings`` does.
+By default, OpenVINO computes in bf16 on CPUs that support it. A program that wants the arithmetic in which the file was
+checked must ask for it, as ``_settings`` does.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from pix2pix_lit.formats.graph import INPUT, OUTPUT, calibration_inputs, program
 
 
 class OpenVINO(GraphFormat):
-    """The metadata are under ``pix2pix_lit`` in the file's runtime information."""
+    """The metadata is under ``pix2pix_lit`` in the file's runtime information."""
 
     name = "openvino"
     suffix = ".xml"
@@ -29,7 +29,7 @@ class OpenVINO(GraphFormat):
     reader_packages = ("openvino",)
 
     def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
-        """By its name and the start of an XML document."""
+        """Recognised by its name and the start of an XML document."""
         try:
             with open(path, "rb") as file:
                 return path.suffix.lower() == self.suffix and file.read(512).lstrip().startswith(b"<?xml")
@@ -37,10 +37,10 @@ class OpenVINO(GraphFormat):
             return False
 
     def write(self, job: Job, path: str) -> None:
-        """Convert what torch.export traces.
+        """Convert the graph that torch.export traces.
 
-        Files of fp16 have weights of 16 bits; those of bf16 have weights of 32, since the arithmetic is chosen when
-        they are compiled; int8 is NNCF's static quantisation.
+        In fp16 the weights have 16 bits; in bf16 they have 32, since the arithmetic is chosen when the file is
+        compiled; int8 is NNCF's static quantisation.
 
         Raises:
             UserError: for pixels of uint16.
@@ -68,7 +68,7 @@ class OpenVINO(GraphFormat):
         openvino.save_model(model, path, compress_to_fp16=precision == "fp16")
 
     def start(self, path: Path, device: torch.device) -> ExportedBackend:
-        """See ``GraphFormat.start``; runs on the CPU whatever ``device`` is."""
+        """See ``GraphFormat.start``; always runs on the CPU."""
         import openvino
 
         core = openvino.Core()

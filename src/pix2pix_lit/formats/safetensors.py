@@ -1,4 +1,4 @@
-"""safetensors: a file that can hold nothing but tensors and text, with the metadata to build their network."""
+"""safetensors: a format that can hold only tensors and text; the text describes the network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ class Safetensors(WeightsFormat):
     precisions = ("fp32", "fp16", "bf16")
 
     def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
-        """By its name, or by its start: the length of a JSON header, and the header's first brace."""
+        """Recognised by its name, or by its start: the length of a JSON header, and the header's first brace."""
         if path.suffix.lower() == self.suffix:
             return True
         try:
@@ -32,13 +32,13 @@ class Safetensors(WeightsFormat):
         return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= 2**27
 
     def write(self, job: Job, path: str) -> None:
-        """Write the weights in the precision of the job; integers stay as they are."""
+        """Write the weights in the precision of the job; integers are not converted."""
         dtype = DTYPES[job.metadata.precision]
         weights = {
             name: (value.to(dtype) if value.is_floating_point() else value).contiguous()
             for name, value in job.network.state_dict().items()
         }
-        # save_file would make a file that only its owner can read.
+        # save_file would create a file that only its owner can read.
         Path(path).write_bytes(safetensors.torch.save(weights, {METADATA_KEY: job.metadata.to_json()}))
 
     def read(self, path: Path) -> tuple[GeneratorMetadata, dict[str, Tensor]]:
@@ -53,7 +53,7 @@ class Safetensors(WeightsFormat):
             ) from error
         if METADATA_KEY not in metadata:
             raise UserError(
-                f"{path} does not say which generator it holds (its metadata: {', '.join(metadata) or 'none'}); "
-                f"expected a file written by pix2pix-lit export format=safetensors"
+                f"{path} does not describe its generator (its metadata: {', '.join(metadata) or 'none'}); expected a "
+                f"file written by pix2pix-lit export format=safetensors"
             )
         return GeneratorMetadata.from_json(metadata[METADATA_KEY], path), weights

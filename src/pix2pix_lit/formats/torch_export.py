@@ -1,4 +1,4 @@
-"""torch.export: PyTorch's own graphs, for programs that have PyTorch but not this package, and for its compilers."""
+"""torch.export: PyTorch's own graphs, for programs with PyTorch but without this package, and for its compilers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _PROGRAMS = ("models/model.json", "serialized_exported_program.json")  # the sec
 
 
 class TorchExport(GraphFormat):
-    """The metadata are the extra file ``pix2pix_lit.json``."""
+    """The metadata is the extra file ``pix2pix_lit.json``."""
 
     name = "torch_export"
     suffix = ".pt2"
@@ -24,11 +24,11 @@ class TorchExport(GraphFormat):
     runs_code = True
 
     def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
-        """By the program in its zip archive."""
+        """Recognised by the program in its zip archive."""
         return any(name.endswith(_PROGRAMS) for name in zip_entries)
 
     def write(self, job: Job, path: str) -> None:
-        """Write the program without its example inputs, which would be larger than the weights of a small network."""
+        """Write the program without its example inputs, which can be larger than the weights of a small network."""
         program = program_of(job)
         program.example_inputs = None
         torch.export.save(program, path, extra_files={_METADATA_FILE: job.metadata.to_json()})

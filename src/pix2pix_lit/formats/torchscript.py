@@ -16,7 +16,7 @@ _METADATA_FILE = f"{METADATA_KEY}.json"
 
 
 class TorchScript(GraphFormat):
-    """The metadata are the extra file ``pix2pix_lit.json``."""
+    """The metadata is the extra file ``pix2pix_lit.json``."""
 
     name = "torchscript"
     suffix = ".torchscript.pt"
@@ -24,11 +24,11 @@ class TorchScript(GraphFormat):
     runs_code = True
 
     def recognises(self, path: Path, zip_entries: Sequence[str]) -> bool:
-        """By the code in its zip archive."""
+        """Recognised by the code in its zip archive."""
         return any(name.endswith("/code/.data/ts_code") or "/code/__torch__" in name for name in zip_entries)
 
     def write(self, job: Job, path: str) -> None:
-        """Trace and freeze, without the warnings of a deprecated exporter and of sizes that a trace leaves free."""
+        """Trace and freeze, without the warnings about a deprecated exporter and about free sizes in traces."""
         with quiet(), torch.no_grad():
             traced = torch.jit.freeze(torch.jit.trace(graph_of(job), example_of(job), check_trace=False))
             torch.jit.save(traced, path, _extra_files={_METADATA_FILE: job.metadata.to_json()})
@@ -37,7 +37,7 @@ class TorchScript(GraphFormat):
         """See ``GraphFormat.start``."""
         files = {_METADATA_FILE: ""}
         with warnings.catch_warnings(), library_path(path) as name:
-            warnings.simplefilter("ignore", FutureWarning)  # deprecated, but what some programs still take
+            warnings.simplefilter("ignore", FutureWarning)  # deprecated, but still needed by some programs
             module = torch.jit.load(name, map_location=device, _extra_files=files)
         metadata = stored_metadata(files[_METADATA_FILE], path)
         return ExportedBackend(path, metadata, torch.inference_mode()(module), device)

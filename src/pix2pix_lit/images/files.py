@@ -105,8 +105,8 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, metadata: Image
             temporary.write_bytes(_encode(image, suffix, metadata))
     except (OSError, ValueError) as error:  # Pillow raises ValueError for sides too long for the format
         raise UserError(
-            f"{path} cannot be written ({error}); expected a writable folder with enough free space, and sides that "
-            f"the format allows"
+            f"{path} cannot be written ({error}); expected a writable folder with enough space, and an image "
+            f"of a size that the format supports"
         ) from error
 
 

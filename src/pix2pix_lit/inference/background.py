@@ -1,7 +1,7 @@
 """Threads that read ahead and write behind while the network runs.
 
-Decoders and encoders release Python's lock while they work, so threads are as fast as processes, and large images need
-not be sent from one to another.
+Decoders and encoders release Python's lock while they work: threads are as fast as processes, and large images need not
+be sent between processes.
 """
 
 from collections import deque
@@ -22,8 +22,8 @@ def read_ahead(
     Args:
         function: to call; its exceptions are raised here.
         items: its arguments.
-        threads: number of threads; 0 computes each result when it is asked for.
-        ahead: results computed before they are asked for, beside one for every thread.
+        threads: number of threads; 0 computes each result on request.
+        ahead: results to compute in advance, in addition to one per thread.
     """
     if threads == 0:
         yield from map(function, items)
@@ -40,11 +40,11 @@ def read_ahead(
 
 
 class BackgroundWriter:
-    """Calls functions in the background, in no certain order, and blocks its caller when too many calls wait.
+    """Calls functions in the background, in no particular order, and blocks its caller if too many calls are waiting.
 
     Args:
-        threads: number of threads; 0 calls every function at once.
-        most_waiting: calls that may wait; the next one blocks until the oldest is done.
+        threads: number of threads; 0 calls every function immediately, in this thread.
+        most_waiting: limit on waiting calls; a further one blocks until the oldest is done.
     """
 
     def __init__(self, threads: int, most_waiting: int) -> None:
@@ -53,7 +53,7 @@ class BackgroundWriter:
         self._waiting: deque[Future[None]] = deque()
 
     def submit(self, function: Callable[[], None]) -> None:
-        """Call ``function`` in the background; raises what an earlier function raised."""
+        """Call ``function`` in the background; raises the exception of an earlier one."""
         if self._pool is None:
             function()
             return
@@ -62,7 +62,7 @@ class BackgroundWriter:
         self._waiting.append(self._pool.submit(function))
 
     def close(self) -> None:
-        """Wait for all functions; then raises what the first failed one raised."""
+        """Wait for all functions; then raises the exception of the first that failed."""
         if self._pool is not None:
             self._pool.shutdown(wait=True)
         while self._waiting:

@@ -1,4 +1,4 @@
-"""Which files to translate, what their translations are called, and reading them in batches of one size."""
+"""Finds the files to translate, names their translations, and reads them in batches of equal size."""
 
 import glob
 import os
@@ -31,7 +31,7 @@ _PARTS = re.compile(r"\{stem\}|\{ending\}")
 
 
 class Task(NamedTuple):
-    """One file to translate: where it is and where its translation goes."""
+    """One file to translate: its path and that of its translation."""
 
     source: Path
     target: Path
@@ -47,7 +47,7 @@ class Inputs(NamedTuple):
 
     Attributes:
         tasks: a task for each file.
-        left_out: inputs that cannot be read -> why: formats that are not read, broken links, forbidden folders.
+        left_out: inputs that cannot be read -> the reason: unsupported formats, broken links, unreadable folders.
     """
 
     tasks: list[Task]
@@ -60,8 +60,8 @@ class ImageBatch:
 
     Attributes:
         tasks: one for each image.
-        images: (N, H, W, planes) of the type that was asked for.
-        other_halves: the same of what stood beside the images in their files; None if each image is a file of its own.
+        images: (N, H, W, planes) of the requested type.
+        other_halves: the same for the other halves of side-by-side files; None if each file is one image.
         remarks: on each image: how it was converted to that type, and how it differs from the inputs of training.
         metadata: of each image's file, such as resolution and colour profile.
     """
@@ -91,28 +91,28 @@ def find_inputs(
 ) -> Inputs:
     """Pair every input image with the file that its translation is written to.
 
-    Names are kept: ``input/sub/x.jpg`` becomes ``output/sub/x.jpg``. The part of the path that is kept starts
-    below the input folder, below the last folder of a pattern that exists under its very name, or below the deepest
-    folder that all files of a list are in.
+    Names are kept: ``input/sub/x.jpg`` becomes ``output/sub/x.jpg``. The part of the path that is kept starts below the
+    input folder, below the part of a pattern without wildcards, or below the deepest folder that contains all files of
+    a list.
 
     Args:
         input: an image or video file; a folder (searched with its sub-folders); a pattern with ``*``, ``?``, ``[...]``
-            or ``**``; a ``.txt`` file with a path on each line; or ``-`` for such lines on the standard input. What
-            exists under exactly this name is never taken for a pattern, nor are folders above it.
+            or ``**``; a ``.txt`` file with a path on each line; or ``-`` for such lines on standard input. An existing
+            path is never read as a pattern, even if its name contains wildcards.
         output: the folder for the translations; or the file for the only one, see ``names_one_file``.
-        suffix: ending that translations get, such as ``.png``; None keeps each input's own, if such a file can hold
-            translations, else takes one that can. Videos keep their own.
-        target_type: what translations are.
-        naming: what translations are called, with ``{stem}`` for the name of the input without its ending, and
-            ``{ending}`` for that ending without its dot; None is ``{stem}``.
+        suffix: of the translations, such as ``.png``; None keeps each input's own if such a file can hold translations,
+            and otherwise chooses one that can. Videos keep their own.
+        target_type: of the translations.
+        naming: names of the translations, with ``{stem}`` for the input's name without its ending, and ``{ending}`` for
+            that ending without the dot; None is ``{stem}``.
         standard_input: read for ``-``; None if it is closed.
 
     Returns:
-        The tasks, in the order of their names with 2 before 10; those of a list in its order.
+        The tasks, sorted by name with 2 before 10; those of a list in its order.
 
     Raises:
-        UserError: if there is no image, if two translations would get one name, if one would overwrite an input,
-            if files of this ``suffix`` cannot hold translations, if ``output`` is a file, or for a ``naming`` without
+        UserError: if there is no image, if two translations would have the same name, if one would overwrite an input,
+            if files with this ``suffix`` cannot hold translations, if ``output`` is a file, or for a ``naming`` without
             ``{stem}`` or with a folder.
     """
     check_choice("suffix", suffix, (*WRITTEN_SUFFIXES, None))
@@ -120,8 +120,7 @@ def find_inputs(
         _refuse_inexact("suffix", suffix, target_type)
     if naming is not None and ("{stem}" not in naming or Path(naming).name != naming):
         raise UserError(
-            f"naming is {naming!r}; expected a file name with {{stem}} in it, which stands for the input's, and no "
-            f"folder"
+            f"naming is {naming!r}; expected a file name with {{stem}} for the name of the input, and no folder"
         )
     if Path(output).is_file() and not names_one_file(output):
         raise UserError(f"output={output} is a file; expected a folder for the translations: choose another name")
@@ -135,8 +134,8 @@ def find_inputs(
         outside = [source for source in sources if not source.resolve().is_relative_to(earlier)]
         if not outside:
             raise UserError(
-                f"all that input={input} means lies within output={output}, where translations of an earlier run would "
-                f"be; expected a folder for the translations alone: choose another output"
+                f"all files of input={input} are within output={output}, where translations of an earlier run would "
+                f"be; expected a folder for translations only: choose another output"
             )
         sources = outside
         left_out = {path: why for path, why in left_out.items() if not path.resolve().is_relative_to(earlier)}
@@ -154,11 +153,11 @@ def _only_task(input: str, output: str, sources: list[Path], other_name: str | N
     task = Task(sources[0], Path(output))
     if len(sources) > 1:
         raise UserError(
-            f"output={output} is the name of one file, but input={input} means {len(sources)} files; expected a folder "
-            f"for their translations: choose another output, or make this folder first"
+            f"output={output} is the name of one file, but input={input} names {len(sources)} files; expected a folder "
+            f"for their translations: choose another output, or create this folder first"
         )
     if other_name is not None:
-        raise UserError(f"output={output} is the name of a file; expected suffix=null and naming=null beside it")
+        raise UserError(f"output={output} is the name of a file; expected suffix=null and naming=null with it")
     is_video = task.target.suffix.lower() in VIDEO_SUFFIXES
     if task.is_video != is_video:
         kinds = ("a video", VIDEO_SUFFIXES) if task.is_video else ("an image", WRITTEN_SUFFIXES)
@@ -182,11 +181,11 @@ def _refuse_inexact(key: str, name: str, target_type: ImageType) -> None:
 
 
 def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, FoundImages]:
-    """The files that ``input`` names, and the folder below which their paths are kept."""
+    """The files of ``input``, and the folder relative to which their paths are kept."""
     path = Path(input)
     if input == "-":
         if standard_input is None:
-            raise UserError("input=- means the standard input, which is closed; expected a path on each line of it")
+            raise UserError("input=- means standard input, which is closed; expected a path on each line of it")
         name = "input=- (the standard input)"
         return _listed(decode_paths(standard_input.read(), name), name)
     if os.path.isdir(path):
@@ -200,7 +199,8 @@ def _find_sources(input: str, standard_input: BinaryIO | None) -> tuple[Path, Fo
             raise UserError(f"input={input} cannot be translated: {reason}")
         if path.suffix.lower() not in _ACCEPTED:
             raise UserError(
-                f"input={input} is no image; expected a file ending in {', '.join(_ACCEPTED)}, or a .txt file of paths"
+                f"input={input} is not an image; expected a file ending in {', '.join(_ACCEPTED)}, or a .txt file of "
+                f"paths"
             )
         return path.parent, FoundImages([path], {})
     if not glob.has_magic(input):
@@ -277,15 +277,15 @@ def read_batches(
     """Read the files of ``tasks`` in the background and group them by their size.
 
     Args:
-        tasks: what to read; every one is in exactly one batch or is a failure.
-        batch_size: most images in a batch. At most four times as many wait for others of their size.
-        num_workers: threads that read and decode; 0 reads when a batch is asked for.
-        half: files are A|B pairs side by side, of which only this half is the image.
-        input_type: what the images are made; see ``conversion.convert``.
-        check: makes remarks on images.
+        tasks: the files to read; each ends up in exactly one batch or failure.
+        batch_size: largest number of images in a batch. At most four times as many wait for others of their size.
+        num_workers: threads that read and decode; 0 reads on request, in this thread.
+        half: the half to translate if files are A|B pairs side by side; None for files with one image.
+        input_type: the images are converted to it; see ``images.lenient.convert``.
+        check: returns remarks on images.
 
     Raises:
-        UserError: for another ``half`` than these, a ``batch_size`` below 1, or a negative ``num_workers``.
+        UserError: for an unknown ``half``, a ``batch_size`` below 1, or a negative ``num_workers``.
     """
     check_choice("half", half, ("left", "right", None))
     check_integer("batch_size", batch_size, 1)
@@ -314,10 +314,10 @@ class Loaded(NamedTuple):
     """An image that was read.
 
     Attributes:
-        task: whose source it is.
+        task: of the file.
         image: (H, W, planes).
-        other_half: (H, W, planes) of what stood beside it, or None.
-        remarks: on the image, each to follow "3 images".
+        other_half: (H, W, planes) of the other half of a side-by-side file, or None.
+        remarks: on the image; each completes a sentence that starts with "3 images".
         metadata: of its file, such as resolution and colour profile.
     """
 
@@ -366,8 +366,8 @@ def _refuse_clashes(tasks: list[Task]) -> None:
     for source, target in tasks:
         if target in source_of:
             raise UserError(
-                f"{source_of[target]} and {source} would both be translated into {target}; expected names of "
-                f"their own: pass naming={{stem}}_{{ending}}, which makes them "
+                f"{source_of[target]} and {source} would both be translated into {target}; expected different "
+                f"names: pass naming={{stem}}_{{ending}}, which makes them "
                 f"{source_of[target].stem}_{source_of[target].suffix.removeprefix('.')}{target.suffix} and "
                 f"{source.stem}_{source.suffix.removeprefix('.')}{target.suffix}"
             )

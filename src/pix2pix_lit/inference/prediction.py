@@ -1,4 +1,4 @@
-"""The loop of predict.py: from batches of images and videos to files, on one device or several."""
+"""The loop of the predict command: batches of images and videos -> files, on one or several devices."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -44,15 +44,15 @@ class Settings:
     Args:
         output: the folder of the translations.
         half: the half of side-by-side files to translate; None for files with one image.
-        batch_size: images translated at once, if they are of one size.
+        batch_size: images of equal size that are translated at once.
         num_workers: threads that read files, and as many that write them.
-        tile: side in pixels of the tiles that larger images are translated in; None for no tiles.
-        overlap: pixels that tiles share; None for the default.
-        samples: translations of each image with dropout on; 0 for the one without.
-        seed: of their dropout.
+        tile: side in pixels of the tiles in which larger images are translated; None for no tiles.
+        overlap: pixels that neighbouring tiles share; None for the default.
+        samples: translations of each image with dropout on; 0 for a single one without.
+        seed: of the dropout.
 
     Raises:
-        UserError: for numbers that are none or too small, and for values that do not go together.
+        UserError: for invalid or too small numbers, and for inconsistent values.
     """
 
     output: Path
@@ -70,7 +70,7 @@ class Settings:
         check_choice("half", self.half, ("left", "right", None))
         if self.samples and self.tile is not None:
             raise UserError(
-                f"samples is {self.samples} and tile is {self.tile}; expected one of the two: unset the other"
+                f"samples is {self.samples} and tile is {self.tile}; expected only one of the two: unset the other"
             )
         if self.overlap is not None and self.tile is None:
             raise UserError(f"overlap is {self.overlap}, but tile is null; expected both: set tile, or unset overlap")
@@ -81,9 +81,9 @@ class Outcome:
     """The result of the tasks.
 
     Attributes:
-        done: number of files translated.
+        done: number of translated files.
         failures: the files that were left out.
-        remarks: what was noticed about translated files, as text that follows "3 images" -> those files.
+        remarks: remark on translated files, completing "3 images ..." -> those files.
     """
 
     done: int = 0
@@ -91,20 +91,20 @@ class Outcome:
     remarks: dict[str, list[Path]] = field(default_factory=dict)
 
     def remark(self, remark: str, path: Path) -> None:
-        """Note a remark about a file."""
+        """Record a remark on a file."""
         self.remarks.setdefault(remark, []).append(path)
 
 
 class Prediction(L.LightningModule):
     """Translates files in Lightning's predict loop, which chooses the devices.
 
-    While the network runs, the next files are read and the last ones written. Each of n processes translates every n-th
-    task of the first process.
+    While the network runs, the next files are read and the previous ones written. Each of n processes translates every
+    n-th task of the first process.
 
     Args:
-        translator: loaded for the CPU; its network moves to the device that Lightning chooses.
-        tasks: what to translate; those of the first process count.
-        settings: how.
+        translator: on the CPU; its network is moved to the device that Lightning chooses.
+        tasks: the files to translate; all processes use those of the first one.
+        settings: of the translation.
     """
 
     def __init__(self, translator: Translator, tasks: list[Task], settings: Settings) -> None:
@@ -128,7 +128,7 @@ class Prediction(L.LightningModule):
         return _Stream(own, self.translator, self.settings)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """As it is: the translator moves pixels."""
+        """Return the batch unchanged: the translator moves pixels."""
         return batch
 
     def predict_step(self, batch: ImageBatch | Failure | Task, batch_idx: int) -> None:
@@ -143,7 +143,7 @@ class Prediction(L.LightningModule):
             self._translate_images(batch)
 
     def on_predict_end(self) -> None:
-        """Wait for the last files, and gather the outcome of all processes."""
+        """Wait for the last files, and gather the outcomes of all processes."""
         self.writer.close()
         self.outcome.done = self._count - len(self.outcome.failures)
         outcomes = run_watching_ranks(self.trainer, lambda: gathered(self.outcome))  # some may need hours more
@@ -155,7 +155,7 @@ class Prediction(L.LightningModule):
             self.outcome.remarks[remark] = sorted(chain(*(outcome.remarks.get(remark, []) for outcome in outcomes)))
 
     def close(self) -> None:
-        """Finish writing and close the progress bar; after an error too, which it does not hide."""
+        """Finish writing and close the progress bar, without hiding an error that led here."""
         with suppress(Exception):
             self.writer.close()
         self.progress.close()
@@ -189,7 +189,7 @@ class Prediction(L.LightningModule):
                 self._write(task, partial(self._write_image, task.target, translation, metadata))
 
     def _alone(self, task: Task, image: Tensor) -> Tensor | None:
-        """The translation of one image; None, and a failure, if it is not finite."""
+        """The translation of one image; None, with a recorded failure, if it is not finite."""
         try:
             with stop_now():
                 return self.translator(image, self.settings.tile, self.settings.overlap)
@@ -198,12 +198,12 @@ class Prediction(L.LightningModule):
             return None
 
     def _carried(self, task: Task, found: ImageMetadata) -> ImageMetadata:
-        """The metadata of a file that its translation gets."""
+        """The metadata of a file that is copied to its translation."""
         input_type, target_type = self.translator.input_type, self.translator.target_type
         is_labels = input_type.is_labels or target_type.is_labels
         carried = found.of_translation(self.settings.half, is_labels, target_type.channels, target_type.file_dtype)
         if found.geo_tags and self.settings.half == "right":
-            self.outcome.remark("have GeoTIFF tags, left out since they need not be the right half's", task.source)
+            self.outcome.remark("have GeoTIFF tags, left out since they may not apply to the right half", task.source)
         suffix = task.target.suffix.lower()
         for lost in carried.lost_in(suffix):
             self.outcome.remark(f"have {lost}, which {suffix} files cannot hold (suffix=.tif does)", task.source)
@@ -246,11 +246,11 @@ class Prediction(L.LightningModule):
         try:
             if (input_type.planes, input_type.dtype, input_type.classes) != (3, "uint8", None):
                 raise UserError(
-                    f"{task.source} is a video, of RGB pictures of 8 bits; this model translates "
+                    f"{task.source} is a video, which has 8-bit RGB frames; this model translates "
                     f"{input_type.describe()}: expected images"
                 )
             if self.settings.half is not None or self.settings.samples:
-                raise UserError(f"{task.source} is a video; expected images for half or samples: leave them unset")
+                raise UserError(f"{task.source} is a video; half and samples work on images only: leave them unset")
             translate_video(task.source, task.target, translate, self.settings.batch_size, self.progress.frames_done)
         except UserError as error:
             named = f"{task.source}: {error}" if isinstance(error, NotFiniteError) else str(error)
@@ -263,7 +263,7 @@ class Prediction(L.LightningModule):
 
 
 class _Stream:
-    """The items of the predict loop; Lightning asks for its iterator once."""
+    """The items of the predict loop; Lightning iterates over it once."""
 
     def __init__(self, tasks: list[Task], translator: Translator, settings: Settings) -> None:
         self.tasks, self.translator, self.settings = tasks, translator, settings
@@ -283,10 +283,10 @@ class _Stream:
 
 
 def deviation_path(task: Task, output: Path) -> Path:
-    """Where the map of deviations of a task's samples goes."""
+    """The path of the map of deviations of a task's samples."""
     return output / "deviation" / task.target.relative_to(output).with_suffix(".png")
 
 
 def deviation_map(deviation: np.ndarray) -> np.ndarray:
-    """(H, W) as in ``Samples`` -> (H, W, 1) uint8: black where samples agree, white from a 16th of the range on."""
+    """(H, W) as in ``Samples`` -> (H, W, 1) uint8: black where samples agree, white from 1/16 of the range upwards."""
     return (deviation * (255 / _WHITE)).round().clip(0, 255).astype(np.uint8)[..., None]

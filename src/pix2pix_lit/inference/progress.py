@@ -4,11 +4,11 @@ import sys
 
 from tqdm import tqdm
 
-_SECONDS_IN_FILES = 30  # between two lines if the output is no terminal
+_SECONDS_IN_FILES = 30  # between two lines if the output is not a terminal
 
 
 class Progress:
-    """Counts images on the standard error output; of a video, every frame is one.
+    """Shows the number of translated images on standard error; every frame of a video counts as one.
 
     Args:
         files: number of images and videos.
@@ -19,16 +19,18 @@ class Progress:
         seconds = 0.1 if sys.stderr.isatty() else _SECONDS_IN_FILES
         self._bar = tqdm(total=files, unit="image", disable=not is_shown, mininterval=seconds, dynamic_ncols=True)
         self._total = files
-        self._frames = self._shown = self._added = 0  # of the video under way: done, shown, added to the total
+        self._frames = self._shown = self._added = 0  # of the current video: done, shown, added to the total
 
     def file_done(self) -> None:
         """Count an image or a video, whether it was translated or left out."""
         self._bar.update()
 
     def frames_done(self, count: int, expected: int) -> None:
-        """Count some frames of the one video under way, which is expected to have ``expected`` in all."""
+        """Count some frames of the current video, which is expected to have ``expected`` in total."""
         self._frames += count
-        added = max(expected, self._frames) - 1  # one stood for the file from the start, and is counted at the end
+        added = (
+            max(expected, self._frames) - 1
+        )  # the total already contains one for the file, which is counted at the end
         shown = min(self._frames, added)
         self._total += added - self._added
         self._bar.total = self._total
@@ -36,7 +38,7 @@ class Progress:
         self._added, self._shown = added, shown
 
     def video_done(self) -> None:
-        """Count the video under way as done, whatever number of frames it turned out to have."""
+        """Count the current video as done, and correct the total to its actual number of frames."""
         done = max(1, self._frames)
         self._total += done - 1 - self._added
         self._bar.total = self._total
@@ -44,6 +46,6 @@ class Progress:
         self._frames = self._shown = self._added = 0
 
     def close(self) -> None:
-        """Leave the bar as it is and start a new line."""
+        """Keep the bar on the screen and start a new line."""
         self._bar.close()
         sys.stderr.flush()

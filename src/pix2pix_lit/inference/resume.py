@@ -1,4 +1,4 @@
-"""Resuming an interrupted command: which of its translations exist already."""
+"""Resumes an interrupted command: finds the translations that already exist."""
 
 import json
 import os
@@ -14,29 +14,29 @@ from pix2pix_lit.inference.files import Task
 Existing = Literal["continue", "skip", "overwrite"]
 
 RECORD = ".predict.json"
-"""The file in the output folder that records the command of its translations; its age says since when."""
+"""The file in the output folder that records the command of its translations, and by its age when it first ran."""
 
 
 def remaining_tasks(
     tasks: list[Task], output: Path, made_by: Mapping[str, Any], existing: Existing = "continue"
 ) -> list[Task]:
-    """The tasks that are not translated yet.
+    """The tasks that have not been translated yet.
 
     Args:
-        tasks: all of a command.
-        output: the folder that translations go to; made, with a record of what they are made by. If it is the file of
-            the only task, that is translated again each time.
-        made_by: plain values that translations depend on.
-        existing: ``continue`` leaves out translations that are newer than their source and were made since the first
-            command of the same ``made_by``; ``skip`` leaves out all that are there; ``overwrite`` leaves out none.
+        tasks: all tasks of a command.
+        output: the folder for translations; created, with a record of ``made_by``. If it is the file of the only task,
+            that is translated again each time.
+        made_by: the plain values that translations depend on.
+        existing: ``continue`` leaves out translations that are newer than their source and than the first command with
+            the same ``made_by``; ``skip`` leaves out all that exist; ``overwrite`` leaves out none.
 
     Raises:
-        UserError: for another ``existing``, and if ``output`` cannot be written to.
+        UserError: for an unknown ``existing``, and if ``output`` cannot be written to.
     """
     if existing not in ("continue", "skip", "overwrite"):
         raise UserError(f"existing is {existing!r}; expected continue, skip or overwrite")
     record = output / RECORD
-    if [task.target for task in tasks] == [output]:  # a single file, beside which no record is kept
+    if [task.target for task in tasks] == [output]:  # a single file, for which no record is kept
         return [] if existing == "skip" and output.exists() else tasks
     try:
         output.mkdir(parents=True, exist_ok=True)

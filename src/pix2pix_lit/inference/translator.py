@@ -1,4 +1,4 @@
-"""The one path from an image to its translation, whatever runs the generator."""
+"""``Translator``: the only path from an image to its translation, for every backend."""
 
 import copy
 import os
@@ -29,10 +29,10 @@ class Samples(NamedTuple):
     """Several translations of one image, with the dropout of training.
 
     Attributes:
-        mean: (channels, H, W) of the target's dtype: of the samples, before they are rounded.
+        mean: (channels, H, W) of the target's dtype: the mean of the samples before rounding.
         samples: (K, channels, H, W) of the target's dtype.
-        deviation: (H, W) float32: standard deviation of the samples at a pixel, mean over the network's
-            output channels, where 1 is half of the range between -1 and 1.
+        deviation: (H, W) float32: standard deviation of the samples per pixel, averaged over the network's output
+            channels, which range from -1 to 1.
     """
 
     mean: Tensor
@@ -43,15 +43,15 @@ class Samples(NamedTuple):
 class Translator:
     """Translates images of any size with a generator in inference mode.
 
-    The translation of an image is the same whatever batch it is in: no dropout, and norm statistics per image or
-    fixed, as the generator's ``norm_inference`` says.
+    The translation of an image does not depend on the rest of its batch: dropout is off, and norm statistics are those
+    of the image or fixed, according to the generator's ``norm_inference``.
 
     Args:
-        backend: a network with ``size_multiple`` and ``smallest_side``, left in the mode and on the device that it
-            has; or an exported file in its runtime.
+        backend: a network with ``size_multiple`` and ``smallest_side``, whose mode and device are not changed; or an
+            exported file in its runtime.
         input_type: of its inputs.
         target_type: of its translations.
-        metadata: of its file, if it is from one.
+        metadata: of its file, if it was loaded from one.
     """
 
     def __init__(
@@ -75,22 +75,22 @@ class Translator:
         norm_inference: InferenceStatistics | None = None,
         trusted: bool = False,
     ) -> "Translator":
-        """The translator of a file: the path is all it takes.
+        """Load a file; no other arguments are needed.
 
         Args:
-            path: a checkpoint of training or the folder of a run, whose last one is taken, a generator file of the
-                reference implementation, or whatever ``pix2pix-lit export`` writes.
-            device: what torch calls it, such as ``cuda``. OpenVINO and ONNX files run on the CPU.
-            precision: ``fp32``, ``fp16`` or ``bf16`` for the arithmetic of a network; None is fp32, and what an
-                exported file was made for.
-            norm_inference: ``per_image`` or ``running`` instead of what the file says; an exported file has its own
-                built in.
-            trusted: whether you know who made the file. Files of torch.export, AOTInductor and TorchScript can run
-                code when they are opened, and are refused otherwise.
+            path: a checkpoint of training, the folder of a run (for its last checkpoint), a generator file of the
+                reference implementation, or a file of ``pix2pix-lit export``.
+            device: a device of torch, such as ``cuda``. OpenVINO and ONNX files run on the CPU.
+            precision: ``fp32``, ``fp16`` or ``bf16`` for the arithmetic of a network; None is fp32, or the precision of
+                an exported file.
+            norm_inference: ``per_image`` or ``running`` to override the file's inference mode, which is fixed in
+                exported files.
+            trusted: whether you trust the author of the file. Files of torch.export, AOTInductor and TorchScript can
+                run code when they are opened, and are refused otherwise.
 
         Raises:
-            UserError: if the file cannot be read or is none of these (see ``formats.Format.open``), and for what
-                it or the device cannot do.
+            UserError: if the file cannot be read or is not one of these (see ``formats.Format.open``), and if it or the
+                device does not support a value.
         """
         device, path = _checked(device), checkpoint_in(path)
         backend, metadata = format_of(path).open(path, Opening(device, precision, norm_inference, trusted))
@@ -100,13 +100,13 @@ class Translator:
         """The same translator, with translations of 8 or 16 bits or of 32-bit floats.
 
         Raises:
-            UserError: for labels, for other ``bits``, and for an exported file that gives finished pixels.
+            UserError: for labels, for other ``bits``, and for an exported file whose outputs are pixels.
         """
         target_type = self.target_type.with_depth(bits)
         if self.backend.takes_images and target_type != self.target_type:
             raise UserError(
-                f"bit_depth is {bits}, but this file gives {self.target_type.describe()} and nothing finer; expected "
-                f"null: export it with embed_preprocessing=false"
+                f"bit_depth is {bits}, but this file can only generate {self.target_type.describe()}; expected null: "
+                f"export it with embed_preprocessing=false"
             )
         other = copy.copy(self)
         other.target_type = target_type
@@ -118,11 +118,11 @@ class Translator:
         Args:
             images: of ``input_type`` and any height and width, one of
 
-                - a NumPy array (H, W, planes) or (N, H, W, planes), as ``read_image`` gives it; or (H, W)
+                - a NumPy array (H, W, planes) or (N, H, W, planes), as from ``read_image``; or (H, W)
                 - a torch tensor (planes, H, W) or (N, planes, H, W), on any device
-                - an image of Pillow, converted as ``conversion.convert`` says
+                - a Pillow image, converted by ``images.lenient.convert``
                 - a list of these, which may differ in size
-            tile: side in pixels of the tiles that larger images are translated in; None for no tiles. Networks that
+            tile: side in pixels of the tiles in which larger images are translated; None for no tiles. Networks that
                 normalise with statistics of their input (``norm_inference=per_image``, instance norm) then use those
                 of each tile, which makes tiles differ somewhat.
             overlap: pixels that neighbouring tiles share; None for about an eighth of a tile.
@@ -131,8 +131,8 @@ class Translator:
             Of ``target_type``, in the same form: (H, W, channels), (N, channels, H, W) on the CPU, an image, a list.
 
         Raises:
-            UserError: for another type, shape or dtype than the network takes, and for a ``tile`` or ``overlap`` that
-                does not fit.
+            UserError: for a type, shape or dtype that the network does not accept, and for an invalid ``tile`` or
+                ``overlap``.
         """
         if tile is not None:
             overlap = self.overlap_of(tile, overlap)
@@ -144,8 +144,8 @@ class Translator:
             return self._translate_array(images, tile, overlap)
         if not isinstance(images, Tensor):
             raise UserError(
-                f"images are of type {type(images).__name__}; expected a NumPy array, a torch tensor, an image of "
-                f"Pillow, or a list of these"
+                f"images are of type {type(images).__name__}; expected a NumPy array, a torch tensor, a Pillow image, "
+                f"or a list of these"
             )
         if images.dim() not in (3, 4) or images.shape[-3] != self.input_type.planes:
             raise UserError(
@@ -164,10 +164,10 @@ class Translator:
         return translations if images.dim() == 4 else translations[0]
 
     def overlap_of(self, tile: int, overlap: int | None = None) -> int:
-        """The pixels that neighbouring tiles share: what is asked for, or the default.
+        """The pixels that neighbouring tiles share: ``overlap``, or the default.
 
         Raises:
-            UserError: for a ``tile`` or ``overlap`` that does not fit, and for a file with its preprocessing inside.
+            UserError: for an invalid ``tile`` or ``overlap``, and for a file with embedded preprocessing.
         """
         if self.backend.takes_images:
             raise UserError(
@@ -196,15 +196,15 @@ class Translator:
         """Translate one image several times with dropout on: "noise only in the form of dropout, applied ... at both
         training and test time" (Isola et al. 2017, section 3.2).
 
-        The k-th sample depends on the image, ``seed`` and k alone, on a device of the same kind.
+        The k-th sample depends only on the image, ``seed`` and k, on devices of the same kind.
 
         Args:
             image: (planes, H, W) of ``input_type``.
-            samples: how many, 1 or more.
+            samples: number of samples, 1 or more.
             seed: of the noise.
 
         Raises:
-            UserError: for an exported file, which has no dropout, a generator without any, and ``samples`` below 1.
+            UserError: for an exported file or a generator without dropout, and for ``samples`` below 1.
         """
         check_integer("samples", samples, 1)
         if not isinstance(self.backend, TorchBackend):
@@ -277,7 +277,7 @@ class Translator:
 
     def _check_dtype(self, dtype: str) -> None:
         if dtype != self.input_type.dtype:
-            hint = "; what networks see, floats in [-1, 1], goes through the network itself" * dtype.startswith("float")
+            hint = "; pass floats in [-1, 1] to the network itself" * dtype.startswith("float")
             raise UserError(
                 f"images are of dtype {dtype}; expected {self.input_type.dtype} from {self.input_type.limits[0]:g} to "
                 f"{self.input_type.limits[1]:g}: this model translates {self.input_type.describe()}{hint}"

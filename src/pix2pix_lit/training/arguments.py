@@ -1,4 +1,4 @@
-"""Checks of the model's arguments and of the trainer it is given to, before the first batch."""
+"""Checks of the model's arguments and of its trainer, before the first batch."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -159,7 +159,7 @@ def check_trainer(trainer: L.Trainer) -> None:
         )
     if trainer.precision not in TRAINING_PRECISIONS:
         raise UserError(
-            f"trainer.precision is {trainer.precision}; steps at a learning rate of 0.0002 are mostly lost to rounding "
-            f"in 16-bit weights: set trainer.precision=bf16-mixed, which keeps weights in 32 bits (16-bit weights are "
-            f"for predict.py)"
+            f"trainer.precision is {trainer.precision}; in 16-bit weights, rounding loses most updates at a learning "
+            f"rate of 0.0002: set trainer.precision=bf16-mixed, which keeps weights in 32 bits (16-bit weights are for "
+            f"predict)"
         )

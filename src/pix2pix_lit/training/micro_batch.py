@@ -16,8 +16,8 @@ class MicroBatch:
         input: (N, C, H, W) float in [-1, 1], what the generator is given.
         target: (N, C', H, W) float in [-1, 1], what it should generate.
         share: of the batch's images, in (0, 1].
-        seed: of the dropout in its fake, which is generated twice; None if it is generated once.
-        fake: (N, C', H, W) float in [-1, 1], once it is generated.
+        seed: of the dropout in its fake, if it is generated twice; None if it is generated once.
+        fake: (N, C', H, W) float in [-1, 1], after it has been generated.
     """
 
     input: Tensor

@@ -30,8 +30,8 @@ def check_networks(
     stored = checkpoint["state_dict"]
     if {name: value.shape for name, value in state.items()} != {name: value.shape for name, value in stored.items()}:
         raise UserError(
-            "the checkpoint to resume from holds the weights of other networks; expected the overrides that its run "
-            f"had: {'; '.join(changes)}. To start a new run from its weights, use warm_start instead of ckpt_path"
+            "the checkpoint to resume from holds the weights of other networks; expected the same overrides as in its "
+            f"run: {'; '.join(changes)}. To start a new run from its weights, use warm_start instead of ckpt_path"
         )
     check_numbers(stored, state, path)
     if (found := len(checkpoint["optimizer_states"])) != optimizers:
@@ -72,7 +72,7 @@ def check_process_state(
 
 
 def changed_settings(name: str, new: Any, old: Any) -> list[str]:
-    """In words, every value of a nested dictionary that differs from the checkpoint's."""
+    """Describe every value of a nested dictionary that differs from the checkpoint's."""
     if isinstance(new, dict) and isinstance(old, dict):
         keys = dict.fromkeys([*new, *old])
         return [change for key in keys for change in changed_settings(f"{name}.{key}", new.get(key), old.get(key))]

@@ -15,7 +15,7 @@ class LearningRateSchedule:
 
     Args:
         constant_epochs: epochs at the full rate.
-        decay_epochs: epochs of decay after them, which would reach 0 one epoch later, as the reference's schedule.
+        decay_epochs: epochs of decay after them; it would reach 0 one epoch later, as in the reference implementation.
         decay: ``linear`` (the reference implementation's) or ``cosine`` (Loshchilov & Hutter 2017, equation 5, without
             restarts).
         warmup_steps: batches over which the rate rises linearly from nearly 0 (Goyal et al. 2017, section 2.2).

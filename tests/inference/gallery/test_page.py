@@ -263,7 +263,7 @@ def test_failing_to_write_the_page_keeps_the_older_one_and_leaves_nothing(tmp_pa
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be written .*expected a folder"):
+    with pytest.raises(UserError, match="cannot be written .*expected a writable folder"):
         Gallery(tmp_path / "file" / "gallery", "x").add("a.png", {"input": noise(4, 4)}, {})
 
 
