@@ -1,11 +1,11 @@
-"""Loading speed of pairs, uncached and cached, compared with the reference implementation's loader.
+"""Speed of loading pairs, uncached and cached, compared with the reference implementation's loader.
 
 Usage: python benchmarks/data.py [--root FOLDER] [--pairs 300] [--rounds 5] [--workers 2]
 
 All pipelines read the same 512x256 side-by-side JPEG files: those in FOLDER, or quality-90 files of drawn streets. They
 take turns in rounds, in this process and on one thread; then the loaders do so with worker processes. The reference's
-pipeline (reference_loader.py) ends with floats; ours with uint8 batches, which are scaled on the training device: the
-last rows add that scaling, done here on the CPU.
+pipeline (reference_loader.py) ends with floats; ours with uint8 batches, which are scaled on the training device. The
+last rows include that scaling, on the CPU.
 """
 
 import argparse

@@ -2,11 +2,11 @@
 
 Usage: python benchmarks/kill_test.py [--kills 50] [--seed 0] [--folder FOLDER] [--cache] [OVERRIDE...]
 
-Every kill is a ``kill -9`` of all processes of the run at once, as a loss of power is: while it starts, trains,
-validates, or writes a checkpoint. It is then started again by the same command. Weights, optimizers, the best
-checkpoint and the metrics must be equal to the last bit, and no temporary file may be left. With --cache, the run that
-is killed has data.cache=disk, and loses its cache before half of its starts, so that kills come while it is made, too;
-the run in peace has none. Exit status 1 if anything differs or is left.
+Every kill is a ``kill -9`` of all processes of the run at once, like a power failure, while the run starts, trains,
+validates or writes a checkpoint. The same command then starts it again. Weights, optimizers, the best checkpoint and
+the metrics must be bit-equal in the end, and no temporary file may be left. With --cache, the killed run has
+data.cache=disk, and its cache is deleted before half of its starts, to include kills while the cache is written; the
+uninterrupted run has no cache. Exit status 1 if anything differs or is left.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-# Imports that every run needs, loaded once: a run then starts within a second.
+# Imports that every run needs, loaded once: runs then start within a second.
 import pix2pix_lit.callbacks
 import pix2pix_lit.data.datamodule
 import pix2pix_lit.training.module  # noqa: F401
@@ -54,7 +54,7 @@ OVERRIDES = (
     "callbacks.progress_bar=null",
     "trainer.enable_model_summary=false",
 )
-KILLS_PER_EPOCH = 2  # an epoch writes 7 checkpoints, and a start gets two of them further
+KILLS_PER_EPOCH = 2  # an epoch writes 7 checkpoints, and each start advances by about two of them
 
 
 def start(run: Path, overrides: list[str]) -> int:
@@ -81,7 +81,7 @@ def start(run: Path, overrides: list[str]) -> int:
 
 
 def finish(pid: int) -> None:
-    """Wait for a run to end by itself."""
+    """Wait for a run to finish."""
     _, status = os.waitpid(pid, 0)
     if status != 0:
         raise SystemExit(f"a run failed with exit status {os.waitstatus_to_exitcode(status)}; see its .log")
@@ -91,10 +91,10 @@ def kill_somewhere(pid: int, last: Path, draw: random.Random, seconds: float) ->
     """Kill a run after none, one or two more checkpoints and a random time; False if it has ended by then.
 
     Args:
-        pid: the run.
-        last: the checkpoint file that it writes again and again.
-        draw: where random numbers come from.
-        seconds: about how long a run takes to start.
+        pid: of the run.
+        last: the checkpoint file that it keeps replacing.
+        draw: source of random numbers.
+        seconds: approximate time that a run takes to start.
     """
     wanted = draw.choice((0, 0, 1, 1, 1, 2, 2, 3))
     until = time.monotonic() + (draw.uniform(0, seconds) if wanted == 0 else 1e9)
@@ -117,7 +117,7 @@ def _written(path: Path) -> int:
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """Everything that must be equal in the end."""
+    """All values that must be equal in the end."""
     last, best = (read_checkpoint(run / "checkpoints" / f"{name}.ckpt") for name in ("last", "best"))
     scores = [state["best_model_score"] for key, state in last["callbacks"].items() if "BestCheckpoint" in key]
     result = json.loads((run / "result.json").read_text())
@@ -158,7 +158,7 @@ def main() -> None:
 
     begin = time.monotonic()
     finish(start(folder / "in_peace", overrides))
-    print(f"in peace: {time.monotonic() - begin:.0f} s", flush=True)
+    print(f"uninterrupted: {time.monotonic() - begin:.0f} s", flush=True)
 
     draw = random.Random(arguments.seed)
     killed = folder / "killed"
@@ -186,8 +186,8 @@ def main() -> None:
     result = json.loads((killed / "result.json").read_text())
     print(
         f"{kills} kills over {result['steps']} steps and {result['epochs']} epochs in "
-        f"{time.monotonic() - begin:.0f} s, {within_cache} of them while the cache was made: {broken} broken "
-        f"checkpoints, {len(found)} differences, {len(rests)} files left over"
+        f"{time.monotonic() - begin:.0f} s, {within_cache} of them while the cache was written: {broken} broken "
+        f"checkpoints, {len(found)} differences, {len(rests)} leftover files"
     )
     if broken:
         raise SystemExit("broken checkpoints")

@@ -1,18 +1,18 @@
-"""How fast images are translated, files to files, against the reference implementation's test loop.
+"""Speed of translating image files, compared with the reference implementation's test loop.
 
 Usage: python benchmarks/predict.py --reference DIR [--ckpt FILE] [--images FOLDER] [--count 48] [--rounds 3]
 
-DIR is a checkout of junyanz/pytorch-CycleGAN-and-pix2pix at commit 9f8f61e. Its loop is that of its test.py: its data
-set, its model and its save_images, one image at a time, as shipped; it needs ``pip install dominate``. It writes what
-it always writes, three PNG files an image and lines of a web page; "of it painting" is its model alone.
+DIR is a checkout of junyanz/pytorch-CycleGAN-and-pix2pix at commit 9f8f61e. Its loop is that of its test.py,
+unmodified: its data set, its model and its save_images, one image at a time; it needs ``pip install dominate``. It
+writes three PNG files per image and lines of a web page; "thereof network" is its model alone.
 
-Ours is what predict.py does once its model is loaded, for the same weights, in each precision and through each runtime:
-reading side-by-side files, painting their right halves in batches of 8, writing PNG. All sides paint the same files,
-512x256 JPEG pairs: those of --images, or streets drawn for the purpose. Without --ckpt, weights are random, which makes
-no difference to time, but similarities to fp32 mean little then.
+Our side is the predict command after loading its model, with the same weights, in each precision and each runtime:
+reading side-by-side files, translating their right halves in batches of 8, writing PNG. All sides translate the same
+files, 512x256 JPEG pairs: those of --images, or drawn streets. Without --ckpt, weights are random, which does not
+affect speed, but makes similarities to fp32 meaningless.
 
-Every side has a process of its own; they take turns, after one turn each that does not count. Figures are medians of
---rounds turns, ratios medians of the turns' ratios. Starting and loading are left out on both sides.
+Every side has its own process; they take turns, after an uncounted turn each. Figures are medians of --rounds turns,
+and ratios are medians of the turns' ratios. Start-up and loading are excluded on both sides.
 """
 
 import argparse
@@ -43,7 +43,7 @@ EXPORTS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a side's process is told."""
+    """The settings of a side's process."""
 
     folder: Path
     ckpt: Path
@@ -54,15 +54,15 @@ class Settings:
 
 @dataclass
 class Side:
-    """A process that translates all images when it is asked to."""
+    """A process that translates all images on request."""
 
     name: str
     process: Any
     connection: Connection
-    turns: list[tuple[float, float]] = field(default_factory=list)  # seconds of all, and of painting
+    turns: list[tuple[float, float]] = field(default_factory=list)  # seconds in total, and of the network
 
     def take(self) -> tuple[float, float]:
-        """Once, now."""
+        """Translate all images once."""
         self.connection.send(True)
         return self.connection.recv()
 
@@ -92,7 +92,7 @@ def main() -> None:
         sides |= {side: (run_ours, Settings(folder, path)) for side, (path, _) in files.items()}
         similarities = {side: ssim for side, (_, ssim) in files.items()}
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {arguments.count} files, unet256\n")
-        columns = ["side", "images/s", "ms an image", "of it painting", "ratio (turns)", "SSIM to fp32"]
+        columns = ["side", "images/s", "ms per image", "thereof network", "ratio (turns)", "SSIM to fp32"]
         print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
         measure(sides, similarities, arguments.count, arguments.rounds)
 
@@ -100,7 +100,7 @@ def main() -> None:
 def measure(
     sides: dict[str, tuple[Callable[..., None], Settings]], similarities: dict[str, float], count: int, rounds: int
 ) -> None:
-    """Let all sides take turns, and print a row of each."""
+    """Let all sides take turns, and print a row for each."""
     context = multiprocessing.get_context("spawn")
     running: list[Side] = []
     try:
@@ -115,10 +115,10 @@ def measure(
             for side in running:
                 side.turns.append(side.take())
         for side in running:
-            seconds, painting = (statistics.median(times) / count for times in zip(*side.turns, strict=True))
+            seconds, network_seconds = (statistics.median(times) / count for times in zip(*side.turns, strict=True))
             ratios = [theirs[0] / ours[0] for theirs, ours in zip(running[0].turns, side.turns, strict=True)]
             spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            share = f"{1000 * painting:.1f}" if painting else ""
+            share = f"{1000 * network_seconds:.1f}" if network_seconds else ""
             ssim = f"{similarities[side.name]:.4f}" if side.name in similarities else ""
             print(
                 f"| {side.name} | {1 / seconds:.1f} | {1000 * seconds:.1f} | {share} | {spread} | {ssim} |", flush=True
@@ -130,7 +130,7 @@ def measure(
 
 
 def run_ours(settings: Settings, connection: Connection) -> None:
-    """Translate by predict.py's own loop."""
+    """Translate with the loop of the predict command."""
     from hydra import compose, initialize_config_dir
 
     from pix2pix_lit.inference import Translator
@@ -159,7 +159,7 @@ def run_ours(settings: Settings, connection: Connection) -> None:
 
 
 def run_reference(settings: Settings, connection: Connection) -> None:
-    """Translate by the loop of the reference's test.py."""
+    """Translate with the loop of the reference's test.py."""
     sys.path.insert(0, str(settings.reference))
     results = settings.folder / "results"
     # fmt: off
@@ -182,7 +182,7 @@ def run_reference(settings: Settings, connection: Connection) -> None:
         dataset, model = create_dataset(options), create_model(options)
         model.setup(options)
     while connection.recv():
-        painting = 0.0
+        network_seconds = 0.0
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             page = html.HTML(str(results), "benchmark")
@@ -190,14 +190,14 @@ def run_reference(settings: Settings, connection: Connection) -> None:
                 model.set_input(data)
                 begun = time.perf_counter()
                 model.test()
-                painting += time.perf_counter() - begun
+                network_seconds += time.perf_counter() - begun
                 save_images(page, model.get_current_visuals(), model.get_image_paths())
             page.save()
-        connection.send((time.perf_counter() - start, painting))
+        connection.send((time.perf_counter() - start, network_seconds))
 
 
 def put_images(source: Path | None, target: Path, count: int) -> None:
-    """So many side-by-side JPEG files, photo left and labels right."""
+    """Write side-by-side JPEG files, with the photo on the left and the labels on the right."""
     target.mkdir(parents=True)
     if source is not None:
         for path in sorted(source.glob("*.jpg"))[:count]:
@@ -231,7 +231,7 @@ def random_checkpoint(path: Path) -> Path:
 
 
 def export(ckpt: Path, folder: Path, format: str, precision: str, name: str | None = None) -> tuple[Path, float]:
-    """A file in a format, and how similar its pictures are to those of the generator."""
+    """Export a file in a format, and measure the similarity of its outputs to those of the generator."""
     import json
 
     from hydra import compose, initialize_config_dir

@@ -1,4 +1,4 @@
-"""Reading pairs as the reference implementation's data loader does, written from its description."""
+"""Reads pairs like the reference implementation's data loader, written from its description."""
 
 from pathlib import Path
 

@@ -1,12 +1,12 @@
-"""Stop two processes at random moments of their start, and check that all of them end soon and leave nothing running.
+"""Stop two processes at random moments of their start, and check that all of them end soon.
 
 Usage: python benchmarks/start_kill_test.py train|predict [--trials 20] [--seconds 30] [--seed 0] [OVERRIDE...]
 
-Every trial starts the command with two devices on the CPU and, after a random time, does one of: SIGINT to all of its
-processes, as terminals do with Ctrl-C; SIGINT twice; SIGTERM to the first one, as ``kill`` does; SIGTERM to all;
-SIGKILL of the second one, or of the first one where there is no second yet. Exit status 1 if a command takes longer
-than 15 seconds to end, ends with another status than these have, prints a stack trace, or leaves a process behind.
-``predict`` needs ``ckpt=`` and ``input=``.
+Every trial starts the command with two devices on the CPU and, after a random time, sends one of: SIGINT to all of its
+processes, like Ctrl-C in a terminal; SIGINT twice; SIGTERM to the first one, like ``kill``; SIGTERM to all; SIGKILL to
+the second one, or to the first one if there is no second yet. Exit status 1 if a command takes longer than 15 seconds
+to end, ends with an unexpected exit status, prints a stack trace, or leaves a process behind. ``predict`` needs
+``ckpt=`` and ``input=``.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def group(leader: int) -> dict[int, int]:
 
 
 def second_rank(leader: int) -> int | None:
-    """The process that the first one started for the second device, if there is one yet."""
+    """The process for the second device, if the first one has started it."""
     for pid, parent in group(leader).items():
         try:
             is_rank = b"LOCAL_RANK=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
@@ -67,7 +67,7 @@ def second_rank(leader: int) -> int | None:
 
 
 def trial(command: list[str], folder: Path, kind: str, after: float) -> list[str]:
-    """What went wrong in one start that was stopped; prints a line."""
+    """Stop one start; prints a line and returns what went wrong."""
     with open(folder / "log", "w+") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
         begin = time.monotonic()

@@ -1,9 +1,9 @@
-"""Drawing speed of streets, compared with reading photographs as the reference implementation does.
+"""Speed of drawing streets, compared with reading photographs like the reference implementation.
 
 Usage: python benchmarks/streets.py [--pairs 200] [--size 256]
 
 Both run in this process, alternating pair by pair, on one thread. The reference's pipeline (reference_loader.py) reads
-quality-90 JPEG files of the streets themselves, so both bring a pair of the same size from nothing to memory.
+quality-90 JPEG files of the same streets; both end with a pair of the same size in memory.
 """
 
 import argparse

@@ -1,19 +1,19 @@
-"""How fast the training step is, against the reference implementation's own and against the machine.
+"""Speed of the training step, compared with the reference implementation's and with the machine's peak.
 
 Usage: python benchmarks/train_step.py [--reference DIR] [--batch 1 4 16] [--precision fp32 bf16] [--steps 4]
            [--rounds 5] [--warmup 8] [--device cpu] [--compile MODE]
 
-Ours is the default model as train.py builds and runs it: by the Trainer, with logging, in batches that are ready in
-memory. Between its steps, the bare step runs: the same arithmetic on the same networks without the Trainer; the
-difference is the overhead. With --reference DIR, a checkout of junyanz/pytorch-CycleGAN-and-pix2pix at commit 9f8f61e,
-its Pix2PixModel takes the same steps, in fp32 as it is shipped, on batches that are ready in memory too.
+Our side is the default model as the train command builds and runs it: by the Trainer, with logging, with batches that
+are already in memory. The bare step, the same arithmetic on the same networks without the Trainer, runs between its
+steps; the difference is the overhead. With --reference DIR, a checkout of junyanz/pytorch-CycleGAN-and-pix2pix at
+commit 9f8f61e, its Pix2PixModel takes the same steps, unmodified in fp32, also with batches that are already in memory.
 
-Every side has a process of its own, since how memory is kept is a setting of a whole process. All are warmed up, then
-they take turns: each round is --steps steps of each. Figures are medians over rounds, ratios medians of the rounds'
-ratios. The peak of the machine is the speed of large matrix products in the precision of the row, measured in the same
-run; the arithmetic of a step is counted by torch.utils.flop_counter, and is taken to be the same for all sides.
-Memory is the largest resident set of the side's process, of which libraries are what it had before a model was made;
-with --device cuda, it is the most that torch had allocated on the device.
+Every side has its own process, since keeping freed memory is a setting of the process. After a warm-up they take turns:
+each round is --steps steps of each side. Figures are medians over rounds, and ratios are medians of the rounds' ratios.
+The peak of the machine is the speed of large matrix products in the precision of the row, measured in the same run. The
+operations of a step are counted by torch.utils.flop_counter, and assumed to be the same for all sides. Memory is the
+largest resident set of the side's process; "libraries" is its part before a model was built. With --device cuda, it is
+the peak of torch's allocations on the device.
 """
 
 import argparse
@@ -38,7 +38,7 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Settings:
-    """What a side's process is told."""
+    """The settings of a side's process."""
 
     batch: int
     precision: str
@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass
 class Turn:
-    """What a side's process answers: seconds a step, of the whole and of the bare step, and MiB of memory."""
+    """The results of a side's process: seconds per step, in total and of the bare step, and MiB of memory."""
 
     seconds: float
     bare_seconds: float
@@ -59,7 +59,7 @@ class Turn:
 
 @dataclass
 class Side:
-    """A process that takes steps when it is asked to."""
+    """A process that takes training steps on request."""
 
     name: str
     precision: str
@@ -68,7 +68,7 @@ class Side:
     turns: list[Turn] = field(default_factory=list)
 
     def take(self, steps: int) -> Turn:
-        """So many steps, now."""
+        """Take some steps."""
         self.connection.send(steps)
         return self.connection.recv()
 
@@ -114,7 +114,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def processes(arguments: argparse.Namespace, batch: int) -> Iterator[list[Side]]:
-    """The sides for one batch size, warmed up; the reference, if there is one, is the first."""
+    """The sides for one batch size, warmed up; the reference, if given, comes first."""
     context = multiprocessing.get_context("spawn")
     kinds = [("ours", precision) for precision in arguments.precision]
     if arguments.reference is not None:
@@ -185,7 +185,7 @@ def run_reference(settings: Settings, connection: Connection) -> None:
 
 
 def run_ours(settings: Settings, connection: Connection) -> None:
-    """The process of our training, as train.py runs it."""
+    """The process of our training, as the train command runs it."""
     import lightning as L
     from torch.utils.data import DataLoader
 
@@ -198,7 +198,7 @@ def run_ours(settings: Settings, connection: Connection) -> None:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = settings.precision != "fp32"
 
     class Turns(L.Callback):
-        """Counts the Trainer's steps; between two turns, waits to be asked for the next."""
+        """Counts the Trainer's steps, and waits for a request between two turns."""
 
         steps = left = 0
         start = 0.0
@@ -225,7 +225,7 @@ def run_ours(settings: Settings, connection: Connection) -> None:
 
 
 def composed(settings: Settings, folder: str) -> Any:
-    """The config of train.py's defaults, but for validation, checkpoints and sample pictures, which are no steps."""
+    """The default config without validation, checkpoints and sample grids, which are not part of a step."""
     from hydra import compose, initialize_config_dir
 
     from pix2pix_lit.runs.command import CONFIG_DIR
@@ -241,7 +241,7 @@ def composed(settings: Settings, folder: str) -> Any:
 def bare_step(
     model: Any, optimizers: list[torch.optim.Optimizer], batch: Any, settings: Settings
 ) -> Callable[[], None]:
-    """A step of the default model without Trainer, logging and all that can be switched on."""
+    """A step of the default model without Trainer, logging and optional features."""
     from pix2pix_lit.networks.discriminators.output import split_outputs
     from pix2pix_lit.networks.layers.norm import statistics_of_parts
 
@@ -274,7 +274,7 @@ def bare_step(
 
 
 def flops_of_step() -> float:
-    """Floating point operations of a training step on one image; a multiplication and an addition are two."""
+    """Floating-point operations of a training step on one image; a multiply-add counts as two."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from pix2pix_lit.train import build
@@ -290,7 +290,7 @@ def flops_of_step() -> float:
 
 
 def peak_flops(device: str, precision: str) -> float:
-    """Floating point operations a second of the best of some large matrix products."""
+    """Floating-point operations per second of the fastest of some large matrix products."""
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     side = 2048 if device == "cpu" else 8192
     matrix = torch.randn(side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
@@ -307,7 +307,7 @@ def pixels_of_batch(count: int) -> tuple[Tensor, Tensor]:
 
 
 def seconds_a_step(step: Callable[[], object], steps: int, device: str) -> float:
-    """The mean of so many steps, until the device has done them."""
+    """Mean seconds of some steps, including the work of the device."""
     synchronise(device)
     start = time.perf_counter()
     for _ in range(steps):
@@ -317,13 +317,13 @@ def seconds_a_step(step: Callable[[], object], steps: int, device: str) -> float
 
 
 def synchronise(device: str) -> None:
-    """Wait for all that was asked of a GPU."""
+    """Wait until the GPU has finished."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def memory(device: str) -> float:
-    """The most memory in MiB that this process has had: allocated on the GPU, or resident (Linux alone)."""
+    """Peak memory of this process in MiB: allocated on the GPU, or resident (only on Linux)."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / MIB
     status = Path("/proc/self/status").read_text()

@@ -1,8 +1,8 @@
 """Translate an RGB image with a file of format=aotinductor: python aotinductor_load.py model.aoti.pt2 in.png out.png
 
-WARNING: such a file is machine code, which can do all that you can. Load a file only if you know who made it.
+WARNING: such a file is machine code, which runs with all of your rights. Load a file only if you trust its author.
 
-The file is of embed_preprocessing=true, and compiled for a CPU with the instructions of this one.
+The file must have embed_preprocessing=true, and be compiled for a CPU with the same instructions as this one.
 """
 
 import sys

@@ -12,8 +12,8 @@ image = np.asarray(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))  
 (generated,) = session.run(["generated"], {"images": image[None]})
 Image.fromarray(generated[0]).save(target)
 
-# A file of embed_preprocessing=false takes and gives floats from -1 to 1 instead, (N, channels, H, W), whose sides are
-# multiples of a number that the file names. Other images are continued by reflection and cut back:
+# With embed_preprocessing=false, inputs and outputs are floats from -1 to 1, (N, channels, H, W), whose sides are
+# multiples of a number in the file's metadata. Other images are padded by reflection, and the result is cropped:
 #
 #     import json
 #

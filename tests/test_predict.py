@@ -112,7 +112,7 @@ def test_images_that_cannot_be_read_are_counted_and_named_with_all_others_transl
 
 def test_a_closed_standard_input_is_named(tmp_path, checkpoint, monkeypatch):
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(UserError, match="input=- means the standard input, which is closed; expected a path on each"):
+    with pytest.raises(UserError, match="input=- means standard input, which is closed; expected a path on each"):
         predict(config_of(tmp_path, input="-"))
 
 
@@ -225,7 +225,7 @@ def test_a_single_translation_may_be_given_the_name_of_its_file(tmp_path, checkp
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"input": "{}/in"}, r"output=.*r\.png is the name of one file, but input=.* means 2 files; expected a folder"),
+        ({"input": "{}/in"}, r"output=.*r\.png is the name of one file, but input=.* names 2 files; expected a folder"),
         ({"gallery": True}, r"is the name of one file, but gallery=True writes folders"),
         ({"samples": 2}, r"is the name of one file, but samples=2 writes folders"),
         ({"naming": "{{stem}}_x"}, r"is the name of a file; expected suffix=null and naming=null"),
@@ -268,7 +268,7 @@ def test_photos_given_to_a_model_of_labels_are_translated_and_reported_once(tmp_
     predict(config_of(tmp_path))
     assert len(files_below(tmp_path / "out")) == 8
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "4 images have hardly a colour of this model's labels, as photos do: it translates labels: "
+        "4 images have hardly any colours of this model's labels, like photos: it translates labels: "
         f"{tmp_path}/in/photo 0.png, {tmp_path}/in/photo 1.png, {tmp_path}/in/photo 2.png, ..."
     ]
 

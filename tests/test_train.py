@@ -50,7 +50,7 @@ def test_without_validation_there_is_no_objective(compose_train):
 
 def test_a_run_that_diverges_is_an_error(compose_train):
     diverging = compose_train("model.generator_optimizer.lr=1e30", "trainer.max_steps=3", "model.generator.norm=none")
-    with pytest.raises(UserError, match=r"(=nan|=inf) in step 2, on .*No checkpoint was written yet"):
+    with pytest.raises(UserError, match=r"(=nan|=inf) in step 2, on .*No checkpoint has been written"):
         train(diverging)
 
 

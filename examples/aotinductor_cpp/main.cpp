@@ -2,7 +2,7 @@
 //
 //     translate model.aoti.pt2 in.ppm out.ppm
 //
-// WARNING: such a file is machine code, which can do all that you can. Load a file only if you know who made it.
+// WARNING: such a file is machine code, which runs with all of your rights. Load a file only if you trust its author.
 
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
@@ -34,7 +34,7 @@ at::Tensor read_image(const std::string& path) {
 }
 
 void write_image(const std::string& path, const at::Tensor& image) {
-  const at::Tensor pixels = image.contiguous(); // a package may give channels that are not last in memory
+  const at::Tensor pixels = image.contiguous(); // a package's output need not be channels-last in memory
   std::ofstream file(path, std::ios::binary);
   file << "P6\n" << pixels.size(2) << " " << pixels.size(1) << "\n255\n";
   file.write(reinterpret_cast<const char*>(pixels.data_ptr<uint8_t>()), pixels.numel());

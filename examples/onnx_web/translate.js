@@ -1,4 +1,4 @@
-// What Node.js and browsers share; each has a build of onnxruntime-web of its own, and hands it in as `ort`.
+// Shared by Node.js and browsers; each passes its own build of onnxruntime-web as `ort`.
 
 /**
  * Translate an image.

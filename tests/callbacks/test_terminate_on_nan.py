@@ -46,7 +46,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step_and_pairs(fit, tmp
     said = str(error.value)
     assert f"loss={value} in step {step}, on {', '.join(seen[step - 1][1])}" in said
     assert (f"the step before was on {', '.join(seen[step - 2][1])}" in said) == (step > 1)
-    assert ("No checkpoint was written yet" in said) == (step < 5)  # one is after every epoch of 4 steps
+    assert ("No checkpoint has been written" in said) == (step < 5)  # one is after every epoch of 4 steps
     assert step < 5 or read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 4
 
 

@@ -63,7 +63,7 @@ def test_invalid_metadata_is_refused_with_a_message(changes):
             del values[key]
         else:
             values[key] = value
-    with pytest.raises(UserError, match="x.onnx describes itself in a way that this version"):
+    with pytest.raises(UserError, match="x.onnx has metadata that this version"):
         GeneratorMetadata.from_json(json.dumps(values), "x.onnx")
 
 

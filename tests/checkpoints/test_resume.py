@@ -91,5 +91,5 @@ def test_where_the_last_has_another_form_the_previous_is_resumed(training, compo
     torch.save(training, checkpoints / "previous.ckpt")
     torch.save(training | {"loops": "text"}, checkpoints / "last.ckpt")
     train(compose_train(*QUIET, "trainer.max_epochs=2"))
-    assert "something else than counters by name in 'loops'" in caplog.text
+    assert "does not have counters by name in 'loops'" in caplog.text
     assert torch.load(checkpoints / "last.ckpt")["global_step"] == 8

@@ -108,7 +108,7 @@ def test_a_full_disk_is_reported_and_leaves_the_earlier_checkpoint(tmp_path):
         [sys.executable, "-c", WITH_A_LIMIT, str(tmp_path)], capture_output=True, text=True, timeout=120
     ).stdout
     assert printed.startswith(f"UserError {tmp_path}/last.ckpt could not be written: the disk is full, or the limit")
-    assert "expected room for 4 MiB" in printed
+    assert "expected space for 4 MiB" in printed
     assert f"{tmp_path}/last.ckpt from step 7 is intact" in printed
     assert "ckpt_path=last" in printed
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 7
@@ -171,7 +171,9 @@ def test_only_checkpoints_of_the_run_are_removed(tmp_path, caplog):
     for name in kept:
         others.remove_checkpoint(folder / name)
         assert os.path.lexists(folder / name)
-    assert len([line for line in caplog.messages if "is left where it is" in line]) == len(kept)
+    assert len([line for line in caplog.messages if "is not removed, since this run did not write it" in line]) == len(
+        kept
+    )
     others.remove_checkpoint(folder / "top-1.ckpt")
     others.remove_checkpoint(folder / "missing.ckpt")
     assert not (folder / "top-1.ckpt").exists()

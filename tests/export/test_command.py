@@ -39,7 +39,7 @@ def write_images(tmp_path: Path, count: int) -> None:
             "precision is bf16 for format=onnx; expected one of fp32, fp16, int8",
         ),
         ({"format": "reference", "precision": "fp16"}, "precision is fp16 for format=reference; expected one of fp32"),
-        ({"format": "safetensors", "embed_preprocessing": True}, "holds weights and no arithmetic; expected false"),
+        ({"format": "safetensors", "embed_preprocessing": True}, "holds only weights; expected false"),
         ({"precision": "int8"}, "images is not set; precision=int8 measures on inputs"),
         ({"format": "checkpoint", "recalibrate": True}, "images is not set; recalibrate=true measures"),
         ({"format": "onnx", "output": "model.pt"}, "ends in '.pt'; expected .onnx"),
@@ -102,7 +102,7 @@ def test_int8_is_calibrated_on_images_and_measured_on_others(tmp_path, run, form
 def test_a_file_whose_pictures_are_too_different_is_removed(tmp_path, run):
     save_checkpoint(tmp_path / "x.ckpt", UNET | {"width": 16, "norm_inference": "running"})
     with pytest.raises(
-        UserError, match="the pictures of the bf16 file have SSIM .* expected at least 1.0: it was removed"
+        UserError, match="the outputs of the bf16 file have SSIM .* expected at least 1.0: it was removed"
     ):
         run("safetensors", precision="bf16", min_ssim=1.0)
     assert list((tmp_path / "out").iterdir()) == []

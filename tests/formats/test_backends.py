@@ -44,7 +44,7 @@ def test_too_little_memory_is_not_blamed_on_the_file(message):
 
 @pytest.mark.parametrize("result", [FLOATS, FLOATS[:1, :1], FLOATS[:, :1, :4], FLOATS[:, :1].double(), FLOATS[0], []])
 def test_a_result_of_another_shape_or_dtype_is_refused(result):
-    with pytest.raises(UserError, match=r"x\.onnx cannot be run \(it gives "):
+    with pytest.raises(UserError, match=r"x\.onnx cannot be run \(it returns "):
         runtime(lambda x: result)(FLOATS)
 
 

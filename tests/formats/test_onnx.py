@@ -15,7 +15,7 @@ from ..exporting import noise
     ("node", "message"),
     [
         (("Reshape", ["images", "shape"]), "cannot be run \\(.*Reshape"),
-        (("Tile", ["images", "twice"]), r"cannot be run \(it gives \(1, 6, 32, 32\) .*, not \(1, 3, 32, 32\)"),
+        (("Tile", ["images", "twice"]), r"cannot be run \(it returns \(1, 6, 32, 32\) .*, not \(1, 3, 32, 32\)"),
     ],
 )
 def test_a_graph_that_fails_when_it_runs_is_named(tmp_path, exported, node, message):

@@ -163,7 +163,7 @@ def test_translations_of_an_earlier_run_within_the_input_are_left_out(tmp_path):
 
 def test_a_single_file_that_is_no_image_is_refused(tmp_path):
     touch(tmp_path, "x.md")
-    with pytest.raises(UserError, match=r"x\.md is no image; expected a file ending in"):
+    with pytest.raises(UserError, match=r"x\.md is not an image; expected a file ending in"):
         find_inputs(f"{tmp_path}/x.md", f"{tmp_path}/out")
 
 
@@ -171,7 +171,7 @@ def test_a_file_as_output_is_refused(tmp_path):
     touch(tmp_path, "in/x.png", "in/y.png", "out", "out.png")
     with pytest.raises(UserError, match=r"out is a file; expected a folder"):
         find_inputs(f"{tmp_path}/in/x.png", f"{tmp_path}/out")
-    with pytest.raises(UserError, match=r"out\.png is the name of one file, but input=.* means 2 files"):
+    with pytest.raises(UserError, match=r"out\.png is the name of one file, but input=.* names 2 files"):
         find_inputs(f"{tmp_path}/in", f"{tmp_path}/out.png")
 
 
@@ -272,7 +272,7 @@ def test_a_batch_size_below_one_is_refused():
 
 def test_an_input_that_lies_within_the_output_is_refused(tmp_path):
     touch(tmp_path, "in/x.png")
-    with pytest.raises(UserError, match="all that input=.*in means lies within output="):
+    with pytest.raises(UserError, match="all files of input=.*in are within output="):
         find_inputs(f"{tmp_path}/in", f"{tmp_path}")
 
 
@@ -340,7 +340,7 @@ def test_lines_that_are_no_file_names_are_refused(tmp_path, line):
 
 
 def test_a_closed_standard_input_is_named(tmp_path):
-    with pytest.raises(UserError, match="input=- means the standard input, which is closed"):
+    with pytest.raises(UserError, match="input=- means standard input, which is closed"):
         find_inputs("-", f"{tmp_path}/out")
 
 

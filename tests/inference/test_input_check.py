@@ -16,7 +16,7 @@ PAIRS = [StreetsSource(size=128, val_length=12, split="val")[i] for i in range(1
 PHOTOS = [pair.a for pair in PAIRS]
 MAPS = [pair.b for pair in PAIRS]
 ALIGNED = {"data": {"source": "AlignedSource"}}
-OFF = "have hardly a colour of this model's labels, as photos do: it translates labels"
+OFF = "have hardly any colours of this model's labels, like photos: it translates labels"
 REVERSE = "look like the labels that this model generates: it translates photos"
 
 

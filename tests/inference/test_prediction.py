@@ -88,7 +88,7 @@ def test_samples_come_with_their_mean_and_a_map_of_deviations(tmp_path, checkpoi
             np.testing.assert_array_equal(sample, found.samples[k].permute(1, 2, 0).numpy())
         deviation = read_image(tmp_path / "out/deviation" / name, ImageType(channels=1))[..., 0]
         np.testing.assert_array_equal(deviation, (found.deviation.numpy() * 2040).round().clip(0, 255))
-    with pytest.raises(UserError, match="samples is 3 and tile is 64; expected one of the two"):
+    with pytest.raises(UserError, match="samples is 3 and tile is 64; expected only one of the two"):
         predict(config_of(tmp_path, samples=3, tile=64))
 
 
@@ -163,7 +163,7 @@ def test_translations_keep_geo_tags_resolution_and_profile_of_their_inputs(tmp_p
     assert caplog.text.count(expected) == 1
     predict(config_of(tmp_path, output=f"{tmp_path}/right", half="right"))
     assert ImageMetadata.read(tmp_path / "right/a.tif") == ImageMetadata((), (300.0, 300.0), profile)
-    assert "2 images have GeoTIFF tags, left out since they need not be the right half's: " in caplog.text
+    assert "2 images have GeoTIFF tags, left out since they may not apply to the right half: " in caplog.text
 
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "16-bit gray", "16-bit RGB", "float"]

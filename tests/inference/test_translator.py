@@ -265,7 +265,7 @@ def test_instance_numbers_become_instance_edges_as_in_training():
     [
         (arrays(9, 14), r"array of shape \(9, 14\); expected \(H, W, 3\) or \(N, H, W, 3\)"),
         (arrays(3, 9, 14), r"array of shape \(3, 9, 14\)"),
-        (arrays(9, 14, 3).astype(np.float32), "dtype float32; expected uint8 from 0 to 255.*through the network"),
+        (arrays(9, 14, 3).astype(np.float32), "dtype float32; expected uint8 from 0 to 255.*to the network itself"),
         (arrays(9, 14, 3).astype(np.uint16), "dtype uint16; expected uint8"),
         (torch.zeros(9, 14, 3, dtype=torch.uint8), r"tensor of shape \(9, 14, 3\); expected \(N, 3, H, W\)"),
         (torch.zeros(3, 9, 14), "dtype float32; expected uint8"),

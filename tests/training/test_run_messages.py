@@ -34,7 +34,7 @@ def test_a_run_says_what_it_trains_on_what_and_what_came_out(compose_train, said
         "best checkpoint: run/checkpoints/best.ckpt",
     ):
         assert line in said()
-    assert "model: generator UNetGenerator of " in said()
+    assert "model: generator UNetGenerator with " in said()
     assert "Done: 2 epochs, 8 steps; val/l1 0." in said()
     commands = said().partition("Next, type:\n")[2].splitlines()[:3]
     assert [shlex.split(command)[-3:] for command in commands[:2]] == [
