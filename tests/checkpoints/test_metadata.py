@@ -69,7 +69,7 @@ def test_invalid_metadata_is_refused_with_a_message(changes):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"told"'])
 def test_text_that_is_no_object_is_refused_with_a_message(text):
-    with pytest.raises(UserError, match="x.onnx describes itself"):
+    with pytest.raises(UserError, match="x.onnx has metadata that this version"):
         GeneratorMetadata.from_json(text, "x.onnx")
 
 

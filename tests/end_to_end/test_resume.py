@@ -92,7 +92,10 @@ def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_resumes(
     result = json.loads((tmp_path / "stopped" / "result.json").read_text())
     steps = 32 // devices
     assert (result["status"], 0 < result["steps"] < steps) == ("interrupted", True)
-    assert f"after {result['steps']} batches, saved in {tmp_path}/stopped/checkpoints/last.ckpt" in printed
+    assert (
+        f"after {result['steps']} batches; the run can be resumed from {tmp_path}/stopped/checkpoints/last.ckpt"
+        in printed
+    )
 
     process = run("stopped", *overrides)
     printed, _ = process.communicate(timeout=120)

@@ -204,7 +204,7 @@ def test_what_a_graph_was_exported_with_cannot_be_changed_when_it_is_loaded(expo
     with pytest.raises(UserError, match="norm_inference is running, but .* exported with norm_inference=per_image"):
         Translator.load(path, norm_inference="running")
     translator = Translator.load(path)
-    with pytest.raises(UserError, match="bit_depth is 16, but this file gives"):
+    with pytest.raises(UserError, match="bit_depth is 16, but this file can only generate"):
         translator.with_bit_depth(16)
     with pytest.raises(UserError, match="tile is for networks"):
         translator(noise(RGB, 8, 8), tile=64)

@@ -279,7 +279,7 @@ def test_an_input_that_lies_within_the_output_is_refused(tmp_path):
 @pytest.mark.parametrize("naming", ["photo", "", "a/{stem}", "../{stem}"])
 def test_names_without_the_inputs_own_or_with_folders_are_refused(tmp_path, naming):
     touch(tmp_path, "in/x.png")
-    with pytest.raises(UserError, match="naming is .*; expected a file name with {stem} in it"):
+    with pytest.raises(UserError, match="naming is .*; expected a file name with {stem} for the name of the input"):
         find_inputs(f"{tmp_path}/in", f"{tmp_path}/out", naming=naming)
 
 
