@@ -146,7 +146,7 @@ class WeightsFormat(Format):
         return build_generator(*self.read(path), path, norm_inference)
 
     def open(self, path: Path, how: Opening) -> tuple[TorchBackend, GeneratorMetadata]:
-        """See ``Format.open``; ``precision`` is ``fp32``, ``fp16`` or ``bf16``, whatever the file was written in."""
+        """See ``Format.open``; ``precision`` is ``fp32``, ``fp16`` or ``bf16``, for files of any precision."""
         network, metadata = self.load(path, how.norm_inference)
         return TorchBackend(in_precision(network, how.precision or "fp32", how.device)), metadata
 
@@ -159,7 +159,7 @@ class GraphFormat(Format):
         """Open a file in its runtime; raises the runtime's own exceptions."""
 
     def open(self, path: Path, how: Opening) -> tuple[ExportedBackend, GeneratorMetadata]:
-        """See ``Format.open``; a graph has one precision and one inference mode, and others are refused."""
+        """See ``Format.open``; a graph has only one precision and inference mode."""
         verify_export(path)
         self.check_installed(self.reader_packages, path)
         if self.runs_code and not how.trusted:

@@ -88,7 +88,7 @@ def built_metrics(specs: Mapping[str, Any] | None) -> list[ImageMetric] | None:
 
 
 def check_objectives(generator: Objective, discriminator: Objective, target: ImageType) -> None:
-    """Refuse objectives that leave the generator nothing to learn, or lack the discriminator that they need.
+    """Refuse objectives without anything for the generator to learn, or without the discriminator that they need.
 
     Raises:
         UserError: naming the weights to change.

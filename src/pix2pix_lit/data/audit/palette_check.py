@@ -30,7 +30,7 @@ def off_palette(splits: Sequence[Split], snap_labels: bool) -> Iterator[Finding]
         palette = image_type.palette_colors
         assert palette is not None
         found = clusters([result.colors[number] for split in splits for _, result in split.measured()])
-        if 0 < len(found) <= MOST_COLORS:  # images with more colours are no labels
+        if 0 < len(found) <= MOST_COLORS:  # images with more colours are not labels
             strange = [cluster for cluster, off in zip(found, distances(found, palette), strict=True) if off > NEAR]
             if _total(strange) > _WRONG_PALETTE * _total(found):
                 yield _wrong_palette(side, found, palette)
