@@ -195,20 +195,17 @@ def test_images_that_are_not_read_are_a_warning(folders):
     assert message == ""
 
 
-def test_copy_of_a_pair_in_its_split_is_a_warning(folders, streets):
+@pytest.mark.parametrize(
+    ("split", "check", "message"), [("train", "duplicate", ""), ("val", "leak", "training should not start")]
+)
+def test_copy_of_a_training_pair_is_a_warning_in_its_split_and_an_error_in_validation(
+    folders, streets, split, check, message
+):
     for side, image in zip("AB", streets["train"][3], strict=True):
-        folders.write("train", side, "copy", image)
-    report, message = folders.audit()
-    assert found(report) == {"duplicate": [["train/03.png", "train/copy.png"]]}
-    assert message == ""
-
-
-def test_training_pair_among_validation_pairs_is_an_error(folders, streets):
-    for side, image in zip("AB", streets["train"][3], strict=True):
-        folders.write("val", side, "copy", image)
-    report, message = folders.audit()
-    assert found(report) == {"leak": [["train/03.png", "val/copy.png"]]}
-    assert "training should not start" in message
+        folders.write(split, side, "copy", image)
+    report, found_message = folders.audit()
+    assert found(report) == {check: [["train/03.png", f"{split}/copy.png"]]}
+    assert message in found_message if message else found_message == ""
 
 
 def test_one_image_with_two_partners_is_a_warning(folders, streets):

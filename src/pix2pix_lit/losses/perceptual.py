@@ -13,6 +13,7 @@ from pix2pix_lit.checks import FilePath, check_choice
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.torchmetrics import lpips_network
 from pix2pix_lit.losses.objective import Loss
+from pix2pix_lit.networks.pretrained import read_state_dict
 
 PerceptualKind = Literal["vgg19", "lpips"]
 
@@ -51,7 +52,7 @@ class PerceptualLoss(Loss):
         self.kind = kind
         self.distance: nn.Module | None = None
         if weight > 0:
-            state, source = _download(kind) if weights is None else (_read(Path(weights).expanduser()), weights)
+            state, source = _download(kind) if weights is None else (_read(weights), weights)
             self.distance = _VGG19Distance() if kind == "vgg19" else _lpips()
             _fill(self.distance.net, state, source)  # type: ignore[arg-type]
             _make_constant(self.distance)
@@ -125,20 +126,9 @@ def _lpips() -> nn.Module:
         return lpips_network()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    expected = "expected a state-dict file of torchvision's network, as torchvision downloads it"
-    if not path.is_file():
-        raise UserError(f"model.perceptual.weights is {path}, which is not a file; {expected}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"model.perceptual.weights is {path}, which is damaged or holds more than tensors "
-            f"({type(error).__name__}); {expected}: get an intact copy"
-        ) from error
-    if not isinstance(state, dict):
-        raise UserError(f"model.perceptual.weights is {path}, which holds a {type(state).__name__}; {expected}")
-    return state
+def _read(path: str) -> dict[str, Any]:
+    expected = "a state-dict file of torchvision's network, as torchvision downloads it"
+    return read_state_dict(Path(path).expanduser(), "model.perceptual.weights", expected)
 
 
 def _download(kind: PerceptualKind) -> tuple[dict[str, Any], str]:

