@@ -1,5 +1,7 @@
 """What several tests share."""
 
+import copy
+import functools
 import logging
 import os
 import random
@@ -85,13 +87,20 @@ def tiny_overrides() -> tuple[str, ...]:
     return TINY
 
 
+@functools.cache
+def _composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        return compose("train", [*TINY, *overrides])
+
+
 @pytest.fixture
 def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
-    """Compose ``configs/train.yaml`` with ``TINY`` and more overrides."""
+    """Compose ``configs/train.yaml`` with ``TINY`` and more overrides, once for every set of them."""
 
     def compose_config(*overrides: str) -> DictConfig:
-        with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
-            return compose("train", [*TINY, *overrides, f"output_dir={tmp_path}/run"])
+        config = copy.deepcopy(_composed(*overrides))
+        config.output_dir = f"{tmp_path}/run"
+        return config
 
     return compose_config
 

@@ -1,6 +1,8 @@
 """Every config in the repository composes and builds what it describes."""
 
-from itertools import combinations
+import copy
+import functools
+import itertools
 from pathlib import Path
 
 import lightning as L
@@ -47,30 +49,65 @@ PACKAGES = {"logger/wandb": "wandb", "logger/mlflow": "mlflow"}
 NARROW = ["model.generator.width=2", "model.discriminator.width=2"]
 
 
+TOGETHER = (
+    (
+        *("data", "data/augmentation", "model/generator", "model/discriminator", "model/adversarial"),
+        *("model/reconstruction", "trainer", "callbacks", "metrics"),
+    ),
+    ("data/derive", "model", "hydra/sweeper/sampler"),
+    ("data/pixels", "sweep"),
+)
+"""Groups whose options go together, and are composed together: the first of all of them, the second of all, ..."""
+
+
+@functools.cache
+def _composed(*overrides):
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        return compose("train", [*overrides])
+
+
 @pytest.fixture
 def composed(tmp_path):
     def compose_config(*overrides):
-        with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
-            return compose("train", [*overrides, f"output_dir={tmp_path}"])
+        config = copy.deepcopy(_composed(*overrides))
+        config.output_dir = str(tmp_path)
+        return config
 
     return compose_config
+
+
+def group_of(option):
+    return "experiment" if option.startswith("experiment/") else option.rpartition("/")[0]
+
+
+def choice_of(option):
+    group = group_of(option)
+    return f"{PLACES.get(group, group)}={option.removeprefix(f'{group}/')}"
+
+
+def composed_together():
+    """Every option of every group, in lists of those that are composed together."""
+    for groups in TOGETHER:
+        columns = [[option for option in OPTIONS if group_of(option) == group] for group in groups]
+        for row in itertools.zip_longest(*columns):
+            yield [option for option in row if option is not None]
+    yield from ([option] for option in OPTIONS if group_of(option) not in itertools.chain(*TOGETHER))
 
 
 def test_there_is_a_primary_config_for_every_command():
     assert PRIMARY == ["audit", "examples", "export", "predict", "prepare", "preview", "sweep_results", "train"]
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, option):
-    group, _, name = option.rpartition("/")
-    if option.startswith("experiment/"):
-        group, name = "experiment", option.removeprefix("experiment/")
-    choice = CHOICES.get(option, f"{PLACES.get(group, group)}={name}")
-    config = composed(*NEEDS.get(option, []), choice, *NARROW)
+@pytest.mark.parametrize("options", composed_together(), ids="+".join)
+def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, options):
+    needs = [need for option in options for need in NEEDS.get(option, [])]
+    choices = [CHOICES.get(option) or choice_of(option) for option in options]
+    config = composed(*dict.fromkeys([*needs, *choices, *NARROW]))
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
-    if option in PACKAGES:
-        pytest.importorskip(PACKAGES[option])
+    for option in options:
+        if option in PACKAGES:
+            pytest.importorskip(PACKAGES[option])
     model = instantiate(config.model, _recursive_=False, _convert_="all")
     datamodule = instantiate(config.data, _convert_="all")
     callbacks = instantiate(config.callbacks, _convert_="all").values()
@@ -83,6 +120,10 @@ def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, optio
         config.trainer.accelerator, config.trainer.devices = "cpu", 1
     trainer = instantiate(config.trainer, callbacks=list(callbacks), logger=list(loggers))
     assert isinstance(trainer, L.Trainer)
+
+
+def test_every_option_is_composed():
+    assert sorted(itertools.chain(*composed_together())) == OPTIONS
 
 
 @pytest.mark.parametrize(("discriminator", "field"), [("pixel", 1), ("patch16", 16), ("patch286", 286)])
@@ -138,7 +179,7 @@ def test_files_of_a_group_have_their_keys_in_one_order(folder):
         path.stem: keys_in_order(OmegaConf.to_container(OmegaConf.load(path)))
         for path in sorted(Path(CONFIG_DIR, folder).glob("*.yaml"))
     }
-    for (first, ours), (second, theirs) in combinations(files.items(), 2):
+    for (first, ours), (second, theirs) in itertools.combinations(files.items(), 2):
         for name in ours.keys() & theirs.keys():
             shared = [key for key in ours[name] if key in theirs[name]]
             assert shared == [key for key in theirs[name] if key in shared], (first, second, name)

@@ -1,6 +1,7 @@
 """Checks of values: single ones, values against type hints, and configs against the classes they build."""
 
 import builtins
+import functools
 import inspect
 import math
 import os
@@ -224,7 +225,7 @@ def _check_node(key: str, node: Any) -> None:
 
 
 def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any]) -> None:
-    parameters = inspect.signature(target).parameters
+    parameters = _signature(target).parameters
     hints = _hints_of(target)
     others = [hints.get(name, Any) for name, it in parameters.items() if it.kind is it.VAR_KEYWORD]
     for name, value in values.items():
@@ -239,6 +240,9 @@ def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any
                 _check_arguments(f"{key}.{name}", value, note.target)
 
 
+_signature = functools.cache(inspect.signature)
+
+
 class _Names(dict[str, Any]):
     """The names in annotations; those that only type checkers import stand for any type."""
 
@@ -246,6 +250,7 @@ class _Names(dict[str, Any]):
         return Any
 
 
+@functools.cache
 def _hints_of(target: Callable[..., Any]) -> dict[str, Any]:
     """The type hints of the arguments of a class or function."""
     function: Callable[..., Any] = target.__init__ if inspect.isclass(target) else target

@@ -148,6 +148,7 @@ def test_images_from_the_smallest_side_on_are_compared_and_smaller_ones_refused(
 
 @pytest.mark.slow
 def test_bfloat16_autocast_gives_nearly_the_same_and_float32(build, images):
+    images = images[:, :1, :, :32, :32]  # 16 bits are slow on many CPUs
     for kind in KINDS:
         loss = build(kind)
         with torch.autocast("cpu", torch.bfloat16):
