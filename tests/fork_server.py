@@ -26,10 +26,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-_LIBRARIES = ("lightning.pytorch", "torch.utils.tensorboard", "torchmetrics.image", "albumentations", "numpy", "hydra")
+_LIBRARIES = (
+    "lightning.pytorch",
+    "torch.utils.tensorboard",
+    "torch.distributed.run",
+    "torchmetrics.image",
+    "albumentations",
+    "numpy",
+    "hydra",
+    "joblib",
+    "submitit",
+    "optuna",
+    "sqlalchemy.dialects.sqlite",
+)
 _at_end: list[Callable[[], object]] = []
 
 
@@ -136,10 +149,11 @@ def _import_all() -> None:
     import pix2pix_lit
 
     for name in _LIBRARIES:
-        importlib.import_module(name)
+        with suppress(ImportError):  # of an optional package
+            importlib.import_module(name)
     for module in pkgutil.walk_packages(pix2pix_lit.__path__, "pix2pix_lit."):
-        # What writes exports and studies imports libraries that start threads.
-        if not module.name.startswith(("pix2pix_lit.export.", "pix2pix_lit.sweep")) and "__main__" not in module.name:
+        # What writes exports imports libraries that start threads.
+        if not module.name.startswith("pix2pix_lit.export.") and "__main__" not in module.name:
             with suppress(ImportError):  # of an optional package
                 importlib.import_module(module.name)
     if len(os.listdir("/proc/self/task")) > 1:
@@ -198,12 +212,39 @@ def _serve_ranks(command: list[str]) -> list[str]:
     server, start_fresh = ForkServer(connection), subprocess.Popen._execute_child
 
     def start(process, args, *rest):
+        if (
+            not isinstance(args, str) and args[1] == "-u"
+        ):  # as torchrun starts Python; the streams are flushed at the end
+            args = [args[0], *args[2:]]
         is_python = not isinstance(args, str) and args[0] == sys.executable and _is_command(args[1])
         _execute_child(server, process, args, *rest) if is_python else start_fresh(process, args, *rest)
 
     subprocess.Popen._execute_child = start
+    with suppress(ImportError):
+        loky = importlib.import_module("joblib.externals.loky.backend.fork_exec")
+        loky.fork_exec = partial(_fork_worker, server)  # type: ignore[attr-defined]
     _at_end.append(lambda: (os.kill(server_id, signal.SIGKILL), os.waitpid(server_id, 0)))
     return command
+
+
+def _fork_worker(server: ForkServer, command: Sequence[str], keep_fds: Sequence[int], env: Any = None) -> int:
+    """Start a worker of joblib's: its ``fork_exec``."""
+    files = [0, 1, 2, *map(int, keep_fds)]
+    request = {
+        "arguments": command[1:],
+        "cwd": ".",
+        "env": {**os.environ, **(env or {})},
+        "files": files,
+        "blocked": [],
+        "new_session": False,
+    }
+    return server.fork(request, files)
+
+
+def _starts_processes(command: Sequence[str]) -> bool:
+    """Whether a command starts others: ranks, unless it is one itself, jobs, or the processes of a job."""
+    words = "devices=[2-9]|submitit|joblib|^torch.distributed.run$"
+    return "LOCAL_RANK" not in os.environ and any(re.search(words, word) for word in command)
 
 
 def _is_command(argument: str) -> bool:
@@ -276,8 +317,9 @@ if __name__ == "__main__":
     _import_all()
     gc.freeze()  # or the first collection in each process copies all pages
     command = _serve(given)
-    if any(re.search("devices=[2-9]", argument) for argument in command):
-        command = _serve_ranks(command)
+    own = None
+    while command is not own and _starts_processes(command):
+        own, command = command, _serve_ranks(command)  # another's command, in each process that is started
     try:
         _run(command)
     except SystemExit as end:
