@@ -297,7 +297,7 @@ def _check(image_type: ImageType) -> None:
         )
     for key, names, other in (
         ("palette", PALETTES, "a list of colours [[r,g,b],...]"),
-        ("values", ID_VALUES, "a list with the value of each class"),
+        ("values", [*ID_VALUES, *COLOR_VALUES], "a list with the value of each class"),
     ):
         name = getattr(image_type, key)
         if isinstance(name, str) and name not in names:
@@ -327,13 +327,8 @@ def _check(image_type: ImageType) -> None:
                     f"an image with values={image_type.values} has instance_edges=true; expected false, since colours "
                     f"do not tell instances apart"
                 )
-        elif image_type.values in ID_VALUES:
-            classes = max(ID_VALUES[image_type.values].values()) + 1
         else:
-            raise UserError(
-                f"values of an image is {image_type.values!r}; expected one of "
-                f"{', '.join([*ID_VALUES, *COLOR_VALUES])}, or a list with the value of each class"
-            )
+            classes = max(ID_VALUES[image_type.values].values()) + 1
         if image_type.classes != classes:
             raise UserError(
                 f"classes of an image with values={image_type.values} is {image_type.classes}; expected {classes}"
