@@ -92,7 +92,10 @@ def command(
                     return
                 refuse_missing_packages(sys.argv[1:])
                 if (USER_CONFIG_DIR / "local").is_dir() and not any("hydra.searchpath" in word for word in sys.argv):
-                    sys.argv.append(f"hydra.searchpath=[{quote(f'file://{USER_CONFIG_DIR}')}]")
+                    # Behind the last override: argparse takes them only in one piece, before or after options.
+                    overrides = (n for n, word in enumerate(sys.argv) if "=" in word and not word.startswith("-"))
+                    place = 1 + max(overrides, default=len(sys.argv))
+                    sys.argv.insert(place, f"hydra.searchpath=[{quote(f'file://{USER_CONFIG_DIR}')}]")
                 sys.argv[1:] = _with_text_quoted(config_name, kinds, sys.argv[1:])
                 _check_arguments(config_name, kinds, required, sys.argv[1:])
                 _refuse_what_cannot_start(sys.argv[1:])

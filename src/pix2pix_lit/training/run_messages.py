@@ -35,6 +35,7 @@ _LIGHTNING_SAYS = (
     "Restoring states from the checkpoint path at",
     "Restored all states from the checkpoint at",
     "`Trainer.fit` stopped:",
+    "`Trainer(limit_",
     "💡 Tip:",
 )
 
@@ -128,7 +129,7 @@ def _rounded(count: int) -> str:
 
 
 def _outcome(result: Result) -> str:
-    text = f"Done: {result.epochs} epoch{'s' * (result.epochs != 1)}, {result.steps} steps"
+    text = f"Done: {result.epochs} epoch{'s' * (result.epochs != 1)}, {result.steps} step{'s' * (result.steps != 1)}"
     if result.metrics:
         text += f"; {format_metrics(result.metrics)}"
     return text if result.best is None else f"{text} (best {result.objective} {result.best:.4g})"
