@@ -47,8 +47,6 @@ CHOICES = {"sweep/pruning": "sweep=[optuna,pruning]"}
 PACKAGES = {"logger/wandb": "wandb", "logger/mlflow": "mlflow"}
 """What is not installed for every test run."""
 NARROW = ["model.generator.width=2", "model.discriminator.width=2"]
-
-
 TOGETHER = (
     (
         *("data", "data/augmentation", "model/generator", "model/discriminator", "model/adversarial"),
@@ -58,6 +56,14 @@ TOGETHER = (
     ("data/pixels", "sweep"),
 )
 """Groups whose options go together, and are composed together: the first of all of them, the second of all, ..."""
+
+ALONE = (
+    "data/cityscapes_classes",
+    "model/segmenter",
+    "model/generator/segmenter",
+    "model/reconstruction/cross_entropy",
+)
+"""Options of theirs that go with few others."""
 
 
 @functools.cache
@@ -88,10 +94,13 @@ def choice_of(option):
 def composed_together():
     """Every option of every group, in lists of those that are composed together."""
     for groups in TOGETHER:
-        columns = [[option for option in OPTIONS if group_of(option) == group] for group in groups]
+        columns = [
+            [option for option in OPTIONS if group_of(option) == group and option not in ALONE] for group in groups
+        ]
         for row in itertools.zip_longest(*columns):
             yield [option for option in row if option is not None]
-    yield from ([option] for option in OPTIONS if group_of(option) not in itertools.chain(*TOGETHER))
+    together = set(itertools.chain(*TOGETHER))
+    yield from ([option] for option in OPTIONS if group_of(option) not in together or option in ALONE)
 
 
 def test_there_is_a_primary_config_for_every_command():

@@ -8,23 +8,22 @@ from pix2pix_lit.formats.graph import quiet
 from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.inference import Translator
 
-from ..exporting import CLASSES, DEPTH, HEIGHT, PARTS, RESNET, UNET, levels_apart, noise
+from ..exporting import CLASSES, DEPTH, HEIGHT, PARTS, RESNET, SHALLOW, levels_apart, noise
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "spec", "input", "target"),
     [
-        ("onnx", UNET, RGB, RGB),
-        ("onnx", RESNET | {"norm_inference": "running"}, RGB, RGB),
-        ("onnx", UNET | {"norm": "instance"}, CLASSES, DEPTH),
+        ("onnx", SHALLOW, HEIGHT, RGB),
+        ("onnx", RESNET | {"norm_inference": "running"}, RGB, HEIGHT),
+        ("onnx", SHALLOW | {"norm": "instance"}, CLASSES, DEPTH),
         ("onnx", RESNET | {"norm": "none"}, PARTS, CLASSES),
-        ("onnx", UNET, HEIGHT, HEIGHT),
-        ("openvino", UNET, RGB, RGB),
+        ("openvino", SHALLOW, RGB, RGB),
         ("openvino", RESNET | {"norm": "none"}, PARTS, CLASSES),
-        ("torch_export", UNET, HEIGHT, RGB),
+        ("torch_export", SHALLOW, HEIGHT, RGB),
         ("torch_export", RESNET | {"norm": "none"}, CLASSES, DEPTH),
-        ("torchscript", UNET, PARTS, CLASSES),
+        ("torchscript", SHALLOW, PARTS, CLASSES),
         ("torchscript", RESNET | {"norm_inference": "running"}, RGB, HEIGHT),
     ],
 )
