@@ -5,7 +5,9 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
+from multiprocessing.connection import Listener
 
 import optuna
 import pytest
@@ -209,19 +211,40 @@ if os.fork() == 0:
         array = dict(SLURM_ARRAY_TASK_ID=str(index), SLURM_JOB_ID=str(int("{port}") - 15000 + index))
         subprocess.run(["bash", "{folder}/script.sh"], env=os.environ | job | array)
 """
-SRUN = """#!{python}
-# Starts the processes of a job.
-import os, subprocess, sys
-command = sys.argv[sys.argv.index("--error") + 2:]
-ranks = [
-    subprocess.Popen(command, env=os.environ | dict(SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)))
-    for rank in range(int(os.environ["SLURM_NTASKS"]))
-]
-sys.exit(max(rank.wait() for rank in ranks))
+SRUN = """#!{python} -IS
+# Has the test start the processes of a job.
+import os, sys
+from multiprocessing.connection import Client
+with Client("{folder}/srun") as test:
+    test.send((sys.argv[sys.argv.index("--error") + 2:], dict(os.environ)))
+    sys.exit(test.recv())
 """
 
 
-def test_slurm_starts_the_processes_of_every_job(train, tmp_path, monkeypatch):
+@pytest.fixture
+def srun(start_python, tmp_path):
+    """Start the processes of jobs for which ``SRUN`` asks."""
+
+    def serve(listener, jobs):
+        for _ in range(jobs):
+            with listener.accept() as job:
+                command, environment = job.recv()
+                with open(tmp_path / "job.log", "a") as log:
+                    ranks = [
+                        start_python(tmp_path, *command[command.index("-m") :], env=environment | number, stdout=log)
+                        for rank in range(int(environment["SLURM_NTASKS"]))
+                        for number in [{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}]
+                    ]
+                job.send(max(rank.wait() for rank in ranks))
+
+    with Listener(str(tmp_path / "srun")) as listener:
+        thread = threading.Thread(target=serve, args=(listener, 2), daemon=True)
+        thread.start()
+        yield
+        thread.join(60)
+
+
+def test_slurm_starts_the_processes_of_every_job(train, srun, tmp_path, monkeypatch):
     commands = {"sbatch": SBATCH, "srun": SRUN, "sacct": "#!/bin/sh\n", "scancel": "#!/bin/sh\n"}
     (tmp_path / "bin").mkdir()
     port = 15000 + os.getpid() % 9000  # what Lightning makes of the last four digits of a job's number
