@@ -62,6 +62,7 @@ def test_the_wheel_installs_one_program_that_finds_all_commands(unpacked, tmp_pa
         assert expected in printed
 
 
+@pytest.mark.slow
 def test_installed_command_composes_its_own_configs_in_another_folder(unpacked, tmp_path):
     run = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pix2pix_lit.train import main; main()"
     printed = subprocess.run(

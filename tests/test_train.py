@@ -24,6 +24,7 @@ def result(tmp_path):
     return lambda: json.loads((tmp_path / "run" / "result.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["logger=none", "logger=csv", "callbacks=none", "callbacks.progress_bar=null"])
 def test_every_logger_and_callback_choice_trains(compose_train, choice):
     assert train(compose_train(choice, "trainer.max_epochs=1")) > 0
@@ -151,6 +152,7 @@ def test_a_start_that_fails_leaves_what_is_not_its_own(compose_train, tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_a_resume_that_fails_leaves_the_run(compose_train, tmp_path):
     train(compose_train("trainer.max_epochs=1"))
     (tmp_path / "run" / "result.json").unlink()  # as if it had been killed

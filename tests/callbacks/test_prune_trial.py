@@ -8,6 +8,7 @@ from pix2pix_lit.sweep.study import open_storage
 from pix2pix_lit.train import train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("others", "pruned"), [(0.0, True), (9.0, False)])
 def test_a_trial_worse_than_the_median_of_the_others_ends_after_its_validation(compose_train, tmp_path, others, pruned):
     address = f"sqlite:///{tmp_path}/study.db"

@@ -14,6 +14,7 @@ def steps(folder):
     return sorted(int(path.stem.removeprefix("step_")) for path in (folder / "run/samples").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [

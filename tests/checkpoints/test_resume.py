@@ -59,6 +59,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: ".".join(map(str, field)))
 def test_a_field_of_another_form_ends_in_a_message(training, compose_train, tmp_path, field):
@@ -85,6 +86,7 @@ def test_an_intact_checkpoint_is_resumed(training, compose_train, tmp_path):
     assert train(compose_train(*QUIET, f"ckpt_path={tmp_path}/x.ckpt", "trainer.max_epochs=2")) > 0
 
 
+@pytest.mark.slow
 def test_where_the_last_has_another_form_the_previous_is_resumed(training, compose_train, tmp_path, caplog):
     checkpoints = tmp_path / "run" / "checkpoints"
     checkpoints.mkdir(parents=True)

@@ -103,6 +103,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_reported_and_leaves_the_earlier_checkpoint(tmp_path):
     printed = subprocess.run(
         [sys.executable, "-c", WITH_A_LIMIT, str(tmp_path)], capture_output=True, text=True, timeout=120

@@ -346,6 +346,7 @@ def test_pairs_that_are_too_dark_to_be_seen_are_not_checked(folders, streets):
     assert report["splits"]["train"]["a"] == "continuous, 1 x uint16"
 
 
+@pytest.mark.slow
 def test_few_pairs_are_not_checked_by_what_is_usual(tmp_path):
     report, _ = run_audit(tmp_path, "data=streets", "data.source.train_length=5", "data.source.val_length=2")
     assert found(report) == {}
@@ -397,6 +398,7 @@ def test_output_that_is_a_file_is_refused_before_pairs_are_read(tmp_path):
         audit(config)
 
 
+@pytest.mark.slow
 def test_workers_find_what_one_process_finds(folders):
     folders.path("val", "A", 4).write_bytes(b"no image")
     alone, _ = folders.audit()
@@ -415,6 +417,7 @@ def command_line(folders, monkeypatch) -> Callable[[], None]:
     return run
 
 
+@pytest.mark.slow
 def test_exit_status_is_0_if_training_may_start_and_the_table_says_so(folders, command_line, capfd):
     folders.path("val", "B", 2).unlink()
     command_line()

@@ -73,12 +73,14 @@ def test_another_palette_is_reported_and_the_colours_that_are_there_are_offered(
     assert run_audit(tmp_path, typed, "data.snap_labels=true") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [None, 95, 80], ids=["PNG", "JPEG 95", "JPEG 80"])
 def test_the_palette_of_the_facades_is_that_of_their_archive(tmp_path, quality):
     write_pairs(tmp_path, PALETTES["facades"], quality)
     assert run_audit(tmp_path, "data.snap_labels=true") == []
 
 
+@pytest.mark.slow
 def test_classes_that_a_palette_lacks_are_reported_and_added(tmp_path):
     write_pairs(tmp_path, PALETTES["facades"], 90)
     lacking = [color for color in PALETTES["facades"].tolist() if color != [255, 240, 0]]

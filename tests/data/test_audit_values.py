@@ -64,6 +64,7 @@ def warnings(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [finding for finding in report["findings"] if finding["check"] == "value range"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_audit_page")
 @pytest.mark.parametrize(
     ("convert", "overrides", "found", "to_type"),

@@ -342,6 +342,7 @@ def test_headers_of_headers_without_end_are_refused(install_file):
         install_file(gzip.compress((header(name) + name[1]) * 2000))
 
 
+@pytest.mark.slow
 def test_hidden_files_and_headers_count_as_what_an_archive_unpacks_to(install_file):
     names = [file(f"facades/{i}", pax_headers={"comment": "x" * 1_000_000}) for i in range(100)]
     for bomb in (packed(file("._facades", bytes(100_000_000))), packed(*names)):

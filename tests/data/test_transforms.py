@@ -70,6 +70,7 @@ def test_nearly_all_of_albumentations_is_looked_at():
     assert len(ALL) > 95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["geometry", "photometric"])
 @pytest.mark.parametrize("image_type", TYPES.values(), ids=TYPES)
 def test_every_transform_gives_sane_images_or_a_clear_error(group, image_type):

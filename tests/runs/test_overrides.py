@@ -47,6 +47,7 @@ def test_what_was_meant_is_said(words, meant):
     assert "+" not in str(found.value).partition("did you mean")[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

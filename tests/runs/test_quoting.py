@@ -93,6 +93,7 @@ def test_random_file_names_arrive_unchanged():
         assert OverridesParser.create().parse_override(word).value().replace("\\${", "${") == name, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "choices", "keys"),
     [
@@ -178,6 +179,7 @@ def parent_of(values, key, depth):
 DATA = sorted(path.stem for path in Path(CONFIG_DIR, "data").glob("*.yaml") if path.stem != "base")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "choices"),
     [(name, []) for name in KEYS if name != "train"]

@@ -148,6 +148,7 @@ def test_a_folder_without_runs_is_an_error(command, tmp_path):
             command(*overrides)
 
 
+@pytest.mark.slow
 def test_unrelated_files_are_not_runs(add_run, tmp_path):
     add_run("0", ["seed=1"], **FINISHED, value=0.25)
     for name, result, overrides in [

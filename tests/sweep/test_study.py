@@ -152,6 +152,7 @@ def test_a_process_holds_its_trial_while_it_runs_and_not_after(sweep, tmp_path):
     assert [trial.state for trial in load(tmp_path).trials] == [TrialState.COMPLETE] * 4
 
 
+@pytest.mark.slow
 def test_with_a_seed_draws_are_repeatable_and_differ_from_trial_to_trial(sweep, tmp_path):
     first = [job["rate"] for job in sweep(seed=7)]
     (tmp_path / "study.db").unlink()

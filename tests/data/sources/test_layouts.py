@@ -98,6 +98,7 @@ def said(error: pytest.ExceptionInfo) -> str:
     return re.search(r"\nWhat is there looks like .*: type\n    (.*)$", str(error.value))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layout_is_recognised_by_other_layouts_and_the_line_they_print_reads_it(tmp_path, streets, name):
     patterns, line = LAYOUTS[name]
