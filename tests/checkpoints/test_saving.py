@@ -4,8 +4,6 @@ import errno
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -104,10 +102,8 @@ except Exception as error:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_reported_and_leaves_the_earlier_checkpoint(tmp_path):
-    printed = subprocess.run(
-        [sys.executable, "-c", WITH_A_LIMIT, str(tmp_path)], capture_output=True, text=True, timeout=120
-    ).stdout
+def test_a_full_disk_is_reported_and_leaves_the_earlier_checkpoint(tmp_path, run_python):
+    printed = run_python(tmp_path.parent, "-c", WITH_A_LIMIT, str(tmp_path))
     assert printed.startswith(f"UserError {tmp_path}/last.ckpt could not be written: the disk is full, or the limit")
     assert "expected space for 4 MiB" in printed
     assert f"{tmp_path}/last.ckpt from step 7 is intact" in printed

@@ -325,7 +325,6 @@ def test_a_batch_for_which_there_is_no_shared_memory_is_reported_and_nobody_wait
         read_epoch(make_loader(num_workers=1), 0)
 
 
-@pytest.mark.slow
 def test_seconds_that_batches_are_waited_for_are_counted(monkeypatch):
     clock = types.SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
     monkeypatch.setattr(loader_module, "time", clock)
