@@ -19,7 +19,15 @@ from pix2pix_lit.runs.command import CONFIG_DIR
 
 from ..exporting import FACADES, HEIGHT, SHALLOW, UNET, Exported, levels_apart, noise
 
-QUICK = tuple(name for name in all_formats() if name != "aotinductor")  # which compiles for many seconds
+SLOW = ("onnx", "openvino", "torch_export")
+EVERY_FORMAT = pytest.mark.parametrize(
+    "format",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+        for name in all_formats()
+        if name != "aotinductor"  # which compiles for many seconds
+    ],
+)
 
 
 def depth_of(format):
@@ -39,7 +47,7 @@ def facades(exported):
     return facades_in
 
 
-@pytest.mark.parametrize("format", QUICK)
+@EVERY_FORMAT
 def test_a_file_equals_its_generator_at_any_size_and_in_any_batch(facades, format):
     checkpoint, path = facades(format)
     eager, exported = Translator.load(checkpoint), Translator.load(path, trusted=True)
@@ -50,7 +58,7 @@ def test_a_file_equals_its_generator_at_any_size_and_in_any_batch(facades, forma
     assert expected.std() > 5
 
 
-@pytest.mark.parametrize("format", QUICK)
+@EVERY_FORMAT
 def test_metadata_is_in_the_file_and_beside_it_with_a_report_and_a_model_card(facades, format):
     _, path = facades(format)
     metadata = Translator.load(path, trusted=True).metadata
@@ -80,7 +88,7 @@ def test_metadata_is_in_the_file_and_beside_it_with_a_report_and_a_model_card(fa
     )
 
 
-@pytest.mark.parametrize("format", QUICK)
+@EVERY_FORMAT
 def test_files_do_not_contain_paths_of_the_machine_that_made_them(facades, format):
     _, path = facades(format)
     contents = [file.read_bytes() for file in path.parent.iterdir()]
@@ -93,7 +101,7 @@ def test_files_do_not_contain_paths_of_the_machine_that_made_them(facades, forma
         assert str(Path(CONFIG_DIR).parent).encode() not in content
 
 
-@pytest.mark.parametrize("format", QUICK)
+@EVERY_FORMAT
 def test_a_truncated_file_is_refused_with_its_name(tmp_path, facades, format):
     _, intact = facades(format)
     path = tmp_path / intact.name
@@ -103,7 +111,7 @@ def test_a_truncated_file_is_refused_with_its_name(tmp_path, facades, format):
             Translator.load(path, trusted=True)
 
 
-@pytest.mark.parametrize("format", QUICK)
+@EVERY_FORMAT
 def test_a_file_is_recognised_by_its_own_format_alone(facades, format):
     _, path = facades(format)
     reader = {"reference": "checkpoint"}.get(format, format)  # both are pickles, and told apart by their tensors
@@ -113,6 +121,7 @@ def test_a_file_is_recognised_by_its_own_format_alone(facades, format):
     assert found == [reader] * (reader != "checkpoint")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["torch_export", "torchscript"])
 def test_a_file_that_could_run_code_is_opened_only_if_it_is_trusted(facades, format):
     _, path = facades(format)
@@ -122,6 +131,7 @@ def test_a_file_that_could_run_code_is_opened_only_if_it_is_trusted(facades, for
         Translator.load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["onnx", "openvino", "torchscript", "safetensors"])
 def test_a_file_has_the_inference_mode_that_is_asked_for(exported, format):
     checkpoint, path = exported(format, SHALLOW, norm_inference="running")
@@ -195,6 +205,7 @@ def test_a_format_whose_packages_are_missing_says_what_to_install(monkeypatch):
         openvino.check_installed(openvino.writer_packages, "format=openvino")
 
 
+@pytest.mark.slow
 def test_a_graph_is_no_source_of_weights(exported):
     _, path = exported("onnx", SHALLOW, HEIGHT, RGB, contrast=8.0, embed_preprocessing=True)
     with pytest.raises(UserError, match="is a file of onnx, which holds a graph, not a network; expected a checkpoint"):
@@ -217,6 +228,7 @@ def test_what_a_graph_was_exported_with_cannot_be_changed_when_it_is_loaded(expo
         translator.sample(torch.zeros(2, 8, 8), 2)
 
 
+@pytest.mark.slow
 def test_a_format_is_a_module_of_its_name_whose_import_brings_no_runtime():
     names = {path.stem for path in Path(pix2pix_lit.formats.__file__).parent.glob("*.py")}
     assert names >= all_formats().keys()
