@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "images": set(),
     "runs": set(),
     "networks": set(),
-    "metrics": set(),
+    "metrics": {"images"},
     "losses": {"networks"},
     "checkpoints": {"images", "networks", "runs"},
     "data": {"images", "runs"},

@@ -14,8 +14,12 @@ from lightning.pytorch.utilities.combined_loader import CombinedLoader
 from pix2pix_lit.callbacks import SampleGrid
 from pix2pix_lit.checkpoints.loading import read_checkpoint
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.runs.stopping import RunStopped
 from pix2pix_lit.train import build, train
+from pix2pix_lit.training.measured import leave_out_unavailable
+
+IDS = ImageType(kind="ids", channels=1, classes=5, void=4)
 
 
 @pytest.fixture
@@ -40,9 +44,35 @@ def test_the_objective_is_returned_and_is_what_best_is_the_best_by(compose_train
 
 
 def test_an_objective_that_is_not_measured_is_refused(compose_train, tmp_path):
-    with pytest.raises(UserError, match="objective is 'val/ssim'; expected one of val/l1, val/psnr"):
+    with pytest.raises(UserError, match="objective is 'val/ssim'; expected one of auto, val/l1, val/psnr"):
         train(compose_train("objective=val/ssim", "metrics.ssim=null"))
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "chosen"),
+    [(ImageType(), "val/ssim"), (ImageType(kind="colors", palette="facades"), "val/iou"), (IDS, "val/iou")],
+)
+def test_auto_chooses_the_objective_by_the_targets(compose_train, target, chosen):
+    config = compose_train()
+    leave_out_unavailable(config, target, 32)
+    assert config.objective == chosen
+    left = {name for name, spec in config.metrics.items() if spec is None}
+    labels = {"pixel_accuracy", "class_accuracy", "iou"}
+    assert left == {"continuous": labels, "colors": set(), "ids": config.metrics.keys() - labels}[target.kind]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "target", "size", "message"),
+    [
+        (["objective=val/iou"], ImageType(), 32, "objective is val/iou, but iou is not for targets that are images"),
+        (["objective=val/ssim"], ImageType(), 8, "objective is val/ssim, but ssim needs images of at least 11x11"),
+        ([], ImageType(), 8, "objective is auto, but none of the metrics that are measured .l1, psnr. is made for"),
+    ],
+)
+def test_an_objective_that_cannot_be_measured_is_refused(compose_train, overrides, target, size, message):
+    with pytest.raises(UserError, match=message):
+        leave_out_unavailable(compose_train(*overrides), target, size)
 
 
 def test_without_validation_there_is_no_objective(compose_train):
@@ -57,7 +87,7 @@ def test_a_run_that_diverges_is_an_error(compose_train):
 
 def test_a_metric_that_is_not_finite_is_an_error_too(compose_train):
     diverging = compose_train("model.generator_optimizer.lr=1e30", "trainer.max_steps=1", "model.generator.norm=none")
-    with pytest.raises(UserError, match="(val/l1 is nan at the end of the run|were not finite)"):
+    with pytest.raises(UserError, match="(val/ssim is nan at the end of the run|were not finite)"):
         train(diverging)
 
 
@@ -92,7 +122,7 @@ def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train
     assert first | {"seconds": 0, "metrics": 0, "best": 0} == {
         "status": "finished",
         "message": None,
-        "objective": "val/l1",
+        "objective": "val/ssim",  # which auto chooses
         "value": value,
         "best": 0,
         "metrics": 0,
@@ -103,7 +133,7 @@ def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train
         "limits": {"max_epochs": 2, "max_steps": -1},
     }
     assert first["metrics"].keys() == {"val/l1", "val/psnr", "val/ssim"}
-    assert first["best"] <= first["value"] == first["metrics"]["val/l1"]
+    assert first["best"] >= first["value"] == first["metrics"]["val/ssim"]
     assert 0 < first["seconds"] < 600
 
     saved = (tmp_path / "run/checkpoints/last.ckpt").stat().st_mtime_ns
@@ -174,7 +204,7 @@ def test_an_interrupted_run_leaves_that_and_how_far_it_was(compose_train, result
     assert stopped.value.code == 130
     assert signal.getsignal(signal.SIGINT) == former
     assert (result()["status"], result()["steps"], result()["epochs"]) == ("interrupted", 5, 1)
-    assert result()["value"] == result()["metrics"]["val/l1"]  # of the first epoch
+    assert result()["value"] == result()["metrics"]["val/ssim"]  # of the first epoch
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def train(config: DictConfig) -> float | None:
         log.info("The run in %s is complete after %d epochs, %d steps", folder, former.epochs, former.steps)
         if sorted(former.overrides) != sorted(overrides):
             log.warning("Its command was %s; for another run, choose another hydra.run.dir", " ".join(former.overrides))
-        return former.metrics.get(config.objective)
+        return former.metrics.get(former.objective or "" if config.objective == "auto" else config.objective)
 
     if "tensorboard" in config.logger and not is_utf8(folder):
         raise UserError(
@@ -83,15 +83,17 @@ def train(config: DictConfig) -> float | None:
         )
     keep_freed_memory()
     quieten_lightning()
-    result = Result(status="failed", objective=config.objective, overrides=overrides, limits=limits)
+    objective = None if config.objective == "auto" else config.objective  # which is decided once the data is known
+    result = Result(status="failed", objective=objective, overrides=overrides, limits=limits)
     with exclusive_run(folder), _recorded(result, folder, is_first=former is None):
         check_config(config, Keys)  # here, since each job of a sweep has other values
-        check_choice("objective", config.objective, logged(config.metrics))
+        check_choice("objective", config.objective, ["auto", *logged(config.metrics)])
         stored = training_to_resume(folder, config.ckpt_path)
         checkpoint = None if stored is None else stored.path
         if checkpoint is not None:
             _keep_csv_metrics(folder)
         trainer, model, datamodule = build(config, stored)
+        result.objective = config.objective
         del stored  # frees its memory once Lightning has restored it
         with _all_processes(trainer, result):
             start_ranks_as_single_jobs(trainer, "pix2pix_lit.train")
@@ -171,7 +173,8 @@ def build(
     """The objects that the config describes, ready to fit.
 
     Args:
-        config: the composed config.
+        config: the composed config; metrics that cannot be measured become null in it, and the objective ``auto`` the
+            metric that is chosen.
         stored: the training that is resumed, which ``trainer.fit`` then does not read again.
     """
     import lightning as L
@@ -180,16 +183,18 @@ def build(
     from lightning.pytorch.callbacks import Checkpoint
 
     from pix2pix_lit.checkpoints.saving import check_room
+    from pix2pix_lit.training.measured import leave_out_unavailable
 
     check_integer("seed", config.seed)
     if torch.cuda.is_available():
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(config.tf32)
     L.seed_everything(config.seed, workers=True, verbose=False)
-    trainer = _build_trainer(config, stored)
     datamodule = instantiate(config.data, _convert_="all")
     datamodule.overfit_batches = config.trainer.get("overfit_batches", 0)
     datamodule.check_pairs()
     datamodule.setup()  # before the model, which is built for these images
+    leave_out_unavailable(config, datamodule.target_type, datamodule.crop_size)
+    trainer = _build_trainer(config, stored)
     L.seed_everything(config.seed, workers=True, verbose=False)  # again: initial weights do not depend on the data set
     model = instantiate(
         config.model,

@@ -62,11 +62,11 @@ def test_a_grid_with_a_failing_job_leaves_a_table_and_is_resumed(train, tmp_path
         "3": "failed",
     }
     assert rows["2"]["model.reconstruction.weight"] == "100"
-    assert float(rows["2"]["val/l1"]) > 0
+    assert float(rows["2"]["val/ssim"]) > 0
     assert "length" in rows["1"]["message"]
     assert printed.count(rows["1"]["message"]) == 2  # once for each of the two jobs
     assert "error: job 1 failed; its message is above" in printed
-    assert re.search(r"Best run: [02] of 4, val/l1 \S+, model.reconstruction.weight=10", printed)
+    assert re.search(r"Best run: [02] of 4, val/ssim \S+, model.reconstruction.weight=10", printed)
     assert printed.splitlines()[-1].endswith(f"The table of all runs is in {sweep}/results.md")
     for run in ("0", "2"):  # what TensorBoard's HParams tab reads
         events = EventAccumulator(str(sweep / run))
@@ -118,8 +118,8 @@ def test_a_study_of_two_processes_survives_the_death_of_one(start, tmp_path):
     assert "Resuming from" in (study / left / "train.log").read_text()
     rows = table(study)
     assert [row["status"] for row in rows] == ["finished"] * 5
-    values = [float(row["val/l1"]) for row in rows]
-    assert values == sorted(values)
+    values = [float(row["val/ssim"]) for row in rows]
+    assert values == sorted(values, reverse=True)
     assert {row["steps"] for row in rows} == {"48"}
     jobs = [re.findall(r"#(\d+) :", (tmp_path / log).read_text()) for log in ("first", "second", "third")]
     assert sorted(number for numbers in jobs for number in numbers) == sorted([*map(str, range(5)), left])

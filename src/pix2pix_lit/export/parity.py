@@ -12,7 +12,7 @@ import torch
 from pix2pix_lit.checkpoints.metadata import Precision
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.inference.translator import Translator
-from pix2pix_lit.metrics.paired import score
+from pix2pix_lit.metrics.metric_set import score
 from pix2pix_lit.metrics.psnr import PSNR
 from pix2pix_lit.metrics.ssim import SSIM
 

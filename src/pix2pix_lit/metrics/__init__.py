@@ -2,17 +2,25 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pix2pix_lit.metrics.metric import ImageMetric
 
-_NEED_TORCH = ("paired", "structural_similarity")
+_NEED_TORCH = ("accumulators", "class_numbers", "metric_set", "structural_similarity")
 for _module in pkgutil.iter_modules(__path__):
     if _module.name not in _NEED_TORCH:
         importlib.import_module(f"{__name__}.{_module.name}")
 
-METRICS = {metric.name: metric for metric in ImageMetric.__subclasses__()}
+
+def _named(kind: type[ImageMetric]) -> Iterator[type[ImageMetric]]:
+    for metric in kind.__subclasses__():
+        if "name" in vars(metric):
+            yield metric
+        yield from _named(metric)
+
+
+METRICS = {metric.name: metric for metric in _named(ImageMetric)}
 """All metrics by name; which of them a validation measures is chosen in ``configs/metrics``."""
 
 OBJECTIVES = {f"val/{name}": metric.direction for name, metric in METRICS.items()}

@@ -1,14 +1,18 @@
 """Structural similarity."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
-from pix2pix_lit.metrics.metric import ImageMetric
+from pix2pix_lit.metrics.metric import PixelMetric
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
+    from pix2pix_lit.images.image_type import ImageType
 
-class SSIM(ImageMetric):
+
+class SSIM(PixelMetric):
     """Mean over images of the structural similarity index (Wang et al. 2004).
 
     With a Gaussian window of sigma 1.5 around every pixel; borders are continued by reflection.
@@ -16,11 +20,12 @@ class SSIM(ImageMetric):
 
     name = "ssim"
     direction = "max"
-    takes_unit_range = True
+    objective_rank = 1
     smallest_side = 11
     """Of an image, in pixels: the window."""
 
-    def create(self) -> "Metric":
-        from pix2pix_lit.metrics.structural_similarity import StructuralSimilarity
+    def create(self, target: ImageType) -> Metric:
+        from pix2pix_lit.metrics.accumulators import MeanOverImages
+        from pix2pix_lit.metrics.structural_similarity import structural_similarity
 
-        return StructuralSimilarity()
+        return MeanOverImages(lambda fake, real: structural_similarity((fake + 1) / 2, (real + 1) / 2))

@@ -1,43 +1,23 @@
-"""The arithmetic of ``SSIM``."""
+"""The arithmetic of structural similarity."""
 
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics import Metric
+
+from pix2pix_lit.metrics.accumulators import WIDE
 
 _GAUSSIAN = [math.exp(-(offset**2) / (2 * 1.5**2)) for offset in range(-5, 6)]
 _WINDOW = [weight / sum(_GAUSSIAN) for weight in _GAUSSIAN]
 
 
-class StructuralSimilarity(Metric):
-    """Mean over images of ``structural_similarity``."""
-
-    sum: Tensor
-    count: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in ("sum", "count"):
-            self.add_state(name, torch.tensor(0.0), dist_reduce_fx="sum")
-
-    def update(self, fake: Tensor, real: Tensor) -> None:
-        """Count a batch of (N, C, H, W) floats in [0, 1]."""
-        self.sum += structural_similarity(fake, real).sum()
-        self.count += len(fake)
-
-    def compute(self) -> Tensor:
-        """The mean over all images so far."""
-        return self.sum / self.count
-
-
 def structural_similarity(fake: Tensor, real: Tensor) -> Tensor:
     """The structural similarity index of every image of a batch (Wang et al. 2004, equation 13).
 
-    In float64, since the variance of a flat region is a small difference of two means. torchmetrics clamps it at 0 but
-    not the covariance, so that equal images have less than 1, and its convolution rounds to TF32 or, under autocast, to
-    16 bits.
+    In float64 where there is one, since the variance of a flat region is a small difference of two means. torchmetrics
+    clamps it at 0 but not the covariance, so that equal images have less than 1, and its convolution rounds to TF32 or,
+    under autocast, to 16 bits.
 
     Args:
         fake: (N, C, H, W) floats in [0, 1], with sides of 6 pixels or more.
@@ -46,8 +26,7 @@ def structural_similarity(fake: Tensor, real: Tensor) -> Tensor:
     Returns:
         (N,) float32, means over pixels and channels.
     """
-    wide = torch.float32 if fake.device.type == "mps" else torch.float64  # which Apple's GPUs do not have
-    x, y = (F.pad(image.to(wide), [5] * 4, mode="reflect") for image in (fake, real))
+    x, y = (F.pad(image.to(WIDE), [5] * 4, mode="reflect") for image in (fake, real))
     moments = _blurred(_blurred(torch.stack([x, y, x * x, y * y, x * y]), dim=-2), dim=-1)
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = moments
     product, squares = mean_x * mean_y, mean_x**2 + mean_y**2

@@ -98,6 +98,11 @@ class Study:
         check_integer("hydra.sweeper.n_jobs", n_jobs, 1)
         check_number("hydra.sweeper.max_failure_rate", max_failure_rate, 0, 1)
         check_choice("hydra.sweeper.direction", direction, ("minimize", "maximize", None))
+        if config.objective == "auto":
+            raise UserError(
+                "objective is auto, which every run decides by its data; expected one metric for all trials of a "
+                "study, such as objective=val/ssim for photos or objective=val/iou for labels"
+            )
         self.sampler, self.storage, self.study_name = sampler, storage, study_name
         self.direction = direction or f"{better(config.objective)}imize"
         self.n_trials, self.n_jobs, self.max_failure_rate = n_trials, n_jobs, max_failure_rate

@@ -13,7 +13,6 @@ from pix2pix_lit.distributed import BATCH_NORMS
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.losses import Loss, Objective
-from pix2pix_lit.metrics import ImageMetric
 
 NETWORKS = ("generator", "discriminator")
 """In the order of their optimizers."""
@@ -64,27 +63,6 @@ def built_losses(specs: Mapping[str, Any]) -> dict[str, Loss]:
             )
         losses[name] = loss
     return losses
-
-
-def built_metrics(specs: Mapping[str, Any] | None) -> list[ImageMetric] | None:
-    """The metrics of these specs by name, without those that are None; None where there are no specs.
-
-    Raises:
-        UserError: for a value that is not a spec of a metric of this name.
-    """
-    if specs is None:
-        return None
-    metrics = []
-    for name, spec in specs.items():
-        if spec is not None:
-            metric = instantiate(spec) if isinstance(spec, Mapping) and "_target_" in spec else None
-            if not isinstance(metric, ImageMetric) or metric.name != name:
-                raise UserError(
-                    f"metrics.{name} is {spec!r}; expected null, or _target_ with the subclass of "
-                    f"pix2pix_lit.metrics.ImageMetric whose name is {name}, and its arguments"
-                )
-            metrics.append(metric)
-    return metrics
 
 
 def check_objectives(generator: Objective, discriminator: Objective, target: ImageType) -> None:

@@ -13,7 +13,7 @@ from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.losses import Need, Objective
 from pix2pix_lit.memory import explain_out_of_memory
-from pix2pix_lit.metrics.paired import PairedMetrics
+from pix2pix_lit.metrics.metric_set import MetricSet
 from pix2pix_lit.networks import DiscriminatorOutput, split_outputs
 from pix2pix_lit.networks.layers.init import initialize
 from pix2pix_lit.networks.layers.norm import frozen_running_statistics, statistics_of_parts, synchronise_statistics
@@ -22,6 +22,7 @@ from pix2pix_lit.training.arguments import NETWORKS
 from pix2pix_lit.training.checked_module import CheckedModule
 from pix2pix_lit.training.diff_augment import DiffAugment
 from pix2pix_lit.training.image_pool import ImagePool
+from pix2pix_lit.training.measured import built_metrics
 from pix2pix_lit.training.micro_batch import MicroBatch, divide
 from pix2pix_lit.training.schedule import LearningRateSchedule
 from pix2pix_lit.training.weights import freeze as freeze_parameters
@@ -58,7 +59,8 @@ class Pix2Pix(CheckedModule):
         freeze: patterns of names of parameters that are not trained, such as ``generator.encoder.*``.
         input: arguments of ``ImageType``: the images to translate.
         target: the same for the images to generate.
-        metrics: specs of ``metrics.ImageMetric`` by name, or None instead of one; None for ``metrics.paired.STANDARD``.
+        metrics: specs of ``metrics.ImageMetric`` by name, or None instead of one; None for
+            ``metrics.metric_set.STANDARD``.
             Not a hyper-parameter, since training does not depend on them.
         losses: specs of ``losses.Loss`` by name: the terms of both objectives.
 
@@ -125,7 +127,7 @@ class Pix2Pix(CheckedModule):
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False).eval() if ema_decay else None
         self.diff_augment = DiffAugment(diff_augment or [])
         self.pool = ImagePool(pool_size)
-        self.val_metrics = PairedMetrics(arguments.built_metrics(metrics))
+        self.val_metrics = MetricSet(None if metrics is None else built_metrics(metrics), self.target_type)
         self._is_compiled = False
 
     @property
@@ -240,7 +242,7 @@ class Pix2Pix(CheckedModule):
         with explain_out_of_memory(batch):
             input = self.input_type.to_network(batch["input"])
             target = self.target_type.to_network(batch["target"])
-            self.val_metrics.update(self(input), target, input)
+            self.val_metrics.update(self(input), target)
         for name, metric in self.val_metrics.named().items():
             self.log(f"val/{name}", metric, prog_bar=True, batch_size=len(input))
 

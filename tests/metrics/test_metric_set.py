@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pix2pix_lit.metrics import METRICS
-from pix2pix_lit.metrics.paired import PairedMetrics, score
+from pix2pix_lit.metrics.metric_set import MetricSet, score
 
 
 def images(count: int, seed: int, size: tuple[int, int] = (24, 30)) -> torch.Tensor:
@@ -58,16 +58,16 @@ def mean_over_images(name: str, fake: torch.Tensor, real: torch.Tensor) -> float
     return float(np.mean([DEFINITIONS[name](*pair) for pair in pairs_of_arrays]))
 
 
-def computed(metrics: PairedMetrics) -> dict[str, float]:
+def computed(metrics: MetricSet) -> dict[str, float]:
     return {name: metric.compute().item() for name, metric in metrics.named().items()}
 
 
 def test_the_metrics_are_l1_psnr_and_ssim_where_none_are_chosen():
-    assert list(PairedMetrics().named()) == ["l1", "psnr", "ssim"]
+    assert list(MetricSet().named()) == ["l1", "psnr", "ssim"]
 
 
 def test_only_chosen_metrics_are_measured():
-    metrics = PairedMetrics([METRICS["psnr"]()])
+    metrics = MetricSet([METRICS["psnr"]()])
     fake, real = pairs(2)
     metrics.update(fake, real)
     assert computed(metrics) == {"psnr": pytest.approx(mean_over_images("psnr", fake, real), rel=1e-4)}
@@ -83,7 +83,7 @@ def test_the_ssim_of_equal_images_is_exactly_1_also_in_flat_regions():
     levels = torch.tensor([-1.0, -0.3, 0.7, 1.0]).view(-1, 1, 1, 1)
     flat = levels.expand(4, 3, 32, 32).clone()
     flat[:, :, 20:, :] += 2 / 255 * torch.rand(4, 3, 12, 32, generator=torch.Generator().manual_seed(0))
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     metrics.update(flat, flat)
     assert computed(metrics)["ssim"] == 1.0
     assert [score(METRICS["ssim"](), image[None], image[None]) for image in flat] == [1.0] * 4
@@ -92,7 +92,7 @@ def test_the_ssim_of_equal_images_is_exactly_1_also_in_flat_regions():
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_each_metric_is_the_mean_over_images_of_its_definition(name):
     fake, real = pairs(5)
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     metrics.update(fake, real)
     assert computed(metrics)[name] == pytest.approx(mean_over_images(name, fake, real), rel=1e-4)
 
@@ -100,7 +100,7 @@ def test_each_metric_is_the_mean_over_images_of_its_definition(name):
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_every_image_counts_once_however_the_batches_are_cut(name):
     fake, real = pairs(7)
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     for start, stop in ((0, 4), (4, 5), (5, 7)):
         metrics.update(fake[start:stop], real[start:stop])
     assert computed(metrics)[name] == pytest.approx(mean_over_images(name, fake, real), rel=1e-4)
@@ -108,7 +108,7 @@ def test_every_image_counts_once_however_the_batches_are_cut(name):
 
 def test_known_values():
     real = torch.zeros(1, 3, 16, 16)
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     metrics.update(real + 0.2, real)
     assert computed(metrics)["l1"] == pytest.approx(0.2)
     assert computed(metrics)["psnr"] == pytest.approx(20.0, abs=1e-4)  # 0.1 of the peak: 20 dB
@@ -118,7 +118,7 @@ def test_known_values():
 
 def test_a_perfect_translation_has_the_best_values():
     real = images(2, 0)
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     metrics.update(real, real)
     assert computed(metrics) == {"l1": 0.0, "psnr": math.inf, "ssim": pytest.approx(1.0)}
 
@@ -127,7 +127,7 @@ def test_a_perfect_translation_has_the_best_values():
 def test_half_precision_fakes_are_scored_in_full_precision(dtype):
     fake, real = pairs(3)
     fake = fake.to(dtype)
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     metrics.update(fake, real)
     for name in DEFINITIONS:
         assert computed(metrics)[name] == pytest.approx(mean_over_images(name, fake, real), rel=1e-4)
@@ -135,7 +135,7 @@ def test_half_precision_fakes_are_scored_in_full_precision(dtype):
 
 def test_a_training_in_mixed_precision_is_scored_in_full_precision():
     fake, real = (torch.nn.functional.avg_pool2d(image, 5, 1, 2) for image in pairs(3))
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     with torch.autocast("cpu", torch.bfloat16):
         metrics.update(fake, real)
     for name in DEFINITIONS:
@@ -144,7 +144,7 @@ def test_a_training_in_mixed_precision_is_scored_in_full_precision():
 
 def test_memory_layout_does_not_matter():
     fake, real = pairs(3)
-    plain, channels_last = PairedMetrics(), PairedMetrics()
+    plain, channels_last = MetricSet(), MetricSet()
     plain.update(fake, real)
     channels_last.update(fake.to(memory_format=torch.channels_last), real)
     assert computed(channels_last) == pytest.approx(computed(plain))
@@ -153,13 +153,13 @@ def test_memory_layout_does_not_matter():
 def test_images_given_are_left_as_they_were():
     fake, real = pairs(2)
     copies = fake.clone(), real.clone()
-    PairedMetrics().update(fake, real)
+    MetricSet().update(fake, real)
     assert torch.equal(fake, copies[0])
     assert torch.equal(real, copies[1])
 
 
 def test_metrics_start_anew_after_reset():
-    metrics = PairedMetrics()
+    metrics = MetricSet()
     metrics.update(*pairs(3, seed=8))
     for metric in metrics.named().values():
         metric.reset()
