@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.images.palettes import CLASS_NAMES, PALETTE_NAMES, PALETTES
 from pix2pix_lit.metrics import METRICS
-from pix2pix_lit.metrics.accumulators import ConfusionMatrix
 from pix2pix_lit.metrics.class_numbers import ScoredClasses
+from pix2pix_lit.metrics.confusion import ConfusionMatrix
 from pix2pix_lit.metrics.metric_set import MetricSet
 
 LABELS = ("pixel_accuracy", "class_accuracy", "iou")

@@ -16,7 +16,7 @@ _LARGEST_JSON = 2**24
 
 def checksums_of(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of files in hexadecimal, as ``sha256sum`` prints it, by the endings of their names."""
-    return {path.suffix: _sha256(path) for path in paths}
+    return {path.suffix: sha256_of(path) for path in paths}
 
 
 def json_beside(path: Path) -> Path:
@@ -53,7 +53,7 @@ def verify_export(path: Path) -> None:
         ) from error
     for file, checksum in files.items():
         try:
-            found = _sha256(file)
+            found = sha256_of(file)
         except OSError as error:
             raise UserError(
                 f"{shown(file)} cannot be read ({error.strerror}), but belongs to {shown(path.name)} according to "
@@ -66,7 +66,12 @@ def verify_export(path: Path) -> None:
             )
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal, as ``sha256sum`` prints it.
+
+    Raises:
+        OSError: if there is no such file, or it cannot be read.
+    """
     if not path.is_file():  # opening a FIFO would wait for a writer
         raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
     with open(path, "rb") as file:

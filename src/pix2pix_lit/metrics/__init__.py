@@ -7,7 +7,7 @@ from typing import Any
 
 from pix2pix_lit.metrics.metric import ImageMetric
 
-_NEED_TORCH = ("accumulators", "class_numbers", "metric_set", "structural_similarity")
+_NEED_TORCH = ("accumulators", "class_numbers", "confusion", "metric_set", "structural_similarity")
 for _module in pkgutil.iter_modules(__path__):
     if _module.name not in _NEED_TORCH:
         importlib.import_module(f"{__name__}.{_module.name}")

@@ -19,6 +19,6 @@ class ClassAccuracy(LabelMetric):
     direction = "max"
 
     def create(self, target: ImageType) -> Metric:
-        from pix2pix_lit.metrics.accumulators import ConfusionMatrix
+        from pix2pix_lit.metrics.confusion import ConfusionMatrix, class_accuracy
 
-        return ConfusionMatrix(target, lambda matrix: (matrix.diag() / matrix.sum(1)).nanmean())
+        return ConfusionMatrix(target, class_accuracy)

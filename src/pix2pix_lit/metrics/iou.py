@@ -20,6 +20,6 @@ class MeanIoU(LabelMetric):
     objective_rank = 4
 
     def create(self, target: ImageType) -> Metric:
-        from pix2pix_lit.metrics.accumulators import ConfusionMatrix, intersection_over_union
+        from pix2pix_lit.metrics.confusion import ConfusionMatrix, mean_iou
 
-        return ConfusionMatrix(target, lambda matrix: intersection_over_union(matrix).nanmean())
+        return ConfusionMatrix(target, mean_iou)

@@ -19,6 +19,6 @@ class PixelAccuracy(LabelMetric):
     direction = "max"
 
     def create(self, target: ImageType) -> Metric:
-        from pix2pix_lit.metrics.accumulators import ConfusionMatrix
+        from pix2pix_lit.metrics.confusion import ConfusionMatrix, pixel_accuracy
 
-        return ConfusionMatrix(target, lambda matrix: matrix.diag().sum() / matrix.sum())
+        return ConfusionMatrix(target, pixel_accuracy)
