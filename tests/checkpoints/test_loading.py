@@ -28,7 +28,8 @@ def checkpoint_of(spec, network, input=RGB, target=RGB):
 
 
 def test_every_generator_that_networks_exports_is_built_and_nothing_else():
-    assert {"pix2pix_lit.networks.UNetGenerator", "pix2pix_lit.networks.ResNetGenerator"} == GENERATORS.keys()
+    names = ("UNetGenerator", "ResNetGenerator", "Segmenter")
+    assert GENERATORS.keys() == {f"pix2pix_lit.networks.{name}" for name in names}
 
 
 @pytest.mark.parametrize(("spec", "kind"), [(UNET, UNetGenerator), (RESNET, ResNetGenerator)])
