@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from .exporting import Exported, shared_exports
 from .fork_server import ForkServer
 
 torch.set_num_threads(1)
-# Hydra closes all handlers, and this one, of a library of TensorBoard's, its stream: that would be pytest's own.
+# Hydra closes all log handlers. This one, of a library of TensorBoard's, closes its stream, which would be pytest's.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 TINY = (
@@ -45,12 +46,19 @@ TINY = (
     "data.batch_size=2",
     "data.num_workers=0",
 )
-"""Overrides that make a run of the default data a matter of a second."""
+"""Overrides with which a run of the default data takes about a second."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: pytest-xdist gives its processes one file after the other."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """Let every test begin alike, whichever came before: commands and libraries change what the process shares."""
+    """Let every test start from the same state: commands and libraries change what the process shares."""
     root = logging.getLogger()
     loggers = [root, *(logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]
     logging_before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
@@ -146,7 +154,7 @@ def _left_by_a_killed_process(folder: Path, *, is_folder: bool = False) -> Path:
 
 @pytest.fixture(scope="session")
 def left_by_a_killed_process() -> Callable[..., Path]:
-    """Have a process begin a temporary file or folder in a folder, and kill it; returns the path."""
+    """Kill a process that has begun a temporary file or folder in a folder; returns its path."""
     return _left_by_a_killed_process
 
 
@@ -155,7 +163,7 @@ def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start ``python ARGUMENTS`` in a folder, in a session of its own; returns the process.
 
     On Linux it is forked from one that has imported torch, Lightning and the package, which saves seconds for each;
-    with ``fresh=True`` it is a new one, for tests of what is imported and when.
+    with ``fresh=True`` it is a new one, for tests of what is imported.
     """
     server = ForkServer()
 
