@@ -1,8 +1,8 @@
 """Keeping freed memory, each case in its own process since the setting lasts, and running out of memory."""
 
 import platform
-import subprocess
-import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,21 +31,21 @@ print(fresh)
 needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of the GNU C library")
 
 
-def fresh_pages_of_a_repeated_step(setting: str) -> int:
+@pytest.fixture
+def fresh_pages_of_a_repeated_step(run_python: Callable[..., str], tmp_path: Path) -> Callable[[str], int]:
     """Pages that the system had to provide for the fifth of five equal steps, which free all their tensors."""
-    command = [sys.executable, "-c", COUNT_FRESH_PAGES, setting]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    return lambda setting: int(run_python(tmp_path, "-c", COUNT_FRESH_PAGES, setting))
 
 
 @pytest.mark.slow
 @needs_glibc
-def test_a_step_gets_the_pages_that_the_one_before_freed() -> None:
+def test_a_step_gets_the_pages_that_the_one_before_freed(fresh_pages_of_a_repeated_step: Callable[[str], int]) -> None:
     assert fresh_pages_of_a_repeated_step("keep") < PAGES_OF_A_STEP / 4
 
 
 @pytest.mark.slow
 @needs_glibc
-def test_without_it_every_step_gets_fresh_pages() -> None:
+def test_without_it_every_step_gets_fresh_pages(fresh_pages_of_a_repeated_step: Callable[[str], int]) -> None:
     # These would be 512 times fewer where all pages are large.
     assert fresh_pages_of_a_repeated_step("return") > PAGES_OF_A_STEP / 600
 
@@ -69,11 +69,11 @@ def test_a_tensor_that_does_not_fit_names_the_batch_its_size_and_the_keys_that_h
         explain_out_of_memory(BATCH),
     ):
         torch.empty(2**60, dtype=torch.uint8)
-    said = str(error.value)
-    assert "(input (2, 3, 8, 8) on cpu, target (2, 1, 8, 8) on cpu)" in said
-    assert "can't allocate memory" in said
+    message = str(error.value)
+    assert "(input (2, 3, 8, 8) on cpu, target (2, 1, 8, 8) on cpu)" in message
+    assert "can't allocate memory" in message
     keys = ("data.batch_size", "data.crop_size", "model.micro_batches", "model.generator.activation_checkpointing")
-    assert all(key in said for key in (*keys, "trainer.precision=bf16-mixed"))
+    assert all(key in message for key in (*keys, "trainer.precision=bf16-mixed"))
 
 
 @pytest.mark.parametrize(

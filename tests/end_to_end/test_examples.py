@@ -14,7 +14,7 @@ import torch
 from pix2pix_lit.images.files import read_image, write_image
 from pix2pix_lit.inference import Translator
 
-from ..exporting import COMPILED, UNET, Exported
+from ..exporting import COMPILED, SHALLOW, Exported
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -33,7 +33,7 @@ def images(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def onnx_file(exported) -> Exported:
-    return exported("onnx", UNET, contrast=8.0, embed_preprocessing=True)
+    return exported("onnx", SHALLOW, contrast=8.0, embed_preprocessing=True)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_onnx_runtime_in_python(images, onnx_file, tmp_path, run_python):
 
 
 def test_onnx_runtime_in_python_by_the_commented_lines_with_floats(images, exported, tmp_path, run_python):
-    floats_file = exported("onnx", UNET, contrast=8.0, norm_inference="running")
+    floats_file = exported("onnx", SHALLOW, norm_inference="running")
     source = (EXAMPLES / "onnx_runtime.py").read_text()
     opening = source.partition("(generated,) = ")[0]
     commented = [line.removeprefix("#     ") for line in source.splitlines() if line.startswith("#     ")]
@@ -98,7 +98,7 @@ def test_onnx_runtime_in_node(images, onnx_file, tmp_path):
 
 
 def test_openvino_in_python(images, exported, tmp_path, run_python, monkeypatch):
-    openvino_file = exported("openvino", UNET, contrast=8.0, embed_preprocessing=True)
+    openvino_file = exported("openvino", SHALLOW, contrast=8.0, embed_preprocessing=True)
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CI", raising=False)  # where OpenVINO's telemetry keeps silent
@@ -110,9 +110,7 @@ def test_openvino_in_python(images, exported, tmp_path, run_python, monkeypatch)
 
 
 def test_aotinductor_in_python(images, aotinductor_file, tmp_path, run_python):
-    run_python(
-        tmp_path, "-I", f"{EXAMPLES}/aotinductor_load.py", f"{aotinductor_file.path}", f"{images}/in.png", "out.png"
-    )
+    run_python(tmp_path, f"{EXAMPLES}/aotinductor_load.py", f"{aotinductor_file.path}", f"{images}/in.png", "out.png")
     check_translation(read_image(tmp_path / "out.png"), aotinductor_file.checkpoint, images / "in.png")
 
 
