@@ -1,6 +1,5 @@
 """Which folder a run has, and which checkpoint in it is resumed."""
 
-import json
 import os
 import threading
 import time
@@ -12,7 +11,6 @@ from pix2pix_lit.checkpoints.resume import training_to_resume
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.runs import folder as module
 from pix2pix_lit.runs.folder import discard_failed_start, exclusive_run
-from pix2pix_lit.runs.result import Result, is_complete, read_result
 
 
 @pytest.fixture
@@ -66,7 +64,7 @@ def test_last_is_the_run_that_saved_last_and_no_other_kind_of_folder(run_folder,
     assert run_folder("x", "last") == "outputs/x/c"
 
 
-def test_nothing_to_go_on_from_is_an_error(run_folder, tmp_path):
+def test_nothing_to_resume_is_an_error(run_folder, tmp_path):
     with pytest.raises(UserError, match="no run in outputs/x has a checkpoints/last.ckpt"):
         run_folder("x", "last")
     with pytest.raises(UserError, match="has no checkpoints/last.ckpt; expected one"):
@@ -74,12 +72,12 @@ def test_nothing_to_go_on_from_is_an_error(run_folder, tmp_path):
     assert training_to_resume(tmp_path, None) is None
 
 
-def test_a_file_to_go_on_from_gets_a_new_folder(run_folder, tmp_path):
+def test_a_file_to_resume_from_gets_a_new_folder(run_folder, tmp_path):
     folder = run_folder("x", "some/file.ckpt")
     assert os.listdir(tmp_path / folder) == []
 
 
-def test_a_place_that_cannot_have_folders_is_told(run_folder, tmp_path):
+def test_a_place_that_cannot_have_folders_is_named(run_folder, tmp_path):
     (tmp_path / "outputs").touch()
     with pytest.raises(UserError, match="outputs.* cannot be created .*hydra.run.dir=FOLDER"):
         run_folder("x", None)
@@ -122,7 +120,7 @@ def test_a_broken_last_checkpoint_is_reported_and_the_one_before_it_taken(tmp_pa
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt", step=1)
     damage(last, kind)
     assert training_to_resume(tmp_path, None).path == previous
-    assert any("last.ckpt" in said and "Resuming from the checkpoint before it" in said for said in caplog.messages)
+    assert any("last.ckpt" in line and "Resuming from the checkpoint before it" in line for line in caplog.messages)
     damage(previous, kind)
     with pytest.raises(UserError, match="previous.ckpt (cannot be read|is refused)"):
         training_to_resume(tmp_path, None)
@@ -131,40 +129,6 @@ def test_a_broken_last_checkpoint_is_reported_and_the_one_before_it_taken(tmp_pa
 def test_a_missing_last_checkpoint_is_replaced_by_the_one_before_it(tmp_path):
     previous = make_checkpoint(tmp_path / "checkpoints" / "previous.ckpt")
     assert training_to_resume(tmp_path, None).path == previous
-
-
-def test_a_result_is_read_as_it_was_written_and_a_torn_one_is_none(tmp_path):
-    result = Result("finished", objective="val/l1", value=0.1, metrics={"val/l1": 0.1}, steps=3, overrides=["a=1"])
-    result.write(tmp_path)
-    assert read_result(tmp_path) == result
-    assert os.listdir(tmp_path) == ["result.json"]
-    result.write(tmp_path / "result.json")  # not a folder, which is no reason to fail
-    assert os.listdir(tmp_path) == ["result.json"]
-    (tmp_path / "result.json").write_text("{")
-    assert read_result(tmp_path) is None
-    assert read_result(tmp_path / "nowhere") is None
-
-
-@pytest.mark.parametrize(
-    ("result", "max_epochs", "max_steps", "complete"),
-    [
-        (Result("finished", epochs=3, steps=12), 3, -1, True),
-        (Result("finished", epochs=3, steps=12), 4, -1, False),
-        (Result("finished", epochs=2, steps=10), 200, 10, True),
-        (Result("finished", epochs=2, steps=10), 200, 11, False),
-        (Result("interrupted", epochs=3, steps=12), 3, -1, False),
-        (Result("failed", epochs=3, steps=12), 3, -1, False),
-        (Result("finished", epochs=1, limits={"max_epochs": 3, "max_steps": -1}), 3, -1, True),  # a callback ended it
-        (Result("finished", epochs=1, limits={"max_epochs": 3, "max_steps": -1}), 4, -1, False),
-        (Result("interrupted", epochs=1, limits={"max_epochs": 3, "max_steps": -1}), 3, -1, False),
-        (Result("finished", epochs=1, steps=4), None, -1, False),
-        (Result("finished", epochs=1, steps=4), -1, -1, False),
-    ],
-)
-def test_a_run_is_complete_when_a_limit_is_reached_or_it_ended_early_with_the_same_limits(
-    result, max_epochs, max_steps, complete
-):
-    assert is_complete(result, {"max_epochs": max_epochs, "max_steps": max_steps}) == complete
 
 
 def test_a_folder_holds_one_run_at_a_time(tmp_path, monkeypatch):
@@ -186,28 +150,6 @@ def test_other_processes_of_a_run_share_its_folder(tmp_path, monkeypatch):
         monkeypatch.setenv("LOCAL_RANK", "1")
         with exclusive_run(tmp_path):
             assert (tmp_path / ".lock").exists()
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        "[]",
-        "3",
-        '{"accuracy": 0.9, "epochs": 3}',
-        '{"status": ["finished"], "steps": 3}',
-        "[" * 100_000,
-        '{"status": {"a": {"b": []}}}',
-    ],
-)
-def test_a_result_of_something_else_is_none(tmp_path, stored):
-    (tmp_path / "result.json").write_text(stored)
-    assert read_result(tmp_path) is None
-
-
-def test_of_a_result_what_does_not_fit_is_left_out(tmp_path):
-    stored = {"status": "finished", "steps": "many", "limits": [1], "overrides": [1], "more": 1, "metrics": {"a": 1.5}}
-    (tmp_path / "result.json").write_text(json.dumps(stored))
-    assert read_result(tmp_path) == Result("finished", metrics={"a": 1.5})
 
 
 def test_a_start_that_failed_leaves_nothing_below_outputs_and_files_of_others_alone(tmp_path, monkeypatch):
