@@ -1,6 +1,16 @@
 """What is reached for inside Hydra: fails where an upgrade has changed it."""
 
-from pix2pix_lit.internals.hydra import argument_parser
+import pytest
+from hydra._internal.hydra import Hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from pix2pix_lit.internals.hydra import apply_overrides, argument_parser, known_mode
+from pix2pix_lit.runs.configs import CONFIG_DIR, compose_config
+
+WORDS = ["model=unet128", "seed=3", "+trainer.profiler=simple", "~logger.tensorboard"]
 
 
 def test_the_parser_has_the_options_that_are_looked_at():
@@ -18,3 +28,25 @@ def test_the_parser_has_the_options_that_are_looked_at():
         "config_dir",
     ):
         assert not getattr(options, name)
+
+
+def test_applying_overrides_to_a_composed_config_equals_composing_with_them():
+    config = compose_config(CONFIG_DIR, "train", WORDS[:1])
+    apply_overrides(config, OverridesParser.create().parse_overrides(WORDS[1:]))
+    expected = compose_config(CONFIG_DIR, "train", WORDS)
+    for each in (config, expected):
+        OmegaConf.set_struct(each, False)
+        del each["hydra"]  # which lists the overrides
+    assert config == expected
+
+
+def test_an_override_of_an_unknown_key_is_an_error_of_hydra():
+    with pytest.raises(HydraException, match="Could not override 'sede'"):
+        apply_overrides(compose_config(CONFIG_DIR, "train", []), OverridesParser.create().parse_overrides(["sede=3"]))
+
+
+def test_a_known_mode_is_hydras_for_as_long_as_the_context_lasts():
+    former = Hydra.get_mode
+    with known_mode(RunMode.MULTIRUN):
+        assert Hydra.get_mode(None, config_name="train", overrides=[]) is RunMode.MULTIRUN
+    assert Hydra.get_mode is former

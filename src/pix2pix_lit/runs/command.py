@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,12 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 from pix2pix_lit import __version__
 from pix2pix_lit.checks import check_config
 from pix2pix_lit.errors import UserError
-from pix2pix_lit.internals.hydra import argument_parser
+from pix2pix_lit.internals.hydra import argument_parser, known_mode
 from pix2pix_lit.runs.command_help import help_text, usage
-from pix2pix_lit.runs.configs import CONFIG_DIR, USER_CONFIG_DIR, nodes
+from pix2pix_lit.runs.configs import CONFIG_DIR, USER_CONFIG_DIR, compose_config, nodes
 from pix2pix_lit.runs.error_messages import message_for_user
 from pix2pix_lit.runs.folder import run_folder
-from pix2pix_lit.runs.overrides import chosen_options, composed
+from pix2pix_lit.runs.overrides import Compose, chosen_options, composed
 from pix2pix_lit.runs.quoting import quote, unquoted, with_text_quoted
 from pix2pix_lit.runs.rank import is_first_rank, world_size_from_outside
 from pix2pix_lit.runs.rank_process import RankFailure, follow_first_rank, is_consequence, report_to_first_rank
@@ -96,14 +97,16 @@ def command(
                     overrides = (n for n, word in enumerate(sys.argv) if "=" in word and not word.startswith("-"))
                     place = 1 + max(overrides, default=len(sys.argv))
                     sys.argv.insert(place, f"hydra.searchpath=[{quote(f'file://{USER_CONFIG_DIR}')}]")
-                sys.argv[1:] = _with_text_quoted(config_name, kinds, sys.argv[1:])
-                _check_arguments(config_name, kinds, required, sys.argv[1:])
+                compose = functools.cache(compose_config)
+                sys.argv[1:] = _with_text_quoted(config_name, kinds, sys.argv[1:], compose)
+                config = _checked(config_name, kinds, required, sys.argv[1:], compose)
                 _refuse_what_cannot_start(sys.argv[1:])
             except UserError as error:
                 raise SystemExit(f"error: {error}") from None
             if not is_first_rank():
                 sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=none"]
-            program()
+            with nullcontext() if config is None else known_mode(config.hydra.mode):
+                program()
 
         @functools.wraps(run)
         def main() -> None:
@@ -133,13 +136,13 @@ def _answer(config_name: str, arguments: list[str]) -> bool:
     return False
 
 
-def _with_text_quoted(config_name: str, kinds: type | None, arguments: list[str]) -> list[str]:
+def _with_text_quoted(config_name: str, kinds: type | None, arguments: list[str], compose: Compose) -> list[str]:
     words = [word for word in arguments if "=" in word and not word.startswith("-")]
     has_own_configs = any(word.startswith(("-c", "--config-")) for word in arguments)
 
     def defaults() -> dict[str, Any]:
         try:
-            return chosen_options(CONFIG_DIR, config_name, words)
+            return chosen_options(CONFIG_DIR, config_name, words, compose)
         except UserError:
             if has_own_configs:  # which Hydra knows how to find
                 return {}
@@ -150,8 +153,14 @@ def _with_text_quoted(config_name: str, kinds: type | None, arguments: list[str]
     return [as_quoted.get(argument, argument) for argument in arguments]
 
 
-def _check_arguments(config_name: str, kinds: type | None, required: Sequence[str], arguments: list[str]) -> None:
-    """Reject invalid arguments before Hydra creates a folder or torch is imported."""
+def _checked(
+    config_name: str, kinds: type | None, required: Sequence[str], arguments: list[str], compose: Compose
+) -> DictConfig | None:
+    """Reject invalid arguments before Hydra creates a folder or torch is imported.
+
+    Returns:
+        The config, of a sweep with the first value of each key; None where only Hydra can compose it.
+    """
     command_usage = usage(Path(CONFIG_DIR), config_name)
     parser = argument_parser()
 
@@ -161,13 +170,14 @@ def _check_arguments(config_name: str, kinds: type | None, required: Sequence[st
     parser.error = refuse  # type: ignore[method-assign]
     options = parser.parse_args(arguments)
     if options.hydra_help or options.info or options.shell_completion or options.experimental_rerun:
-        return
+        return None
     if options.config_path or options.config_name or options.config_dir:
-        return  # somebody's own configs, which Hydra knows how to find
-    config = composed(CONFIG_DIR, config_name, options.overrides, command_usage)
+        return None  # somebody's own configs, which Hydra knows how to find
+    config = composed(CONFIG_DIR, config_name, options.overrides, command_usage, compose)
     if options.cfg is None:
         refuse_missing(config, required, command_usage)
         check_config(config, kinds)
+    return config
 
 
 def refuse_missing(config: DictConfig, required: Sequence[str], command_usage: str) -> None:

@@ -1,7 +1,9 @@
 """What is wrong with the words of a command, found before anything is loaded or made, and what was meant instead."""
 
+import copy
+import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pix2pix_lit.errors import UserError, did_you_mean, shown
+from pix2pix_lit.internals.hydra import apply_overrides
 from pix2pix_lit.runs.configs import compose_config, groups_of, nodes, options_of
 from pix2pix_lit.runs.former_keys import ON_COMMAND_LINES, REPLACED
 
@@ -52,7 +55,13 @@ MAY_DIFFER = WITHOUT_EFFECT | {
 """Keys that say where and how jobs run, in which the machines that share a sweep may differ."""
 
 
-def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str) -> DictConfig:
+Compose = Callable[[str, str, tuple[str, ...]], DictConfig]
+"""``compose_config``, or one that remembers what it has composed."""
+
+
+def composed(
+    config_dir: str, config_name: str, words: Sequence[str], usage: str, compose: Compose = compose_config
+) -> DictConfig:
     """Compose a config as Hydra will, and explain what it would refuse or misunderstand.
 
     Args:
@@ -60,6 +69,7 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
         config_name: of the primary one.
         words: of the command line, without options such as ``--multirun``; of a sweep, too.
         usage: the command, for those who have not typed keys and values.
+        compose: may remember what ``chosen_options`` has composed, which takes most of the time.
 
     Returns:
         The config, with that of Hydra itself; with the first value wherever a sweep has several.
@@ -77,16 +87,25 @@ def composed(config_dir: str, config_name: str, words: Sequence[str], usage: str
     for override in overrides:
         _refuse_keys_for_one_optimizer(override.key_or_group)
         _check_group(folder, groups, override)
+    compose = functools.cache(compose)
+    firsts = [_first(override, folder) for override in overrides]
     try:
-        config = compose_config(config_dir, config_name, [_first(override, folder) for override in overrides])
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        chosen_options(config_dir, config_name, words)  # explains an unknown key better
-        raise UserError(f"{_plain(error, folder)}; expected: {usage}") from error
+        choices = tuple(first for first in firsts if _is_choice(first, groups))
+        config = copy.deepcopy(compose(config_dir, config_name, choices))
+        apply_overrides(config, [_parsed(first) for first in firsts if not _is_choice(first, groups)])
+    except (HydraException, OmegaConfBaseException, ValueError):
+        try:
+            config = compose(config_dir, config_name, tuple(firsts))
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            chosen_options(config_dir, config_name, words, compose)  # explains an unknown key better
+            raise UserError(f"{_plain(error, folder)}; expected: {usage}") from error
     _refuse_what_nothing_takes(folder / f"{config_name}.yaml", overrides, config)
     return config
 
 
-def chosen_options(config_dir: str, config_name: str, words: Iterable[str]) -> dict[str, Any]:
+def chosen_options(
+    config_dir: str, config_name: str, words: Iterable[str], compose: Compose = compose_config
+) -> dict[str, Any]:
     """The config of the groups and options that some overrides choose, before any of its keys is overridden.
 
     Returns:
@@ -99,16 +118,14 @@ def chosen_options(config_dir: str, config_name: str, words: Iterable[str]) -> d
     groups = groups_of(folder)
     keys, choices = [], []
     for word in words:
-        key = word.partition("=")[0]
-        name = key.lstrip("+~").partition("@")[0]
-        if name in groups or name.startswith("hydra/") or name == "hydra.searchpath":
+        if _is_choice(word, groups):
             override = _parsed(word)
             _check_group(folder, groups, override)
             choices.append(_first(override, folder))
         else:
-            keys.append(key)
+            keys.append(word.partition("=")[0])
     try:
-        config = compose_config(config_dir, config_name, choices)
+        config = compose(config_dir, config_name, tuple(choices))
     except (HydraException, OmegaConfBaseException, ValueError):
         return {}
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
@@ -116,6 +133,12 @@ def chosen_options(config_dir: str, config_name: str, words: Iterable[str]) -> d
     for key in keys:
         _check_key(key, known, groups)
     return values
+
+
+def _is_choice(word: str, groups: Sequence[str]) -> bool:
+    """Whether a word chooses an option of a group."""
+    name = word.partition("=")[0].lstrip("+~").partition("@")[0]
+    return name in groups or name.startswith("hydra/") or name == "hydra.searchpath"
 
 
 def _refuse_what_nothing_takes(primary: Path, overrides: Sequence[Override], config: DictConfig) -> None:
