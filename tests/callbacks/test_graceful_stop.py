@@ -1,4 +1,4 @@
-"""Runs that are stopped by signals in every place go on as if they had not been."""
+"""Runs that signals stop anywhere are resumed as if nothing had stopped them."""
 
 import os
 import signal
@@ -55,42 +55,42 @@ def callbacks(folder, *others, every_n_steps=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_stopped_in_any_step_goes_on_as_the_uninterrupted_one(fit, tmp_path, kind):
+def test_a_run_stopped_in_any_step_and_resumed_equals_the_uninterrupted_one(fit, tmp_path, kind):
     options = KINDS[kind]
-    whole, whole_trainer, whole_steps = fit(callbacks(tmp_path / "whole"), **options)
-    whole_best = whole_trainer.checkpoint_callback.best_model_score
-    steps = len(whole.batches)
-    assert whole_steps == list(range(steps))
-    moments = [("train", n) for n in range(3, min(steps, 10) + 1)]
-    moments += [("validate", n) for n in range(1, min(3 * len(whole.validations), 8) + 1)]
+    uninterrupted, its_trainer, logged_steps = fit(callbacks(tmp_path / "uninterrupted"), **options)
+    best = its_trainer.checkpoint_callback.best_model_score
+    steps = len(uninterrupted.batches)
+    assert logged_steps == list(range(steps))
+    moments = [("train", n) for n in (3, 4, 5, 8, 9, 10) if n <= steps]
+    moments += [("validate", n) for n in (1, 2, 3, 4, 6) if n <= 3 * len(uninterrupted.validations)]
     for moment in moments:
         folder = tmp_path / "{}{}".format(*moment)
         stopped, _, logged = fit(callbacks(folder, SendAt(*moment, signal.SIGTERM)), **options)
         resumed, trainer, logged_later = fit(callbacks(folder), folder / "last.ckpt", **options)
-        assert stopped.batches + resumed.batches == whole.batches, moment
-        assert stopped.validations + resumed.validations == whole.validations, moment
+        assert stopped.batches + resumed.batches == uninterrupted.batches, moment
+        assert stopped.validations + resumed.validations == uninterrupted.validations, moment
         # Lightning logs a batch after the hooks in which it may be stopped.
-        assert sorted({*logged, *logged_later, len(stopped.batches) - 1}) == whole_steps, moment
-        stopped_early = len(stopped.batches) < steps or len(stopped.validations) < len(whole.validations)
+        assert sorted({*logged, *logged_later, len(stopped.batches) - 1}) == logged_steps, moment
+        stopped_early = len(stopped.batches) < steps or len(stopped.validations) < len(uninterrupted.validations)
         if stopped_early:
             assert stopped.exit_status == 128 + 15, moment
-            assert torch.equal(resumed.weight, whole.weight), moment
-            if whole_best is not None:
-                assert torch.equal(trainer.checkpoint_callback.best_model_score, whole_best), moment
+            assert torch.equal(resumed.weight, uninterrupted.weight), moment
+            if best is not None:
+                assert torch.equal(trainer.checkpoint_callback.best_model_score, best), moment
         if moment == ("validate", 1) and "max_steps" not in options:
             assert stopped.validations == []  # it was not waited for
 
 
 @pytest.mark.parametrize("limits", [(6, 10), (4, 10), (8, 9)])
 @pytest.mark.parametrize("kind", [{}, {"limit_val_batches": 0}, {"val_check_interval": 2}])
-def test_a_run_that_max_steps_ended_goes_on_with_more_of_them(fit, tmp_path, limits, kind):
+def test_a_run_that_max_steps_ended_is_resumed_with_more_of_them(fit, tmp_path, limits, kind):
     fewer, more = limits
-    whole, _, _ = fit(callbacks(tmp_path / "whole"), max_steps=more, **kind)
+    uninterrupted, _, _ = fit(callbacks(tmp_path / "uninterrupted"), max_steps=more, **kind)
     fit(callbacks(tmp_path), max_steps=fewer, **kind)
     resumed, _, logged = fit(callbacks(tmp_path), tmp_path / "last.ckpt", max_steps=more, **kind)
-    assert resumed.batches == whole.batches[fewer:]
-    assert torch.equal(resumed.weight, whole.weight)
-    assert resumed.validations == [entry for entry in whole.validations if entry[0] > fewer]
+    assert resumed.batches == uninterrupted.batches[fewer:]
+    assert torch.equal(resumed.weight, uninterrupted.weight)
+    assert resumed.validations == [entry for entry in uninterrupted.validations if entry[0] > fewer]
     assert logged == list(range(fewer, more))
 
 
@@ -108,7 +108,7 @@ def test_ctrl_c_stops_after_the_batch_and_twice_at_once_without_a_checkpoint(fit
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM])
-def test_a_signal_of_somebody_else_is_handed_on_when_the_checkpoint_is_there(fit, tmp_path, number):
+def test_a_signal_that_other_code_handles_is_passed_on_when_the_checkpoint_is_written(fit, tmp_path, number):
     found = []
 
     def handler(received, frame):
@@ -118,13 +118,13 @@ def test_a_signal_of_somebody_else_is_handed_on_when_the_checkpoint_is_there(fit
     try:
         _, trainer, _ = fit(callbacks(tmp_path, SendAt("train", 5, number)))
         assert found == [(number, 5)]
-        assert trainer.global_step == 12  # that handler let it go on
+        assert trainer.global_step == 12  # that handler does not stop it
         assert signal.getsignal(number) is handler
     finally:
         signal.signal(number, former)
 
 
-def test_signals_that_nobody_wants_are_left_alone(fit, tmp_path):
+def test_ignored_signals_and_those_without_a_meaning_keep_their_handlers(fit, tmp_path):
     class Look(L.Callback):
         def on_train_batch_start(self, *_):
             self.handlers = signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGINT)
@@ -152,6 +152,6 @@ def test_under_slurm_the_job_is_queued_again_after_the_checkpoint(fit, tmp_path,
     assert (tmp_path / "asked").read_text().splitlines() == ["requeue 17", str(tmp_path / "last.ckpt")]
 
 
-def test_no_number_of_steps_below_one_is_taken():
+def test_a_number_of_steps_below_one_is_refused():
     with pytest.raises(UserError, match="callbacks.stop.every_n_steps is 0; expected a whole number, 1 or more"):
         GracefulStop("last.ckpt", every_n_steps=0)

@@ -71,7 +71,7 @@ def test_onnx_runtime_in_python(images, onnx_file, tmp_path, run_python):
 
 
 def test_onnx_runtime_in_python_by_the_commented_lines_with_floats(images, exported, tmp_path, run_python):
-    floats_file = exported("onnx", SHALLOW, norm_inference="running")
+    floats_file = exported("onnx", SHALLOW, contrast=8.0, norm_inference="running")
     source = (EXAMPLES / "onnx_runtime.py").read_text()
     opening = source.partition("(generated,) = ")[0]
     commented = [line.removeprefix("#     ") for line in source.splitlines() if line.startswith("#     ")]

@@ -109,7 +109,7 @@ class Watcher(threading.Thread):
         super().__init__(daemon=True)
         self.folder = folder
         self.is_over = threading.Event()
-        self.whole: set[tuple[Path, int, int, int]] = set()
+        self.intact: set[tuple[Path, int, int, int]] = set()
         self.broken: list[str] = []
 
     def run(self) -> None:
@@ -118,12 +118,12 @@ class Watcher(threading.Thread):
                 path = self.folder / name
                 status = path.stat()
                 version = path, status.st_ino, status.st_size, status.st_mtime_ns
-                if version in self.whole:
+                if version in self.intact:
                     continue
                 try:
                     with Image.open(path) as image:
                         image.load()
-                    self.whole.add(version)
+                    self.intact.add(version)
                 except Exception as error:
                     self.broken.append(f"{path}: {error}")
 
@@ -131,7 +131,7 @@ class Watcher(threading.Thread):
 def test_killed_several_times_it_writes_every_image_once_and_none_incompletely(
     tmp_path, checkpoint, started, run_together
 ):
-    write_inputs(tmp_path / "in", 40, [(600, 800), (300, 400)])
+    write_inputs(tmp_path / "in", 40, [(400, 600), (200, 300)])
     settings = ["predict", f"ckpt={checkpoint}", "input=in", "batch_size=2"]
     watcher = Watcher(tmp_path / "out")
     watcher.start()
@@ -141,24 +141,26 @@ def test_killed_several_times_it_writes_every_image_once_and_none_incompletely(
         before = len(finished(tmp_path / "out"))
         with started(*settings, "output=out") as process:
             wait_for("[!.]*.png", tmp_path / "out", process, before + rng.randint(1, 6))
-            time.sleep(rng.uniform(0, 0.1))  # the time of some writes, to end in the middle of one
+            time.sleep(rng.uniform(0, 0.05))  # the time of some writes, to end in the middle of one
         assert process.returncode == -signal.SIGKILL
         done.append(finished(tmp_path / "out"))
     times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in done[-1]}
     assert 3 <= len(times) < 40
     assert all(earlier < later for earlier, later in itertools.pairwise(done))
-    (goes_on, printed), (whole, _) = run_together([*settings, "output=out"], [*settings, "output=whole"])
+    (resumed, printed), (uninterrupted, _) = run_together(
+        [*settings, "output=out"], [*settings, "output=uninterrupted"]
+    )
     watcher.is_over.set()
     watcher.join()
-    assert (goes_on, whole) == (0, 0)
+    assert (resumed, uninterrupted) == (0, 0)
     assert f"{len(times)} of 40 are already in out" in printed
     assert f"{40 - len(times)} of {40 - len(times)} images translated" in printed
-    assert len(finished(tmp_path / "whole")) == 40
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")  # and so no temporary files
+    assert len(finished(tmp_path / "uninterrupted")) == 40
+    assert contents(tmp_path / "out") == contents(tmp_path / "uninterrupted")  # and so no temporary files
     assert all((tmp_path / "out" / name).stat().st_mtime_ns == stamp for name, stamp in times.items())
     assert watcher.broken == []
-    assert times.keys() <= {str(path.relative_to(tmp_path / "out")) for path, *_ in watcher.whole}
-    assert len(watcher.whole) <= 40  # each was written once
+    assert times.keys() <= {str(path.relative_to(tmp_path / "out")) for path, *_ in watcher.intact}
+    assert len(watcher.intact) <= 40  # each was written once
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -180,7 +182,7 @@ def test_stopped_by_hand_it_ends_at_once_without_a_trace_and_can_be_resumed(
     assert printed.splitlines()[-1] == expected
     assert contents(tmp_path / "out").keys() == done  # nothing half-written
     assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
-    if devices == 2:  # what is left is no matter of how many there were
+    if devices == 2:  # what is left does not depend on how many there were
         left = finished(tmp_path / "in") - done
         for name in sorted(left)[3:]:
             (tmp_path / "in" / name).unlink()

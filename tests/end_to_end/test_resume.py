@@ -41,11 +41,16 @@ def run(tmp_path, tiny_overrides, start_python):
         process.communicate()
 
 
-def wait_for(path, process):
-    deadline = time.monotonic() + 120
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+def wait_for_another(path, process):
+    """Wait until a process writes a file, or replaces it."""
+
+    def written():
+        return path.stat().st_mtime_ns if path.exists() else 0
+
+    former, deadline = written(), time.monotonic() + 120
+    while written() == former and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert path.exists(), process.poll() is not None and process.communicate()[0]
+    assert written() != former, process.poll() is not None and process.communicate()[0]
 
 
 def session_is_empty(session, seconds=15):
@@ -54,12 +59,13 @@ def session_is_empty(session, seconds=15):
     while time.monotonic() < deadline:
         if not subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True).stdout.strip():
             return True
-        time.sleep(0.1)
+        time.sleep(0.02)
     return False
 
 
 def overrides_for(devices):
-    return [f"trainer.devices={devices}", "trainer.accelerator=cpu", "trainer.max_epochs=8", "data.num_workers=1"]
+    settings = ["trainer.accelerator=cpu", "trainer.max_epochs=6", "data.num_workers=1", "callbacks.samples=null"]
+    return [f"trainer.devices={devices}", *settings]
 
 
 @pytest.fixture(scope="module")
@@ -77,32 +83,34 @@ def uninterrupted(tmp_path_factory, tiny_overrides, run_python):
 
 
 @pytest.mark.parametrize(
-    ("devices", "number", "to_all"), [(1, signal.SIGTERM, True), (2, signal.SIGTERM, False), (2, signal.SIGINT, True)]
+    ("devices", "signals"),
+    [(1, [(signal.SIGTERM, os.killpg)]), (2, [(signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)])],
 )
-def test_a_signal_stops_all_processes_with_a_checkpoint_and_the_run_resumes(
-    run, uninterrupted, tmp_path, devices, number, to_all
+def test_signals_stop_all_processes_with_a_checkpoint_and_the_run_resumes(
+    run, uninterrupted, tmp_path, devices, signals
 ):
-    overrides = overrides_for(devices)
-    process = run("stopped", *overrides)
-    wait_for(tmp_path / "stopped" / "checkpoints" / "last.ckpt", process)
-    (os.killpg if to_all else os.kill)(process.pid, number)
-    printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, printed
-    assert "Traceback" not in printed
-    assert session_is_empty(process.pid)
-    result = json.loads((tmp_path / "stopped" / "result.json").read_text())
-    steps = 32 // devices
-    assert (result["status"], 0 < result["steps"] < steps) == ("interrupted", True)
-    assert (
-        f"after {result['steps']} batches; the run can be resumed from {tmp_path}/stopped/checkpoints/last.ckpt"
-        in printed
-    )
+    overrides, last = overrides_for(devices), tmp_path / "stopped/checkpoints/last.ckpt"
+    steps = 24 // devices
+    done = 0
+    for number, send in signals:
+        process = run("stopped", *overrides)
+        wait_for_another(last, process)
+        send(process.pid, number)
+        printed, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + number, printed
+        assert "Traceback" not in printed
+        assert session_is_empty(process.pid)
+        assert (f"Resuming from {last}" in printed and f"step {done}" in printed) == (done > 0)
+        result = json.loads((tmp_path / "stopped" / "result.json").read_text())
+        assert (result["status"], done < result["steps"] < steps) == ("interrupted", True)
+        done = result["steps"]
+        assert f"after {done} batches; the run can be resumed from {last}" in printed
 
     process = run("stopped", *overrides)
     printed, _ = process.communicate(timeout=120)
-    assert f"Resuming from {tmp_path}/stopped/checkpoints/last.ckpt" in printed
-    assert f"step {result['steps']}" in printed
-    resumed, expected = read_checkpoint(tmp_path / "stopped/checkpoints/last.ckpt"), uninterrupted(devices)
+    assert f"Resuming from {last}" in printed
+    assert f"step {done}" in printed
+    resumed, expected = read_checkpoint(last), uninterrupted(devices)
     assert resumed["global_step"] == expected["global_step"] == steps
     for name, value in expected["state_dict"].items():
         assert torch.equal(resumed["state_dict"][name], value), name

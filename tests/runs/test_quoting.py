@@ -70,7 +70,8 @@ def options(name, *words):
 
 
 def quoted(name, *words, is_sweep=False):
-    return with_text_quoted(words, KEYS[name], lambda: options(name, *words), is_sweep)
+    choices = [word for word in words if Path(CONFIG_DIR, word.partition("=")[0]).is_dir()]
+    return with_text_quoted(words, KEYS[name], lambda: options(name, *choices), is_sweep)
 
 
 def composed(name, *words):
@@ -92,27 +93,28 @@ def test_random_file_names_arrive_unchanged():
         assert OverridesParser.create().parse_override(word).value().replace("\\${", "${") == name, name
 
 
+FOLDERS_KEYS = [
+    "data.root",
+    "data.source.a_folder",
+    "model.perceptual.weights",
+    "output_dir",
+    "hydra.run.dir",
+    "logger.csv.save_dir",  # of a class of Lightning's
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "choices", "keys"),
+    ("name", "choices", "keys", "typed"),
     [
-        (
-            "train",
-            ["data=folders", "logger=csv"],
-            [
-                "data.root",
-                "data.source.a_folder",
-                "model.perceptual.weights",
-                "output_dir",
-                "hydra.run.dir",
-                "logger.csv.save_dir",  # of a class of Lightning's
-            ],
-        ),
-        ("train", ["data=derived", "data.root=x"], ["data.source.folder"]),
-        ("sweep_results", [], ["folder"]),
+        ("train", ["data=folders", "logger=csv"], FOLDERS_KEYS, typed)
+        for typed in ("/tmp/a=b", "/tmp/vgg (1).pth", "a,b", "~/x", "caf\udce9", "[a]{b}'c\"")
+    ]
+    + [
+        ("train", ["data=derived", "data.root=x"], ["data.source.folder"], "~/a,b (1)=x"),
+        ("sweep_results", [], ["folder"], "~/a,b (1)=x"),
     ],
 )
-@pytest.mark.parametrize("typed", ["/tmp/a=b", "/tmp/vgg (1).pth", "a,b", "~/x", "caf\udce9", "[a]{b}'c\""])
 def test_file_names_need_no_quotes_for_hydra_wherever_their_keys_are(name, choices, keys, typed):
     config = composed(name, *choices, *(f"{key}={typed}" for key in keys))
     for key in keys:
