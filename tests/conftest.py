@@ -115,7 +115,7 @@ def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
-    """Export a generator, once for every set of arguments in the whole session; see ``shared_exports``."""
+    """Export a generator, once for every set of arguments in a session; see ``shared_exports``."""
     base = tmp_path_factory.getbasetemp()
     # The processes of pytest-xdist have folders of their own, within one that they share.
     return shared_exports((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exports")

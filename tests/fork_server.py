@@ -109,7 +109,7 @@ def _execute_child(
     p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, restore_signals, gid, gids, uid, umask, start_new_session,
     *rest,
 ):  # fmt: skip
-    """Start a process: the one step of ``subprocess.Popen`` that is another here."""
+    """Start a process: the one step of ``subprocess.Popen`` that differs here."""
     try:
         files = {0: p2cread, 1: c2pwrite, 2: errwrite} | {file: file for file in pass_fds}
         files = {target: target if file == -1 else file for target, file in files.items()}
@@ -161,7 +161,7 @@ def _import_all() -> None:
 
 
 def _serve(connection: socket.socket) -> list[str]:
-    """Fork a process for every request; returns in these processes alone, with what they shall run."""
+    """Fork a process for every request; returns in these processes alone, with what they are to run."""
     while True:
         length, files, _, _ = socket.recv_fds(connection, 4, 64)
         if not length:
@@ -205,7 +205,7 @@ def _serve_ranks(command: list[str]) -> list[str]:
         for number in (signal.SIGINT, signal.SIGTERM):  # which may be sent to the whole group
             signal.signal(number, signal.SIG_IGN)
         nothing = os.open(os.devnull, os.O_RDWR)
-        for file in range(3):  # else who reads the output would wait for the server, too
+        for file in range(3):  # otherwise a reader of the output would wait for the server, too
             os.dup2(nothing, file)
         return _serve(theirs)
     theirs.close()
@@ -297,7 +297,7 @@ def _wait_for(folder: str) -> None:
 
 
 def _end(code: object) -> NoReturn:
-    """End as the interpreter would, but for the second in which it frees every object."""
+    """End as the interpreter would, without the second in which it frees every object."""
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1

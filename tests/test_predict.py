@@ -116,6 +116,7 @@ def test_a_closed_standard_input_is_named(tmp_path, checkpoint, monkeypatch):
         predict(config_of(tmp_path, input="-"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_resumes_and_translates_no_image_twice(tmp_path, checkpoint, monkeypatch, caplog):
     images = write_inputs(tmp_path, {f"{i}.png": (9, 14) for i in range(9)})
     written = []

@@ -146,7 +146,8 @@ def test_a_finished_run_leaves_its_result_and_is_not_trained_again(compose_train
     assert read_checkpoint(tmp_path / "run/checkpoints/previous.ckpt")["global_step"] == 8
 
 
-def test_a_finished_run_that_was_killed_before_it_said_so_has_its_result_still(compose_train, tmp_path, result):
+@pytest.mark.slow
+def test_a_finished_run_killed_before_it_wrote_its_result_gets_it_by_the_next_start(compose_train, tmp_path, result):
     config = compose_train("trainer.max_epochs=1", "logger=csv")
     value = train(config)
     expected = result()
@@ -192,6 +193,7 @@ def test_a_resume_that_fails_leaves_the_run(compose_train, tmp_path):
     assert before <= set((tmp_path / "run").rglob("*"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_that_and_how_far_it_was(compose_train, result, monkeypatch):
     def interrupt(self, trainer, *_):
         if trainer.global_step == 4:
@@ -223,7 +225,7 @@ def test_a_cache_made_or_found_changes_no_run(compose_train, tmp_path):
     assert any(not torch.equal(begin[name], end[name]) for name in begin)  # it was trained
 
 
-def test_too_little_room_for_checkpoints_is_said_before_the_first_batch(compose_train, monkeypatch, tmp_path):
+def test_too_little_room_for_checkpoints_is_reported_before_the_first_batch(compose_train, monkeypatch, tmp_path):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("pix2pix_lit.checkpoints.saving.shutil.disk_usage", lambda _: usage._replace(free=2**20))
     with pytest.raises(UserError, match="has 1 MiB of free space; expected 3 MiB"):
@@ -252,6 +254,7 @@ def test_a_warm_start_is_for_new_runs_alone(compose_train, tmp_path):
     assert read_checkpoint(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "steps"), [("1", 3), ("0.5", 6)])
 def test_overfitting_trains_on_the_same_few_pairs_in_every_epoch(compose_train, monkeypatch, limit, steps):
     seen = []

@@ -37,7 +37,7 @@ def callbacks(folder):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("place", ["the same folder", "another folder", "a folder that was moved"])
-def test_the_best_of_a_run_that_goes_on_is_that_of_all_its_epochs(fit, tmp_path, place):
+def test_the_best_of_a_resumed_run_is_that_of_all_its_epochs(fit, tmp_path, place):
     old = new = tmp_path / "old"
     _, trainer, _ = fit(callbacks(old), max_epochs=2)
     score = trainer.checkpoint_callback.best_model_score
@@ -66,12 +66,12 @@ def test_a_score_without_its_model_does_not_count(fit, tmp_path, folder):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_that_goes_on_from_its_best_needs_no_other_validation(fit, tmp_path):
-    whole, _, _ = fit(callbacks(tmp_path / "whole"), max_epochs=1)
-    resumed, _, _ = fit(callbacks(tmp_path / "new"), tmp_path / "whole" / "best.ckpt", max_epochs=1)
+def test_a_run_resumed_from_its_best_needs_no_other_validation(fit, tmp_path):
+    first, _, _ = fit(callbacks(tmp_path / "first"), max_epochs=1)
+    resumed, _, _ = fit(callbacks(tmp_path / "new"), tmp_path / "first" / "best.ckpt", max_epochs=1)
     assert (resumed.batches, resumed.validations) == ([], [])
     last = read_checkpoint(tmp_path / "new" / "last.ckpt")
-    assert last["validation_metrics"] == {"val/l1": whole.validations[0][1]}
+    assert last["validation_metrics"] == {"val/l1": first.validations[0][1]}
 
 
 class Improve(L.Callback):
@@ -85,7 +85,7 @@ class Improve(L.Callback):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("place", ["elsewhere", "below by name", "the file to resume from", "another name"])
 @pytest.mark.parametrize("kind", [BestCheckpoint, ModelCheckpoint])
-def test_a_checkpoint_of_a_stranger_has_nothing_of_the_users_removed(fit, tmp_path, kind, place):
+def test_a_crafted_checkpoint_has_none_of_the_users_files_removed(fit, tmp_path, kind, place):
     def best(folder):
         own = BestCheckpoint(str(folder), "val/l1")
         return own if kind is BestCheckpoint else ModelCheckpoint(str(folder), "top-{step}", "val/l1", save_top_k=1)
@@ -121,7 +121,7 @@ def test_a_checkpoint_of_a_stranger_has_nothing_of_the_users_removed(fit, tmp_pa
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("score", [None, "0.1", torch.tensor(float("nan")), torch.ones(2), 0.1])
-def test_a_score_that_is_none_is_refused(fit, tmp_path, score):
+def test_a_score_that_is_no_finite_number_is_refused(fit, tmp_path, score):
     fit(callbacks(tmp_path / "old"), max_epochs=1)
     crafted = torch.load(tmp_path / "old" / "last.ckpt")
     (state,) = (state for key, state in crafted["callbacks"].items() if "BestCheckpoint" in key)

@@ -15,7 +15,7 @@ def callbacks(folder, *others, every_n_steps=0):
 
 
 @pytest.mark.slow
-def test_regular_checkpoints_go_on_as_the_uninterrupted_run(fit, tmp_path):
+def test_a_run_resumed_from_any_regular_checkpoint_equals_the_uninterrupted_one(fit, tmp_path):
     class Copy(L.Callback):
         """Keeps every version of last.ckpt, by the number of validations before."""
 
@@ -28,14 +28,14 @@ def test_regular_checkpoints_go_on_as_the_uninterrupted_run(fit, tmp_path):
 
     for options in ({}, {"val_check_interval": 2}, {"max_steps": 10, "val_check_interval": 2}):
         copy = Copy()
-        whole, _, _ = fit(callbacks(tmp_path, copy, every_n_steps=1), **options)
-        steps = len(whole.batches)
+        uninterrupted, _, _ = fit(callbacks(tmp_path, copy, every_n_steps=1), **options)
+        steps = len(uninterrupted.batches)
         assert sorted(copy.copies) == list(range(1, steps))
         for step, content in copy.copies.items():
             (tmp_path / "copy.ckpt").write_bytes(content)
             resumed, _, logged = fit(callbacks(tmp_path / str(step)), tmp_path / "copy.ckpt", **options)
-            assert resumed.batches == whole.batches[step:]
-            assert resumed.validations == [entry for entry in whole.validations if entry[0] > step]
+            assert resumed.batches == uninterrupted.batches[step:]
+            assert resumed.validations == [entry for entry in uninterrupted.validations if entry[0] > step]
             assert logged == list(range(step, steps))
         (tmp_path / "last.ckpt").unlink()
 
@@ -54,12 +54,12 @@ class KillIn(L.Callback):
 
 @pytest.mark.parametrize("n", [2, 3])
 @pytest.mark.parametrize("options", [{}, {"max_steps": 10}])
-def test_a_run_killed_in_a_validation_has_it_again(fit, tmp_path, n, options):
-    whole, _, _ = fit(callbacks(tmp_path, KillIn(n, tmp_path / "last.ckpt"), every_n_steps=1), **options)
+def test_a_run_killed_in_a_validation_repeats_it(fit, tmp_path, n, options):
+    uninterrupted, _, _ = fit(callbacks(tmp_path, KillIn(n, tmp_path / "last.ckpt"), every_n_steps=1), **options)
     resumed, _, _ = fit(callbacks(tmp_path / "new"), tmp_path / "copy.ckpt", **options)
-    assert resumed.validations == whole.validations[n - 1 :]
-    at = whole.validations[n - 1][0]
-    assert resumed.batches == whole.batches[at - 1 :]  # saved after a validation, not before it as well
+    assert resumed.validations == uninterrupted.validations[n - 1 :]
+    at = uninterrupted.validations[n - 1][0]
+    assert resumed.batches == uninterrupted.batches[at - 1 :]  # saved after a validation, not before it as well
 
 
 @pytest.mark.parametrize(("every_n_steps", "expected"), [(0, [4, 8, 12]), (3, [3, 4, 6, 8, 9, 12])])

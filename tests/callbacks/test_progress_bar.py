@@ -1,4 +1,4 @@
-"""Progress over the whole run, on a terminal and in a log."""
+"""Progress of a run, on a terminal and in a log."""
 
 import io
 import logging
@@ -70,7 +70,7 @@ def test_a_log_is_not_filled(fit, lines, capfd):
     assert "\r" not in "".join(capfd.readouterr())
 
 
-def test_a_resumed_run_goes_on_with_its_steps(fit, lines, tmp_path, save_at):
+def test_a_resumed_run_counts_its_earlier_steps(fit, lines, tmp_path, save_at):
     fit([LastCheckpoint(str(tmp_path / "last.ckpt"), 0), save_at(6, tmp_path / "middle.ckpt")])
     shown(fit, ckpt_path=tmp_path / "middle.ckpt")
     assert lines()[0] == "steps: 12 in 3 epochs of 4; 6 are done, 6 to come"
@@ -94,7 +94,7 @@ def test_the_end_is_that_of_epochs_or_of_steps_whichever_is_first(fit, lines, op
     assert trainer.global_step == int(expected.split()[1])
 
 
-def test_a_terminal_has_one_bar_for_the_whole_run(fit, lines, terminal):
+def test_a_terminal_has_one_bar_for_the_run(fit, lines, terminal):
     shown(fit)
     drawn = terminal.drawn()
     assert drawn[-1].startswith("epoch 3/3 100%|")

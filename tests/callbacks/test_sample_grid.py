@@ -41,7 +41,7 @@ def test_a_picture_has_room_for_names_captions_and_a_heading(compose_train, tmp_
     assert np.diff(np.flatnonzero(white)).max() > 1
 
 
-def test_a_sample_grid_of_a_broken_model_is_left_out_and_told(compose_train, tmp_path, caplog, monkeypatch):
+def test_a_sample_grid_of_a_broken_model_is_left_out_and_reported(compose_train, tmp_path, caplog, monkeypatch):
     def break_model(self, trainer, pl_module):
         pl_module.generator.decoder[-1].conv.bias.data.fill_(torch.nan)
 

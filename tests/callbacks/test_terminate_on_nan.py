@@ -1,4 +1,4 @@
-"""A training that has broken ends at once, and spoils no checkpoint."""
+"""A training whose numbers are no longer finite ends at once, and overwrites no checkpoint."""
 
 import types
 
@@ -16,7 +16,7 @@ NAN, INF = float("nan"), float("inf")
 
 
 class Spoil(L.Callback):
-    """Makes the loss of a step, the weight after it, or both, something else."""
+    """Makes the loss of a step, the weight after it, or both, another value."""
 
     def __init__(self, step: int, loss: float | None = None, weight: float | None = None) -> None:
         self.step, self.loss, self.weight = step, loss, weight
@@ -43,10 +43,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_step_and_pairs(fit, tmp
     with pytest.raises(UserError, match="expected finite numbers") as error:
         fit(callbacks(tmp_path, spoil))
     assert spoil.last_step == step  # on the CPU
-    said = str(error.value)
-    assert f"loss={value} in step {step}, on {', '.join(seen[step - 1][1])}" in said
-    assert (f"the step before was on {', '.join(seen[step - 2][1])}" in said) == (step > 1)
-    assert ("No checkpoint has been written" in said) == (step < 5)  # one is after every epoch of 4 steps
+    message = str(error.value)
+    assert f"loss={value} in step {step}, on {', '.join(seen[step - 1][1])}" in message
+    assert (f"the step before was on {', '.join(seen[step - 2][1])}" in message) == (step > 1)
+    assert ("No checkpoint has been written" in message) == (step < 5)  # one is after every epoch of 4 steps
     assert step < 5 or read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 4
 
 
@@ -59,7 +59,7 @@ def test_weights_that_are_not_finite_are_never_saved(fit, tmp_path, value):
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] == 3
 
 
-def test_a_finite_run_is_let_alone(fit, tmp_path):
+def test_a_finite_run_is_not_stopped(fit, tmp_path):
     _, trainer, _ = fit(callbacks(tmp_path, Spoil(3, loss=3e38, weight=1e10)), limit_val_batches=0, max_epochs=1)
     assert trainer.global_step == 4
 
@@ -88,9 +88,9 @@ def steps(callback, gpu, losses):
 def test_on_a_gpu_losses_are_looked_at_together_and_before_a_checkpoint(tmp_path):
     callback, gpu = TerminateOnNaN(str(tmp_path / "last.ckpt"), every_n_steps=4), OnGpu()
     callback.setup(gpu, gpu, "fit")
-    at, said = steps(callback, gpu, [1.0, 1.0, 1.0, 1.0, 1.0, NAN, NAN, 1.0])
+    at, message = steps(callback, gpu, [1.0, 1.0, 1.0, 1.0, 1.0, NAN, NAN, 1.0])
     assert at == 8
-    assert "G=nan in step 6, on pair6 (the step before was on pair5)" in said
+    assert "G=nan in step 6, on pair6 (the step before was on pair5)" in message
 
     callback, gpu = TerminateOnNaN(str(tmp_path / "last.ckpt"), every_n_steps=4), OnGpu()
     callback.setup(gpu, gpu, "fit")
@@ -117,12 +117,12 @@ def test_with_a_gradient_scaler_only_weights_and_a_collapsed_scale_end_the_run(t
     with pytest.raises(UserError, match="the gradients of step 3, on pair3, were not finite: now w hold NaN"):
         callback.on_save_checkpoint(gpu, gpu, {"state_dict": {"w": torch.tensor([1.0, NAN])}})
     scaler.scale = 1e-5
-    at, said = steps(callback, gpu, [1.0])
+    at, message = steps(callback, gpu, [1.0])
     assert at == 4
-    assert "gradient scale of trainer.precision=16-mixed has collapsed to 1.0e-05 in step 4, on pair4" in said
+    assert "gradient scale of trainer.precision=16-mixed has collapsed to 1.0e-05 in step 4, on pair4" in message
 
 
-def test_no_number_of_steps_below_one_is_taken():
+def test_a_number_of_steps_below_one_is_refused():
     with pytest.raises(
         UserError, match="callbacks.terminate_on_nan.every_n_steps is 0; expected a whole number, 1 or more"
     ):

@@ -1,4 +1,4 @@
-"""Images per second, told by a clock that the tests turn."""
+"""Images per second, by a clock that the tests set."""
 
 import lightning as L
 import pytest
@@ -12,7 +12,7 @@ from ..trainers import silent_trainer
 
 
 class Clock:
-    """Stands still but for what is added to ``now``."""
+    """Stands still, except for what is added to ``now``."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -121,7 +121,7 @@ def test_validation_does_not_count(clock):
     assert logged == [(step, pytest.approx(8.0)) for step in (4, 8, 12, 16, 20, 24)]
 
 
-def test_an_epochs_end_starts_the_count_anew(clock):
+def test_an_epochs_end_restarts_the_count(clock):
     logged = fit(clock, every_n_steps=8, step_seconds=0.5)
     assert logged == [(8, pytest.approx(8.0)), (16, pytest.approx(8.0)), (24, pytest.approx(8.0))]
 

@@ -1,4 +1,4 @@
-"""A checkpoint describes itself, and a stranger's runs no code."""
+"""A checkpoint describes itself, and one from an untrusted source runs no code."""
 
 import os
 import pickle
@@ -108,15 +108,15 @@ def test_target_nested_in_an_argument_is_not_built(tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_missing_folder_torn_and_foreign_files_are_told_apart(tmp_path):
+def test_missing_folder_torn_and_foreign_files_are_distinguished(tmp_path):
     with pytest.raises(UserError, match=r"x.ckpt does not exist; expected a checkpoint"):
         read_checkpoint(tmp_path / "x.ckpt")
     with pytest.raises(UserError, match="is a folder"):
         read_checkpoint(tmp_path)
 
     network = UNetGenerator(width=4, depth=4, dropout_blocks=[])
-    torch.save(checkpoint_of(UNET, network), tmp_path / "whole.ckpt")
-    content = (tmp_path / "whole.ckpt").read_bytes()
+    torch.save(checkpoint_of(UNET, network), tmp_path / "intact.ckpt")
+    content = (tmp_path / "intact.ckpt").read_bytes()
     for length in (0, 1, 100, len(content) // 2, len(content) - 1):
         (tmp_path / "torn.ckpt").write_bytes(content[:length])
         with pytest.raises(UserError, match="torn.ckpt (cannot be read|is refused)"):
@@ -128,7 +128,7 @@ def test_missing_folder_torn_and_foreign_files_are_told_apart(tmp_path):
         (tmp_path / "flipped.ckpt").write_bytes(flipped)
         with pytest.raises(UserError, match="flipped.ckpt (cannot be read|is refused)"):
             read_checkpoint(tmp_path / "flipped.ckpt")
-    assert read_checkpoint(tmp_path / "whole.ckpt").keys() == {"hyper_parameters", "state_dict"}
+    assert read_checkpoint(tmp_path / "intact.ckpt").keys() == {"hyper_parameters", "state_dict"}
 
     for foreign in ({"state_dict": {}}, {"model": torch.zeros(1)}, {"hyper_parameters": {}}, {"hyper_parameters": 3}):
         torch.save(foreign, tmp_path / "foreign.ckpt")

@@ -81,6 +81,7 @@ def test_a_field_of_another_form_ends_in_a_message(training, compose_train, tmp_
         assert message_for_user(caught.value), value
 
 
+@pytest.mark.slow
 def test_an_intact_checkpoint_is_resumed(training, compose_train, tmp_path):
     torch.save(training, tmp_path / "x.ckpt")
     assert train(compose_train(*QUIET, f"ckpt_path={tmp_path}/x.ckpt", "trainer.max_epochs=2")) > 0

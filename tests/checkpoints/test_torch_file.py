@@ -74,6 +74,7 @@ def loaded(path, content):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_checksum", [True, False])
 def test_no_flipped_bit_changes_what_is_read(tmp_path, has_checksum):
     path = tmp_path / "x.ckpt"

@@ -43,7 +43,7 @@ def test_a_model_of_the_same_kind_starts_from_all_weights_and_the_average(stored
             assert torch.equal(value, theirs.generator_ema.state_dict()[name])
 
 
-def test_without_an_average_the_generator_itself_is_taken(tmp_path):
+def test_without_an_average_the_generator_itself_is_used(tmp_path):
     theirs, model = Model(), Model(has_ema=True)
     torch.save({"state_dict": theirs.state_dict()}, tmp_path / "a.ckpt")
     warm_start(model, tmp_path / "a.ckpt")

@@ -79,22 +79,22 @@ def run(name, words):
             return str(error)
     return output.getvalue()
 
-said = {words: run("predict", words) for words in answers}
-said |= {name: run(name, words) for name, words in {
+answered = {words: run("predict", words) for words in answers}
+answered |= {name: run(name, words) for name, words in {
     "train": "data=folders", "audit": "data=aligned", "preview": "data=manifest", "export": "", "sweep_results": "",
 }.items()}
-said |= {f"{name} colour=1": run(name, "colour=1") for name in commands}
-print(json.dumps([said, [*sys.modules]]))
+answered |= {f"{name} colour=1": run(name, "colour=1") for name in commands}
+print(json.dumps([answered, [*sys.modules]]))
 """
 
 
 @pytest.mark.slow
 def test_usage_help_and_missing_keys_are_answered_without_torch(run_python, tmp_path):
     printed = run_python(tmp_path, "-c", PROGRAM, json.dumps([COMMANDS, [*ANSWERS]]), fresh=True)
-    said, modules = json.loads(printed.splitlines()[-1])
+    answered, modules = json.loads(printed.splitlines()[-1])
     for words, expected in ANSWERS.items():
-        assert re.search(expected, said[words]), (words, said[words])
-    assert [said[name].split()[1] for name in ("train", "audit", "preview", "export", "sweep_results")] == [
+        assert re.search(expected, answered[words]), (words, answered[words])
+    assert [answered[name].split()[1] for name in ("train", "audit", "preview", "export", "sweep_results")] == [
         "data.root",
         "data.root",
         "data.root",
@@ -102,7 +102,7 @@ def test_usage_help_and_missing_keys_are_answered_without_torch(run_python, tmp_
         "folder",
     ]
     for name in COMMANDS:
-        assert said[f"{name} colour=1"].startswith("error: there is no key colour"), name
+        assert answered[f"{name} colour=1"].startswith("error: there is no key colour"), name
     assert not {*HEAVY} & {*modules}
     assert not [*tmp_path.iterdir()]
     assert "torch" in sys.modules  # in this process, so that the names are right

@@ -41,7 +41,7 @@ def compose(name, *words):
         ("seed='1", "cannot be read as KEY=VALUE"),
     ],
 )
-def test_what_was_meant_is_said(words, meant):
+def test_a_mistyped_word_is_answered_with_what_was_meant(words, meant):
     with pytest.raises(UserError, match=meant.replace("?", r"\?")) as found:
         compose("train", *words.split())
     assert "+" not in str(found.value).partition("did you mean")[2]
@@ -62,7 +62,7 @@ def test_what_was_meant_is_said(words, meant):
         "+data.augmentation.geometry.x._target_=albumentations.Transpose",
     ],
 )
-def test_what_hydra_takes_is_taken(words):
+def test_what_hydra_accepts_is_accepted(words):
     assert compose("train", *words.split()).data.batch_size >= 1
 
 

@@ -56,7 +56,7 @@ def test_a_process_that_fails_silently_is_reported_by_its_exit_status(tmp_path, 
     assert ended(end, tmp_path).failure() == RankFailure(message)
 
 
-def test_a_successful_process_has_no_last_words(tmp_path):
+def test_a_successful_process_reports_no_failure(tmp_path):
     assert ended("pass", tmp_path).failure() is None
 
 

@@ -95,14 +95,14 @@ try:
     stopping.stop_at_once(signal.SIGINT, None)
 except stopping.RunStopped:
     time.sleep(0.5)
-    print("goes on")
+    print("continues")
 """
 
 
 def test_only_commands_end_their_process():
-    # A callback in somebody's own program or notebook calls the handler, too.
+    # A callback in a user's program or notebook calls the handler, too.
     ended = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, timeout=60)
-    assert (ended.returncode, ended.stdout) == (0, b"goes on\n")
+    assert (ended.returncode, ended.stdout) == (0, b"continues\n")
 
 
 def test_handlers_that_others_installed_are_kept():
