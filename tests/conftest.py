@@ -20,8 +20,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from lightning.pytorch.callbacks import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pix2pix_lit.files.atomic_write import temporary_path
 from pix2pix_lit.runs.command import CONFIG_DIR
@@ -101,12 +102,21 @@ def _composed(*overrides: str) -> DictConfig:
         return compose("train", [*TINY, *overrides])
 
 
+def _is_value(override: str) -> bool:
+    """Whether an override sets a key that exists, and neither chooses an option nor is Hydra's own."""
+    key = override.partition("=")[0]
+    return key[0] not in "+~" and not key.startswith("hydra") and not Path(CONFIG_DIR, key).is_dir()
+
+
 @pytest.fixture
 def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
-    """Compose ``configs/train.yaml`` with ``TINY`` and more overrides, once for every set of them."""
+    """Compose ``configs/train.yaml`` with ``TINY`` and more overrides, once for every set of options."""
 
     def compose_config(*overrides: str) -> DictConfig:
-        config = copy.deepcopy(_composed(*overrides))
+        values = [word for word in overrides if _is_value(word)]
+        config = copy.deepcopy(_composed(*(word for word in overrides if word not in values)))
+        for override in OverridesParser.create().parse_overrides(values):
+            OmegaConf.update(config, override.key_or_group, override.value())  # what Hydra does after composing
         config.output_dir = f"{tmp_path}/run"
         return config
 
