@@ -106,6 +106,7 @@ def test_nothing_is_found_in_clean_pairs(folders):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_audit_page")
 def test_nothing_is_found_in_streets(tmp_path):
     report, message = run_audit(
         tmp_path, "data=streets", "data.source.train_length=30", "data.source.val_length=10", "data.source.seed=2"
@@ -347,6 +348,7 @@ def test_pairs_that_are_too_dark_to_be_seen_are_not_checked(folders, streets):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_audit_page")
 def test_few_pairs_are_not_checked_by_what_is_usual(tmp_path):
     report, _ = run_audit(tmp_path, "data=streets", "data.source.train_length=5", "data.source.val_length=2")
     assert found(report) == {}

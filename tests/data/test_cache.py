@@ -145,7 +145,7 @@ def _build(folder: str, seconds: float) -> None:
 
 @pytest.mark.slow
 def test_a_killed_build_leaves_nothing_that_counts(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_build, args=(str(tmp_path), 0.05))
+    process = multiprocessing.get_context("fork").Process(target=_build, args=(str(tmp_path), 0.05))
     process.start()
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".pix2pix-lit.*.tmp/a.npy")) and time.monotonic() < deadline:

@@ -475,7 +475,7 @@ def test_a_killed_download_is_resumed(server, root, processes, hurry):
 
 @pytest.mark.slow
 def test_a_process_killed_while_unpacking_leaves_no_partial_data_set(server, root, processes, hurry):
-    files = {f"train/{i}.jpg": b"%d" % i for i in range(6000)}
+    files = {f"train/{i}.jpg": b"%d" % i for i in range(1500)}
     server.body = facades(files)
     run = processes.Process(target=install, args=(Archive(server.url), root))
     run.start()
@@ -592,7 +592,7 @@ def test_the_command_makes_pairs_that_can_be_read_and_no_other_folder(server, tm
     server.body = facades({"train/1.png": buffer.getvalue(), "val/1.png": buffer.getvalue()})
     arguments = ("-m", "pix2pix_lit.data.prepare", "data=facades")
     arguments += (f"data.archive.url={server.url}", "data.archive.bytes=null")
-    output = run_python(tmp_path, *arguments, fresh=True)
+    output = run_python(tmp_path, *arguments)
     assert "1 pairs in data/facades/train" in output
     assert output.endswith("Next: pix2pix-lit train data=facades\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]

@@ -33,6 +33,9 @@ TINY = {
 }
 """What is appended to each command: small networks and images, one step, one process."""
 
+DEFAULTS = ("model=unet256",)
+"""What changes nothing: commands that differ in these alone are run once."""
+
 FOLDER_OF = {
     "folders": "pairs",
     "aligned": "cityscapes",
@@ -164,7 +167,11 @@ def shortened(text: str) -> Shortened | None:
         return Shortened(key, tuple(arguments), feed, "")
     appended = [*TINY[key].split(), *_more(key, arguments)]
     replaced = {argument.partition("=")[0] for argument in appended}
-    arguments = [argument for argument in _filled_in(arguments) if argument.partition("=")[0] not in replaced]
+    arguments = [
+        argument
+        for argument in _filled_in(arguments)
+        if argument.partition("=")[0] not in replaced and argument not in DEFAULTS
+    ]
     if "-m" in arguments:  # a job for the last of the listed values
         arguments = [re.sub(r"=.*,", "=", argument) for argument in arguments]
     return Shortened(key, (*arguments, *appended), feed, needs)
