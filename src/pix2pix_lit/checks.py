@@ -162,7 +162,7 @@ def hint_of(key: str, config: Mapping[str, Any], kinds: type | None = None) -> A
         None if the key's type is not declared.
     """
     *parents, name = key.split(".")
-    hints = {} if kinds is None else get_type_hints(kinds, include_extras=True)
+    hints = {} if kinds is None else _hints_of_keys(kinds)
     node: Any = config
     for parent in parents:
         node = node.get(parent) if isinstance(node, Mapping) else None
@@ -197,10 +197,8 @@ def check_config(config: DictConfig, kinds: type | None = None) -> None:
             unknown key.
     """
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=False)  # type: ignore[assignment]
-    if kinds is not None:
-        _check_values(
-            "", {key: values[key] for key in get_type_hints(kinds) if key in values}, get_type_hints(kinds), 0
-        )
+    hints = {} if kinds is None else _hints_of_keys(kinds)
+    _check_values("", {key: values[key] for key in hints if key in values}, hints, 0)
     for key in values.keys() - {"hydra"}:
         _check_node(key, values[key])
     if isinstance(values.get("trainer"), dict):
@@ -241,6 +239,7 @@ def _check_arguments(key: str, values: dict[str, Any], target: Callable[..., Any
 
 
 _signature = functools.cache(inspect.signature)
+_hints_of_keys = functools.cache(functools.partial(get_type_hints, include_extras=True))
 
 
 class _Names(dict[str, Any]):
