@@ -24,6 +24,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from pix2pix_lit.data.sources.streets import StreetsSource
 from pix2pix_lit.files.atomic_write import temporary_path
 from pix2pix_lit.runs.command import CONFIG_DIR
 
@@ -109,7 +110,7 @@ def _is_value(override: str) -> bool:
 
 
 @pytest.fixture
-def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
+def compose_train(tmp_path: Path, _streets_drawn_once: None) -> Callable[..., DictConfig]:
     """Compose ``configs/train.yaml`` with ``TINY`` and more overrides, once for every set of options."""
 
     def compose_config(*overrides: str) -> DictConfig:
@@ -121,6 +122,28 @@ def compose_train(tmp_path: Path) -> Callable[..., DictConfig]:
         return config
 
     return compose_config
+
+
+_draw = StreetsSource._draw
+
+
+@functools.cache
+def _drawn(split: str, height: int, width: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    lengths = {f"{split}_length": index + 1}
+    return _draw(StreetsSource(split=split, size=(height, width), seed=seed, **lengths), index)
+
+
+@pytest.fixture
+def _streets_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw each street scene once in a process, and copy it for those that want it again."""
+
+    def draw(source: StreetsSource, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < len(source):
+            return _draw(source, index)
+        photo, labels = _drawn(source.split, source.height, source.width, source.seed, index)
+        return photo.copy(), labels.copy()
+
+    monkeypatch.setattr(StreetsSource, "_draw", draw)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A small generator and images for the tests of predict.py."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,12 @@ def save_checkpoint(tmp_path: Path, input: ImageType = RGB, target: ImageType = 
     return tmp_path / "x.ckpt"
 
 
+@functools.cache
+def _predict_config() -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        return compose("predict")
+
+
 def config_of(tmp_path: Path, **changes) -> DictConfig:
     defaults = {
         "ckpt": f"{tmp_path}/x.ckpt",
@@ -38,9 +45,7 @@ def config_of(tmp_path: Path, **changes) -> DictConfig:
         "num_workers": 0,
         "device": "cpu",
     }
-    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
-        config = compose("predict")
-    return OmegaConf.merge(config, {**defaults, **changes})
+    return OmegaConf.merge(_predict_config(), {**defaults, **changes})
 
 
 def write_inputs(tmp_path: Path, sizes: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
