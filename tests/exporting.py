@@ -1,5 +1,7 @@
 """Generators and their exported files, for the tests of formats, of the export command and of the examples."""
 
+import copy
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import torch
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 from torch import nn
 
 from pix2pix_lit.export.__main__ import export
@@ -58,15 +61,38 @@ def save_checkpoint(
     return path
 
 
+@functools.cache
+def _export_config() -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        return compose("export")
+
+
+@functools.cache
+def _speed_up(format: str) -> None:
+    """Spare PyTorch's exporters what takes seconds and changes no result."""
+    if format == "onnx":
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        # It reads the source of all operators.
+        ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+    elif format == "aotinductor":
+        import torch._inductor.config as inductor
+
+        inductor.aot_inductor.compile_wrapper_opt_level = "O0"
+        inductor.aot_inductor.enable_line_tables = False
+        inductor.aot_inductor.precompile_headers = False  # for one package
+        inductor.cpp.simdlen = 1  # without vectors, whose headers take as long to compile as all others
+
+
 def run_export(checkpoint: Path | None, folder: Path, format: str = "onnx", **settings: object) -> Path:
     """Export with these settings, compared on two images and not timed by default; the file."""
     for package in format_named(format).writer_packages:
         pytest.importorskip(package)
-    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
-        config = compose("export", [f"format={format}"])
+    _speed_up(format)
+    config = copy.deepcopy(_export_config())
     output = folder / f"model{format_named(format).suffix}"
     defaults = {"ckpt": checkpoint and str(checkpoint), "output": str(output), "rounds": 0, "count": 2}
-    for key, value in {**defaults, **settings}.items():
+    for key, value in {"format": format, **defaults, **settings}.items():
         config[key] = value
     export(config)
     return Path(config.output)

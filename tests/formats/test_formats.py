@@ -1,8 +1,7 @@
 """What holds for every format: files equal their generator, describe themselves, and are opened with care."""
 
+import functools
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -30,6 +29,10 @@ EVERY_FORMAT = pytest.mark.parametrize(
 )
 
 
+opened = functools.cache(functools.partial(Translator.load, trusted=True))
+"""The translator of an intact file, which some runtimes need a second to open."""
+
+
 def depth_of(format):
     """Of the U-Net: the reference's has five levels or more, and a graph of three is exported in half the time."""
     return 5 if format == "reference" else 3
@@ -50,7 +53,7 @@ def facades(exported):
 @EVERY_FORMAT
 def test_a_file_equals_its_generator_at_any_size_and_in_any_batch(facades, format):
     checkpoint, path = facades(format)
-    eager, exported = Translator.load(checkpoint), Translator.load(path, trusted=True)
+    eager, exported = Translator.load(checkpoint), opened(path)
     for sides in ((32, 32), (2, 32, 64), (3, 37, 70), (5, 33, 1)):
         images = noise(FACADES, *sides)
         expected = eager(images)
@@ -61,7 +64,7 @@ def test_a_file_equals_its_generator_at_any_size_and_in_any_batch(facades, forma
 @EVERY_FORMAT
 def test_metadata_is_in_the_file_and_beside_it_with_a_report_and_a_model_card(facades, format):
     _, path = facades(format)
-    metadata = Translator.load(path, trusted=True).metadata
+    metadata = opened(path).metadata
     if format != "reference":  # whose files have no place for it
         assert (metadata.input, metadata.target) == (FACADES, RGB)
         assert metadata.training == {"steps": 7, "epochs": 2, "data": {"source": "facades", "train_pairs": 400}}
@@ -114,7 +117,7 @@ def test_a_truncated_file_is_refused_with_its_name(tmp_path, facades, format):
 @EVERY_FORMAT
 def test_a_file_is_recognised_by_its_own_format_alone(facades, format):
     _, path = facades(format)
-    reader = {"reference": "checkpoint"}.get(format, format)  # both are pickles, and told apart by their tensors
+    reader = {"reference": "checkpoint"}.get(format, format)  # both are pickles, and distinguished by their tensors
     assert format_of(path) is format_named(reader)
     entries = zip_entries(path)
     found = [name for name, it in all_formats().items() if it.recognises(path, entries)]
@@ -229,12 +232,12 @@ def test_what_a_graph_was_exported_with_cannot_be_changed_when_it_is_loaded(expo
 
 
 @pytest.mark.slow
-def test_a_format_is_a_module_of_its_name_whose_import_brings_no_runtime():
+def test_a_format_is_a_module_of_its_name_whose_import_brings_no_runtime(tmp_path, run_python):
     names = {path.stem for path in Path(pix2pix_lit.formats.__file__).parent.glob("*.py")}
     assert names >= all_formats().keys()
     packages = {package for it in all_formats().values() for package in (*it.writer_packages, *it.reader_packages)}
     code = (
         f"import sys; from pix2pix_lit.formats import all_formats; all_formats(); print({packages} & {{*sys.modules}})"
     )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+    assert run_python(tmp_path, "-c", code) == "set()\n"
     assert {"onnxruntime", "openvino"} <= packages

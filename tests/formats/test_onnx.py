@@ -8,7 +8,7 @@ from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.inference import Translator
 
-from ..exporting import noise
+from ..exporting import SHALLOW, noise
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from ..exporting import noise
 )
 def test_a_graph_that_fails_when_it_runs_is_named(tmp_path, exported, node, message):
     onnx = pytest.importorskip("onnx")
-    _, intact = exported("onnx", norm_inference="running")
+    _, intact = exported("onnx", SHALLOW, norm_inference="running")
     floats = partial(onnx.helper.make_tensor_value_info, elem_type=onnx.TensorProto.FLOAT)
     operator, inputs = node
     numbers = {"shape": [7, 7], "twice": [1, 2, 1, 1]}

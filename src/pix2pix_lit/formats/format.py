@@ -171,7 +171,7 @@ class GraphFormat(Format):
             backend = self.start(path, how.device)
         except UserError:
             raise
-        except Exception as error:  # every runtime has its own exceptions exceptions
+        except Exception as error:  # every runtime has its own exceptions
             raise UserError(
                 f"{path} cannot be opened as {self.name} ({type(error).__name__}: {first_line(error)}); expected an "
                 f"intact file that pix2pix-lit export wrote for this machine: get another copy, or export "
