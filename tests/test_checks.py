@@ -142,6 +142,7 @@ def test_types_in_words():
     assert in_words(Literal["a", "b"]) == "a or b"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", options_together(), ids="+".join)
 def test_every_option_passes_and_each_of_its_numbers_refuses_words_and_what_is_not_finite(options):
     words = ["data.root=x"] if options[0].startswith("data=") else []

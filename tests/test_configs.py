@@ -15,9 +15,11 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
+from pix2pix_lit.images.image_type import RGB
 from pix2pix_lit.runs.command import CONFIG_DIR
 from pix2pix_lit.runs.rank import is_first_rank
 from pix2pix_lit.train import main
+from pix2pix_lit.training.measured import leave_out_unavailable
 
 FILES = sorted(str(path.relative_to(CONFIG_DIR).with_suffix("")) for path in Path(CONFIG_DIR).rglob("*.yaml"))
 FILES = [name for name in FILES if not name.startswith("local/") or name == "local/example"]  # the checkout's own
@@ -50,9 +52,9 @@ NARROW = ["model.generator.width=2", "model.discriminator.width=2"]
 TOGETHER = (
     (
         *("data", "data/augmentation", "model/generator", "model/discriminator", "model/adversarial"),
-        *("model/reconstruction", "trainer", "callbacks", "metrics"),
+        *("model/reconstruction", "trainer", "callbacks", "metrics", "logger"),
     ),
-    ("data/derive", "model", "hydra/sweeper/sampler"),
+    ("data/derive", "model", "hydra/sweeper/sampler", "debug"),
     ("data/pixels", "sweep"),
 )
 """Groups whose options go together, and are composed together: the first of all of them, the second of all, ..."""
@@ -107,6 +109,7 @@ def test_there_is_a_primary_config_for_every_command():
     assert PRIMARY == ["audit", "examples", "export", "predict", "prepare", "preview", "sweep_results", "train"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", composed_together(), ids="+".join)
 def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, options):
     needs = [need for option in options for need in NEEDS.get(option, [])]
@@ -119,6 +122,7 @@ def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, optio
             pytest.importorskip(PACKAGES[option])
     model = instantiate(config.model, _recursive_=False, _convert_="all")
     datamodule = instantiate(config.data, _convert_="all")
+    leave_out_unavailable(config, RGB, datamodule.crop_size)
     callbacks = instantiate(config.callbacks, _convert_="all").values()
     loggers = instantiate(config.logger, _convert_="all").values()
     assert isinstance(model, L.LightningModule)
