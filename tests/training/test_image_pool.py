@@ -26,7 +26,7 @@ def test_size_0_returns_what_it_gets():
     assert all(ours is theirs for ours, theirs in zip(ImagePool(0)(*batch), batch, strict=True))
 
 
-def test_until_it_is_full_new_pairs_come_back():
+def test_new_pairs_come_back_until_the_pool_is_full():
     pool = ImagePool(4)
     assert shown(pool, 1, 2) == [1, 2]
     assert shown(pool, 3, 4) == [3, 4]
@@ -57,7 +57,7 @@ def test_what_is_kept_is_no_view_of_a_batch():
     assert all(kept.untyped_storage().nbytes() == kept.nbytes for kept in pool.state_dict()["fakes"])
 
 
-def test_a_pool_goes_on_from_its_state_in_a_safe_file(tmp_path):
+def test_a_pool_continues_from_its_state_in_a_safe_file(tmp_path):
     pool, other = ImagePool(4), ImagePool(4)
     shown(pool, *range(6))
     torch.save(pool.state_dict(), tmp_path / "pool.pt")

@@ -5,7 +5,6 @@ import functools
 import numpy as np
 import pytest
 import torch
-from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import Callback
 
 from .watch import INSTANCE, Overflow, Watch, assert_equal_weights
@@ -96,34 +95,13 @@ def test_a_run_with_this_method_learns_and_resumes_exactly(fit, tmp_path, save_a
 def test_compiled_networks_keep_their_names_and_follow_the_same_maths(fit, monkeypatch):
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     torch._dynamo.reset()
-    plain, _ = fit()
-    compiled, _ = fit("model.compile=default")
+    small = ["model.generator.depth=3", "model.generator.dropout_blocks=[0]"]
+    plain, _ = fit(*small, limit_val_batches=0)
+    compiled, _ = fit(*small, "model.compile=default", limit_val_batches=0)
     assert compiled.generator._compiled_call_impl is not None
     assert compiled.discriminator._compiled_call_impl is not None
     assert_equal_weights(compiled.state_dict(), plain.state_dict(), atol=1e-5)
     torch._dynamo.reset()
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("model.ema_decay=1", "model.ema_decay is 1"),
-        ("model.ema_decay=high", "model.ema_decay is 'high'"),
-        ("model.compile=true", "model.compile is True; expected one of null, default"),
-        ("model.discriminator_steps=0", "model.discriminator_steps is 0"),
-        ("model.micro_batches=1.5", "model.micro_batches is 1.5"),
-        ("model.gradient_clip.generator=0", "model.gradient_clip.generator is 0"),
-        ("model.freeze=['nothing']", "model.freeze has 'nothing'"),
-        ("model.diff_augment=[rotate]", "rotate"),
-        ("model.pool_size=-1", "pool_size"),
-        ("model.r1.weight=1", "set model.discriminator.norm=instance"),
-        ("model/reconstruction=cross_entropy", "it takes class numbers"),
-    ],
-)
-def test_wrong_values_are_refused(fit, override, message):
-    with pytest.raises(InstantiationException) as caught:
-        fit(override)
-    assert message in str(caught.value.__cause__)
 
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -19,9 +19,10 @@ def test_micro_batches_add_up_to_the_full_batch(fit, norm):
         "data.batch_size=4",
         "model.feature_matching.weight=10",
     ]
-    full, _ = fit(*overrides, precision="64-true")
+    options = {"precision": "64-true", "max_steps": 2, "limit_val_batches": 0}
+    full, _ = fit(*overrides, **options)
     for parts in (2, 4, 3):
-        divided, _ = fit(*overrides, f"model.micro_batches={parts}", precision="64-true")
+        divided, _ = fit(*overrides, f"model.micro_batches={parts}", **options)
         assert_equal_weights(divided.state_dict(), full.state_dict(), atol=1e-9)
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import re
 import signal
 
 import lightning as L
@@ -185,13 +184,6 @@ def test_gradient_penalty_works_in_bf16(compose_train):
     assert np.isfinite(record.logged[0]["loss/D_penalty"])
 
 
-def test_all_weights_0_are_refused(compose_train):
-    with pytest.raises(InstantiationException) as caught:
-        build(compose_train, "model.adversarial.weight=0", "model.reconstruction.weight=0")
-    assert isinstance(caught.value.__cause__, UserError)
-    assert "are 0" in str(caught.value.__cause__)
-
-
 class RecordRates(Callback):
     def __init__(self):
         self.rates = []
@@ -264,56 +256,36 @@ class InterruptWithin(Callback):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "num_workers"), [(1, 2), (3, 0), (4, 2), (6, 0)])  # 4 steps an epoch
-def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, save_at, step, num_workers):
-    def run(callbacks, ckpt_path=None):
+def test_a_run_resumed_anywhere_equals_the_uninterrupted_one(compose_train, tmp_path, save_at):
+    def run(callbacks, ckpt_path=None, num_workers=0):
         model, datamodule = build(compose_train, f"data.num_workers={num_workers}")
         callbacks = [StepSeed(seed=0), *callbacks]
         return model, fit(model, datamodule, callbacks, ckpt_path, max_epochs=2, num_sanity_val_steps=2)
 
-    path = tmp_path / "last.ckpt"
-    uninterrupted, _ = run([save_at(step, path)])
+    steps = {1: 2, 3: 0, 4: 2, 6: 0}  # with the number of workers; 4 steps an epoch
+    paths = {step: tmp_path / f"{step}.ckpt" for step in steps}
+    uninterrupted, _ = run([save_at(step, path) for step, path in paths.items()])
 
-    def assert_resumes_exactly():
-        resumed, trainer = run([], path)
+    def assert_resumes_exactly(path, num_workers):
+        resumed, trainer = run([], path, num_workers)
         assert trainer.global_step == 8
         for name, value in uninterrupted.state_dict().items():
             assert torch.equal(resumed.state_dict()[name], value), name
 
-    assert_resumes_exactly()
+    for step, num_workers in steps.items():
+        assert_resumes_exactly(paths[step], num_workers)
 
-    path.unlink()  # the same by Ctrl-C in the middle of that step
+    # Stopped by Ctrl-C in the middle of each of these steps, one after the other.
     former_handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(SystemExit):
-        run([InterruptWithin(step), GracefulStop(str(path))])
-    assert signal.getsignal(signal.SIGINT) == former_handler
-    assert_resumes_exactly()
-
-
-def test_resuming_with_other_networks_is_refused(compose_train, tmp_path):
-    fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
-    with pytest.raises(UserError, match=r"other networks; .*model.generator.width is 8, but was 4"):
-        fit(*build(compose_train, "model.generator.width=8"), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
-    with pytest.raises(UserError, match=r"other networks; .*model.adversarial.weight is 0, but was 1.0"):
-        fit(*build(compose_train, "model.adversarial.weight=0"), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("model.generator_optimizer.lr=1.0", "model.generator_optimizer.lr is 1.0, but was 0.0002 .* the new value"),
-        ("model.generator_optimizer.betas=[0.0,0.9]", "model.generator_optimizer.betas is .* the checkpoint's value"),
-        ("model.reconstruction.weight=7", "model.reconstruction.weight is 7, but was 100.0 .* the new value"),
-        ("model.generator.dropout=0.1", "model.generator.dropout is 0.1, but was 0.5 .* the new value"),
-    ],
-)
-def test_resuming_with_other_settings_warns(compose_train, tmp_path, override, message, caplog):
-    fit(*build(compose_train), max_steps=1).save_checkpoint(tmp_path / "last.ckpt")
-    fit(*build(compose_train, override), ckpt_path=tmp_path / "last.ckpt", max_steps=2)
-    (warning,) = [
-        record.getMessage() for record in caplog.records if record.name == "pix2pix_lit.training.resumed_state"
-    ]
-    assert re.search(message, warning)
+    stopped = None
+    for step, num_workers in steps.items():
+        path = tmp_path / f"stopped_{step}.ckpt"
+        with pytest.raises(SystemExit):
+            run([InterruptWithin(step), GracefulStop(str(path))], stopped, num_workers)
+        assert signal.getsignal(signal.SIGINT) == former_handler
+        assert torch.load(path)["global_step"] == step
+        stopped = path
+    assert_resumes_exactly(stopped, 0)
 
 
 def test_bf16_trains_and_validates_with_finite_numbers(compose_train):
@@ -324,12 +296,6 @@ def test_bf16_trains_and_validates_with_finite_numbers(compose_train):
         "val/l1",
     }
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
-
-
-def test_gradient_penalty_with_batch_norm_is_refused(compose_train):
-    with pytest.raises(InstantiationException) as caught:
-        build(compose_train, "model/adversarial=wgangp")
-    assert "set model.discriminator.norm=instance" in str(caught.value.__cause__)
 
 
 def test_a_validation_logs_the_chosen_metrics_alone(compose_train):

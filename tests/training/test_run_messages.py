@@ -21,7 +21,7 @@ def said(caplog):
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
 
 
-def test_a_run_says_what_it_trains_on_what_and_what_came_out(compose_train, said, tmp_path, monkeypatch):
+def test_a_run_logs_its_network_its_data_and_its_result(compose_train, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(compose_train("trainer.max_epochs=2"))
     for line in (
@@ -44,12 +44,12 @@ def test_a_run_says_what_it_trains_on_what_and_what_came_out(compose_train, said
     assert shlex.split(commands[2])[-2:] == ["--logdir", "run"]
 
 
-def test_parts_that_do_not_learn_are_told(compose_train, said):
+def test_parts_that_do_not_learn_are_reported(compose_train, said):
     train(compose_train("trainer.max_steps=1", "model.adversarial.weight=0", 'model.freeze=["generator.encoder.*"]'))
     assert " of them frozen; no discriminator" in said()
 
 
-def test_nothing_is_said_that_needs_no_attention(compose_train, caplog, capfd):
+def test_nothing_is_logged_that_needs_no_attention(compose_train, caplog, capfd):
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.INFO, "lightning.pytorch")  # which predict makes quieter for the process that it is in
     with warnings.catch_warnings(record=True) as caught:
