@@ -1,4 +1,4 @@
-"""Temporary files: short names, whole files, and nothing left of processes that were killed."""
+"""Temporary files: short names, complete files, and nothing left of processes that were killed."""
 
 import contextlib
 import os
@@ -90,7 +90,7 @@ import sys
 from pathlib import Path
 from pix2pix_lit.files.atomic_write import atomic_write
 with atomic_write(Path(sys.argv[1])) as temporary:
-    temporary.write_text("whole")
+    temporary.write_text("complete")
     print("written", flush=True)
     sys.stdin.read()
 """
@@ -102,11 +102,11 @@ with atomic_write(Path(sys.argv[1])) as temporary:
             remove_leftovers(tmp_path)
         assert len(names_in(tmp_path)) == 2
         other.communicate(timeout=60)
-    assert (tmp_path / "theirs").read_text() == "whole"
+    assert (tmp_path / "theirs").read_text() == "complete"
     assert names_in(tmp_path) == ["mine", "theirs"]
 
 
-def test_a_process_number_that_was_reused_owns_nothing(tmp_path):
+def test_a_reused_process_id_owns_nothing(tmp_path):
     start = module._start_of(os.getpid())
     if start is None:
         pytest.skip("this system does not say when processes started")

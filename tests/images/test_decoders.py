@@ -406,41 +406,12 @@ def test_avif_has_the_pixels_of_libavif(tmp_path, mode, orientation):
     np.testing.assert_array_equal(read_image(tmp_path / "x.avif", ImageType(channels=len(mode))), expected)
 
 
-def test_of_an_animated_gif_the_first_picture_is_read(tmp_path):
+def test_the_first_picture_of_an_animated_gif_is_read(tmp_path):
     frames = [Image.fromarray(noise(9, 14, 1, "uint8", seed)[..., 0]) for seed in range(3)]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(read_image(tmp_path / "x.gif", ImageType(channels=1))[..., 0], np.asarray(frames[0]))
     expected = imagecodecs.gif_decode((tmp_path / "x.gif").read_bytes(), index=0)
     np.testing.assert_array_equal(read_image(tmp_path / "x.gif"), expected[..., :3])
-
-
-@pytest.mark.parametrize(("plain", "white"), [(True, 255), (False, 255), (True, 65535), (True, 9), (False, 9)])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_netpbm_files_have_pillows_pixels_also_in_ascii_and_with_another_white(tmp_path, channels, plain, white):
-    values = (noise(5, 6, channels, "uint16", 0) % np.uint32(white + 1)).astype("u2")
-    kind = {1: 2, 3: 3}[channels] + 3 * (not plain)
-    raster = " ".join(map(str, values.ravel())).encode() if plain else values.astype("u1").tobytes()
-    path = tmp_path / "x.pnm"
-    path.write_bytes(b"P%d # a comment\n6 # 5\n 5\t%d\n" % (kind, white) + raster + b"\n" * plain)
-    deep = white > 255
-    found = read_image(path, ImageType(channels=channels, dtype="uint16" if deep else "uint8"))
-    expected = values if deep else np.asarray(Image.open(path)).reshape(values.shape)
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_small_numbers_of_a_pgm_are_shades_or_classes(tmp_path):
-    (tmp_path / "x.pgm").write_bytes(b"P5 3 1 4\n\0\1\4")
-    assert read_image(tmp_path / "x.pgm", ImageType(channels=1)).ravel().tolist() == [0, 64, 255]
-    ids = ImageType(kind="ids", channels=1, classes=5)
-    assert read_image(tmp_path / "x.pgm", ids).ravel().tolist() == [0, 1, 4]
-
-
-@pytest.mark.parametrize("content", [b"P1 3 2 0 1 1\n101 # the end", b"P4\n3 2\n\x60\xa0"])
-def test_a_pbm_is_black_where_it_has_ones(tmp_path, content):
-    (tmp_path / "x.pbm").write_bytes(content)
-    expected = np.asarray(Image.open(tmp_path / "x.pbm").convert("L")).ravel().tolist()
-    found = read_image(tmp_path / "x.pbm", ImageType(channels=1)).ravel().tolist()
-    assert found == expected == [255, 0, 0, 0, 255, 0]
 
 
 @pytest.mark.parametrize("top_first", [True, False])
@@ -454,7 +425,7 @@ def test_a_tga_made_by_hand_is_read_from_either_end_whatever_it_is_packed_by(tmp
     np.testing.assert_array_equal(read_image(tmp_path / "x.TGA"), image)
 
 
-def test_bits_of_a_tga_that_are_not_said_to_be_alpha_are_none(tmp_path):
+def test_bits_of_a_tga_that_are_not_declared_as_alpha_are_not_alpha(tmp_path):
     image = noise(5, 4, 4, "uint8", 0)
     image[..., 3] = 0
     header = struct.pack("<BBB5xHHHHBB", 0, 0, 2, 0, 0, 4, 5, 32, 0x20)

@@ -4,7 +4,6 @@ import io
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import zipfile
 import zlib
@@ -314,19 +313,12 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
 
 @pytest.mark.slow
 @LINUX
-def test_headers_that_lie_about_sizes_take_no_memory(tmp_path):
+def test_headers_that_lie_about_sizes_take_no_memory(tmp_path, run_python):
     contents = liars()
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    run = subprocess.run(
-        [sys.executable, "-c", READ_ALL_IN_LITTLE_MEMORY, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert run.stdout.split("\n") == ["ok"] * len(contents) + [""], run.stderr
-    assert run.stderr == ""
+    output = run_python(tmp_path, "-c", READ_ALL_IN_LITTLE_MEMORY, str(tmp_path))
+    assert output.split("\n") == ["ok"] * len(contents) + [""]
 
 
 def refused(path: Path, content: bytes, message: str, image_type: ImageType = RGB) -> None:
@@ -444,34 +436,6 @@ HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(64)
 )
 def test_formats_that_are_not_read_are_named_whatever_the_file_is_called(tmp_path, content, message):
     refused(tmp_path / "x.jpg", content, rf"x\.jpg is .*{message}")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"P6",
-        b"P6\n3 2\n",
-        b"P5 2 2 255\n123",
-        b"P5 2 2 255\n1234and more",
-        b"P5 2 2 0\n\0\0\0\0",
-        b"P5 2 2 65536\n\0\0\0\0",
-        b"P5 0 2 255\n",
-        b"P5 -2 2 255\n1234",
-        b"P5 2 2 3\n\0\1\2\4",
-        b"P2 2 2 255\n1 2 3",
-        b"P2 2 2 255\n1 2 3 4 5",
-        b"P2 2 2 255\n1 2 3 256",
-        b"P2 2 2 255\n1 2 3 -4",
-        b"P2 2 2 255\n1 2 3 x",
-        b"P2 2 2 255\n1 2 3 99999999999999999999",
-        b"P1 2 2\n012 1",
-        b"P1 2 2\n01",
-        b"P5 2 2 255",
-        b"P6 2 2 255#",
-    ],
-)
-def test_malformed_netpbm_files_are_named(tmp_path, content):
-    refused(tmp_path / "x.pnm", content, r"x\.pnm cannot be read as an image", GRAY)
 
 
 def test_a_device_or_a_pipe_is_not_waited_for(tmp_path):

@@ -40,7 +40,7 @@ def test_jpeg_keeps_colours_within_a_few_levels(tmp_path, suffix):
     assert difference.max() < 30
 
 
-def test_a_view_that_is_not_contiguous_is_written_right(tmp_path):
+def test_a_view_that_is_not_contiguous_is_written_correctly(tmp_path):
     image = noise(6, 9)
     planes = np.ascontiguousarray(image.transpose(2, 0, 1))
     write_image(tmp_path / "x.png", planes.transpose(1, 2, 0))
@@ -151,7 +151,7 @@ def test_other_formats_are_not_decoded_whatever_a_file_is_called(tmp_path):
         read_image(tmp_path / "x.png")
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.png does not exist"):
         read_image(tmp_path / "nowhere.png")
 

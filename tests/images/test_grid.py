@@ -80,7 +80,7 @@ def test_the_name_of_a_group_stands_above_it_and_captions_only_where_they_change
     assert lines_of_text(Group("EEE", [row, other])) == 3
 
 
-def test_a_heading_stands_above_all():
+def test_a_heading_stands_above_everything():
     groups = [Group("", [{"": flat(100, 200, RED)}])]
     assert box(draw_grid(groups, "epoch 3, step 700"), RED)[0] > box(draw_grid(groups), RED)[0] + 11
     assert ink(draw_grid(groups, "epoch 3, step 700"), RED).any()

@@ -45,7 +45,7 @@ def test_every_value_of_sixteen_bits_survives():
     assert depth.from_network(floats).dtype == torch.uint16
 
 
-def test_a_range_says_what_minus_one_and_one_are_and_clips():
+def test_a_range_defines_minus_one_and_one_and_clips():
     height = ImageType(channels=1, dtype="float32", range=[-100, 300])
     metres = torch.tensor([-500.0, -100.0, 0.0, 100.0, 300.0, 1000.0]).view(1, 1, 2, 3)
     floats = height.to_network(metres)
@@ -87,7 +87,7 @@ def test_boundaries_are_where_instances_meet():
     assert floats[0, 5].tolist() == (edges / 127.5 - 1).tolist()
 
 
-def test_boundaries_are_left_out_of_what_a_network_paints():
+def test_boundaries_are_not_part_of_what_a_network_generates():
     kind = ImageType(kind="colors", instance_edges=True)
     assert (kind.planes, kind.network_channels) == (4, 4)
     assert kind.from_network(torch.zeros(1, 4, 8, 8)).shape == (1, 3, 8, 8)
@@ -222,7 +222,7 @@ def test_class_numbers_go_to_files_as_the_values_listed_for_them():
     [RGB, ImageType(dtype="float32", range=[0, 1]), ImageType(kind="ids", channels=1, classes=3)],
     ids=["uint8", "float32", "classes"],
 )
-def test_a_number_that_is_none_never_becomes_a_pixel(image_type, value):
+def test_not_a_number_never_becomes_a_pixel(image_type, value):
     floats = torch.zeros(2, 3, 4, 4)
     assert image_type.from_network(floats).shape[0] == 2
     floats[1, 2, 3, 0] = value

@@ -49,10 +49,10 @@ def full(dtype: str, *values: float) -> np.ndarray:
 def test_what_differs_in_depth_colour_or_transparency_becomes_the_same_picture(
     pixels, alpha, image_type, expected, note
 ):
-    image, told = converted(pixels, image_type, alpha=alpha)
+    image, found = converted(pixels, image_type, alpha=alpha)
     assert image.dtype == image_type.dtype
     np.testing.assert_array_equal(image[0, 0], np.array(expected, image_type.dtype))
-    assert told == note
+    assert found == note
 
 
 def test_a_palette_is_looked_up_and_its_transparency_laid_on_white():
@@ -62,7 +62,7 @@ def test_a_palette_is_looked_up_and_its_transparency_laid_on_white():
     assert note == "composited on white"
 
 
-def test_the_types_own_background_is_taken_if_it_has_one():
+def test_a_types_own_background_is_used_if_it_has_one():
     image, note = converted(full("uint8", 9, 9, 9, 0), ImageType(background=(1, 2, 3)), alpha=True)
     assert image[0, 0].tolist() == [1, 2, 3]
     assert note is None
@@ -81,7 +81,7 @@ def test_the_types_own_background_is_taken_if_it_has_one():
         (full("uint8", 1, 2, 3), CLASSES),
     ],
 )
-def test_what_nobody_can_tell_the_meaning_of_is_refused(pixels, image_type):
+def test_values_of_unknown_meaning_are_refused(pixels, image_type):
     with pytest.raises(UserError, match="x.png"):
         converted(pixels, image_type)
 

@@ -32,14 +32,14 @@ def test_images_that_are_not_read_are_named_with_what_to_do(tmp_path):
 
 
 @pytest.mark.skipif(".heic" in SUFFIXES, reason="a plug-in that reads it is installed")
-def test_of_heic_it_is_said_which_plug_in_reads_it(tmp_path):
+def test_the_message_about_heic_names_the_plug_in_that_reads_it(tmp_path):
     touch(tmp_path, "a.jpg", "b.HEIC")
     assert list(find_images(tmp_path).left_out.values()) == [
         "HEIC, which is not supported: convert it to JPEG, PNG or TIFF, or pip install pillow-heif"
     ]
 
 
-def test_what_is_no_image_is_passed_over_in_silence(tmp_path):
+def test_files_that_are_no_images_are_skipped_silently(tmp_path):
     others = ("notes.txt", "a.json", "a.csv", "Thumbs.db", ".DS_Store", "._a.jpg", ".hidden.heic", "README", "a.mp4")
     touch(tmp_path, "a.jpg", *others, ".cache/b.heic")
     (tmp_path / "folder.png").mkdir()

@@ -91,7 +91,7 @@ def test_a_png_of_sixteen_bits_and_many_channels_carries_them_too(tmp_path):
     assert ImageMetadata.read(tmp_path / "a.png").icc_profile == SRGB
 
 
-def test_a_place_on_earth_is_said_to_be_lost_where_only_tiff_has_room(tmp_path):
+def test_a_lost_place_on_earth_is_reported_where_only_tiff_has_room(tmp_path):
     metadata = ImageMetadata.read(write_geotiff(tmp_path / "a.tif"))
     assert metadata.lost_in(".png") == ["GeoTIFF tags"]
     assert metadata.lost_in(".npy") == ["GeoTIFF tags", "a resolution", "a colour profile"]
@@ -108,7 +108,7 @@ def test_a_profile_is_carried_to_colours_that_it_is_for_alone():
     assert gray.of_translation(None, False, 3, "uint8").icc_profile is None
 
 
-def test_a_left_half_is_where_the_file_is_and_of_a_right_half_nobody_knows(tmp_path):
+def test_a_left_half_keeps_the_place_on_earth_and_a_right_half_does_not(tmp_path):
     metadata = ImageMetadata.read(write_geotiff(tmp_path / "a.tif"))
     assert dict(metadata.of_translation("left", False, 3, "uint8").geo_tags)[33922] == TAGS[33922][1]
     right = metadata.of_translation("right", False, 3, "uint8")
@@ -133,7 +133,7 @@ def test_the_number_for_no_data_is_carried_if_pixels_can_have_it(nodata, dtype, 
     assert bool(metadata.of_translation(None, False, 3, dtype).geo_tags) == is_carried
 
 
-def test_of_an_image_that_is_turned_upright_the_resolution_is_turned_and_the_place_left_out(tmp_path):
+def test_an_image_that_is_turned_upright_has_its_resolution_turned_and_no_place(tmp_path):
     exif = Image.Exif()
     exif[274] = 6
     Image.fromarray(pixels()).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 150))
@@ -157,7 +157,7 @@ def test_text_that_no_program_writes_takes_no_longer_than_any_other(tmp_path, te
     assert ImageMetadata.read(tmp_path / "a.tif").geo_tags == ((42112, xml.rstrip()),)
 
 
-def test_what_makes_no_sense_is_left_out_and_what_is_no_image_has_none(tmp_path):
+def test_invalid_metadata_is_left_out_and_files_that_are_no_images_have_none(tmp_path):
     wrong = [(33550, 3, 3, (1, 2, 3), True), (34735, 12, 1, (1.0,), True), (34675, 3, 2, (1, 2), True)]
     write_geotiff(tmp_path / "a.tif", extratags=wrong, iccprofile=None, resolution=(0, 0))
     assert ImageMetadata.read(tmp_path / "a.tif") == ImageMetadata()

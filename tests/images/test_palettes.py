@@ -140,7 +140,7 @@ def test_two_palettes_do_not_mix() -> None:
         np.testing.assert_array_equal(nearest_colors(image, palette), palette[distances(image, palette).argmin(-1)])
 
 
-def test_of_equally_near_colors_the_first_is_taken() -> None:
+def test_the_first_of_equally_near_colors_is_taken() -> None:
     image = np.full((1, 1, 3), 10, np.uint8)
     low, high = (10, 10, 5), (10, 10, 15)
     for palette in ([low, high], [high, low], [(0, 0, 0), high, low, high]):

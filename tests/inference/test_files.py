@@ -65,13 +65,13 @@ def test_a_pattern_finds_images_and_keeps_the_path_below_its_fixed_part(tmp_path
 
 
 @pytest.mark.parametrize("input", ["in", "in/", "./in", "in/*.png", "./in/*.png"])
-def test_relative_paths_are_as_good(tmp_path, monkeypatch, input):
+def test_relative_paths_work_too(tmp_path, monkeypatch, input):
     touch(tmp_path, "in/x.png")
     monkeypatch.chdir(tmp_path)
     assert find_inputs(input, "out").tasks == [(Path("in/x.png"), Path("out/x.png"))]
 
 
-def test_a_pattern_in_the_current_folder_is_as_good(tmp_path, monkeypatch):
+def test_a_pattern_in_the_current_folder_works_too(tmp_path, monkeypatch):
     touch(tmp_path, "x.png")
     monkeypatch.chdir(tmp_path)
     assert find_inputs("*.png", "out").tasks == [(Path("x.png"), Path("out/x.png"))]
@@ -212,9 +212,9 @@ def test_batches_have_one_size_each_and_every_image_once(tmp_path, num_workers):
 def test_a_half_is_read_with_the_other_beside_it(tmp_path, half, own, other, num_workers):
     tasks = written(tmp_path, [(4, 6)] * 3)
     [batch] = read_batches(tasks, batch_size=3, num_workers=num_workers, half=half)
-    whole = np.stack([noise(4, 6, i) for i in range(3)])
-    np.testing.assert_array_equal(batch.images, whole[:, :, own])
-    np.testing.assert_array_equal(batch.other_halves, whole[:, :, other])
+    full = np.stack([noise(4, 6, i) for i in range(3)])
+    np.testing.assert_array_equal(batch.images, full[:, :, own])
+    np.testing.assert_array_equal(batch.other_halves, full[:, :, other])
     assert batch.tasks == tasks
 
 
@@ -231,7 +231,7 @@ def test_files_that_cannot_be_read_are_reported_and_the_others_are_read(tmp_path
     tasks = written(tmp_path, [(40, 40)] * 6)
     tasks[1].source.write_bytes(b"no header")
     tasks[2].source.unlink()
-    broken = Task(tmp_path / "in/body.jpg", tmp_path / "out/body.jpg")  # its header is whole
+    broken = Task(tmp_path / "in/body.jpg", tmp_path / "out/body.jpg")  # its header is intact
     write_image(broken.source, noise(40, 40))
     broken.source.write_bytes(broken.source.read_bytes()[:-900])
     results = list(read_batches([*tasks, broken], batch_size=3, num_workers=num_workers))

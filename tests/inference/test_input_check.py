@@ -93,6 +93,6 @@ def test_files_of_two_photos_are_recognised_by_their_edges_if_training_was_on_su
         ImageType(kind="colors", instance_edges=True),
     ],
 )
-def test_inputs_without_known_properties_are_not_remarked_on(image_type):
+def test_inputs_without_known_properties_cause_no_warning(image_type):
     image = np.random.default_rng(0).integers(0, 5, (32, 64, image_type.planes)).astype(image_type.dtype)
     assert InputCheck(image_type, LABELS, ALIGNED, None)(image) is None

@@ -29,7 +29,7 @@ SIZES = [(64, 64), (64, 65), (65, 64), (97, 200), (200, 97), (128, 96), (1, 300)
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("overlap", [0, 1, 3, 8, 32])
-def test_tiles_of_a_network_that_sees_one_pixel_make_up_the_whole_image(size, overlap):
+def test_tiles_of_a_network_that_sees_one_pixel_make_up_the_image(size, overlap):
     image = noise(1, 3, *size)
     seen = []
 
@@ -50,18 +50,18 @@ def test_seams_of_a_network_without_global_statistics_are_invisible(size):
     generator = loud(UNetGenerator(width=8, depth=2, norm_inference="running", dropout_blocks=()))
     translator = Translator(generator)
     image = noise(1, 3, *size)
-    whole, tiled = translator(image).int(), translator(image, tile=128, overlap=64).int()
-    assert whole.float().std() > 5
-    assert (whole - tiled).abs().max() <= 1
+    at_once, tiled = translator(image).int(), translator(image, tile=128, overlap=64).int()
+    assert at_once.float().std() > 5
+    assert (at_once - tiled).abs().max() <= 1
 
 
 def test_seams_of_a_residual_network_are_invisible():
     generator = loud(ResNetGenerator(width=4, blocks=1, norm_inference="running"))
     translator = Translator(generator)
     image = noise(1, 3, 150, 211)
-    whole, tiled = translator(image).int(), translator(image, tile=128, overlap=64).int()
-    assert whole.float().std() > 2
-    assert (whole - tiled).abs().max() <= 1
+    at_once, tiled = translator(image).int(), translator(image, tile=128, overlap=64).int()
+    assert at_once.float().std() > 2
+    assert (at_once - tiled).abs().max() <= 1
 
 
 def test_a_shift_against_the_networks_grid_is_seen_by_this_measure():

@@ -129,13 +129,13 @@ def test_running_statistics_are_left_alone():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_generators_mode_comes_back(training):
+def test_the_generators_mode_is_restored(training):
     generator = make("unet").train(training)
     Translator(generator)(noise(1, 3, 8, 8))
     assert {module.training for module in generator.modules()} == {training}
 
 
-def test_the_modes_of_the_generators_parts_come_back():
+def test_the_modes_of_the_generators_parts_are_restored():
     generator = make("unet").train()
     generator.encoder[1].norm.eval()
     before = [module.training for module in generator.modules()]
@@ -156,7 +156,7 @@ def test_images_of_other_types_are_read_and_generated_as_their_type():
     assert set(classes.unique().tolist()) <= {0, 1, 2}
 
 
-def test_the_generators_mode_comes_back_after_an_error():
+def test_the_generators_mode_is_restored_after_an_error():
     generator = make("unet").train()
 
     def fail(*arguments: object) -> None:

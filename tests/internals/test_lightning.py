@@ -116,12 +116,12 @@ class SaveOnce(L.Callback):
     ],
 )
 def test_a_checkpoint_of_any_hook_continues_where_it_was_saved(tmp_path, hook, step):
-    whole, path = Record(), tmp_path / "x.ckpt"
+    uninterrupted, path = Record(), tmp_path / "x.ckpt"
     save = SaveOnce(hook, step, path)
-    trainer_of(save).fit(whole)
+    trainer_of(save).fit(uninterrupted)
     resumed = Record()
     trainer_of().fit(resumed, ckpt_path=path)
-    assert resumed.events == whole.events[save.events :]
+    assert resumed.events == uninterrupted.events[save.events :]
 
 
 def test_the_epoch_in_a_checkpoint_is_the_number_of_finished_ones(tmp_path):
@@ -234,7 +234,7 @@ def test_the_cluster_is_known_with_one_device():
     assert isinstance(cluster_environment(trainer_of(plugins=[SLURMEnvironment()])), SLURMEnvironment)
 
 
-def test_strategies_have_the_launchers_that_are_told_apart():
+def test_strategies_have_the_launchers_that_are_distinguished():
     trainer = trainer_of(strategy="ddp", devices=2)
     assert isinstance(trainer.strategy.launcher, SubprocessScriptLauncher)
     assert isinstance(trainer_of(strategy="ddp_spawn", devices=2).strategy.launcher, MultiProcessingLauncher)

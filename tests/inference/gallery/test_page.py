@@ -192,7 +192,7 @@ def test_names_that_are_not_utf8_are_shown_with_their_bytes_and_linked_exactly(t
     assert entry["pictures"][0]["file"] == "caf%E9.png"
 
 
-def test_enlarged_view_shows_files_that_look_like_the_picture_in_browsers(tmp_path):
+def test_the_enlarged_view_shows_files_that_look_like_the_picture_in_browsers(tmp_path):
     picture = noise(20, 30)
     grey = picture[..., :1].repeat(3, -1)
     write_image(tmp_path / "same.png", picture)

@@ -32,7 +32,7 @@ ACCURATE = av.video.reformatter.Interpolation.AREA | av.video.reformatter.Interp
 
 
 def counting(number: int, size: tuple[int, int] = (48, 64)) -> list[np.ndarray]:
-    """Frames that can be told apart: each is one shade lighter by 10 than the one before."""
+    """Frames that can be distinguished: each is one shade lighter by 10 than the one before."""
     return [np.full((*size, 3), 20 + 10 * i, np.uint8) for i in range(number)]
 
 
@@ -274,7 +274,7 @@ def test_even_sides_are_written_in_what_all_players_show(tmp_path):
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_interlaced_frames_are_made_whole(tmp_path):
+def test_interlaced_frames_are_deinterlaced(tmp_path):
     def picture(time: float) -> np.ndarray:
         image = np.full((96, 128, 3), 40, np.uint8)
         image[20:70, round(8 + 8 * time) : round(28 + 8 * time)] = 220
@@ -326,7 +326,7 @@ def test_saturated_colors_pass_unchanged(tmp_path, suffix, matrix, full_range):
 
 
 @pytest.mark.parametrize(("size", "matrix"), [((32, 128), 5), ((578, 64), 1), ((32, 1280), 1)])
-def test_colors_of_an_unnamed_kind_are_told_by_the_size(tmp_path, size, matrix):
+def test_colors_of_an_unnamed_kind_are_recognised_by_the_size(tmp_path, size, matrix):
     image = np.full((*size, 3), (20, 200, 60), np.uint8)
     source = write_video(tmp_path / "in.mp4", [image], matrix=(matrix, 2))
     recorder = Recorder()
@@ -383,7 +383,7 @@ def test_content_tells_the_format(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a:b.mp4", "%d [1].mp4", "ü ~.mp4", "UPPER.MP4", "x" * 251 + ".mp4"])
-def test_odd_names_are_as_good(tmp_path, monkeypatch, name):
+def test_odd_names_work_too(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "in.mp4", counting(2)).rename(tmp_path / name)
     assert translate_video(Path(name), Path("out") / name, same, 4) == 2
@@ -394,8 +394,8 @@ def test_odd_names_are_as_good(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize("part", [0.05, 0.5, 0.95])
 def test_a_file_that_is_cut_short_is_refused(tmp_path, suffix, part):
     noise = np.random.default_rng(0).integers(0, 256, (10, 48, 64, 3), np.uint8)
-    whole = write_video(tmp_path / f"whole{suffix}", list(noise)).read_bytes()
-    (tmp_path / f"in{suffix}").write_bytes(whole[: round(len(whole) * part)])
+    intact = write_video(tmp_path / f"intact{suffix}", list(noise)).read_bytes()
+    (tmp_path / f"in{suffix}").write_bytes(intact[: round(len(intact) * part)])
     refused(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}", rf"in{suffix} cannot be read as a video .* replace")
 
 
@@ -487,7 +487,7 @@ def test_lists_of_other_files_are_not_followed(tmp_path, suffix, script):
     refused(source, tmp_path / f"out{suffix}", rf"in{suffix} cannot be read as a video", never)
 
 
-def test_an_error_of_the_translation_ends_all_and_leaves_the_file_before(tmp_path):
+def test_an_error_of_the_translation_stops_everything_and_keeps_the_earlier_file(tmp_path):
     source = write_video(tmp_path / "in.mp4", counting(20), sound="aac")
     (tmp_path / "out.mp4").write_text("before")
     calls: list[int] = []
@@ -567,7 +567,7 @@ def test_no_frames_in_a_batch_are_refused(tmp_path):
         translate_video(source, tmp_path / "out.mp4", never, 0)
 
 
-def test_without_pyav_it_is_said_what_to_install(tmp_path, monkeypatch):
+def test_without_pyav_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(
         UserError, match=r"in\.mp4 can only be translated with PyAV.*pip install 'pix2pix-lit\[video\]'"
@@ -575,7 +575,7 @@ def test_without_pyav_it_is_said_what_to_install(tmp_path, monkeypatch):
         translate_video(tmp_path / "in.mp4", tmp_path / "out.mp4", never, 4)
 
 
-def test_without_the_encoder_it_is_said_what_to_do(tmp_path, monkeypatch):
+def test_without_the_encoder_the_message_says_what_to_do(tmp_path, monkeypatch):
     from av.codec.codec import UnknownCodecError
 
     def lacking(name: str, mode: str) -> None:
