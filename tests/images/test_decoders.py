@@ -148,7 +148,7 @@ EVERY_CASE = [
 
 
 @pytest.mark.parametrize(("suffix", "writer", "channels", "dtype"), EVERY_CASE)
-@examples(12)
+@examples(6)
 @given(size=SIZES, seed=SEEDS)
 def test_what_other_programs_write_is_read(tmp_path, suffix, writer, channels, dtype, size, seed):
     image = noise(*size, channels, dtype, seed)
@@ -169,7 +169,7 @@ WRITABLE += [
 
 
 @pytest.mark.parametrize(("suffix", "channels", "dtype"), WRITABLE)
-@examples(12)
+@examples(6)
 @given(size=SIZES, seed=SEEDS)
 def test_what_we_write_is_read_back(tmp_path, suffix, channels, dtype, size, seed):
     image = noise(*size, channels, dtype, seed)
