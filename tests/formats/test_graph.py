@@ -19,7 +19,6 @@ from ..exporting import CLASSES, DEPTH, HEIGHT, PARTS, RESNET, SHALLOW, levels_a
         ("onnx", SHALLOW | {"norm_inference": "running"}, RGB, HEIGHT),
         ("onnx", SHALLOW | {"norm": "instance"}, CLASSES, DEPTH),
         ("onnx", RESNET | {"norm": "none"}, PARTS, CLASSES),
-        ("openvino", SHALLOW, RGB, RGB),
         ("openvino", RESNET | {"norm": "none"}, PARTS, CLASSES),
         ("torch_export", SHALLOW | {"norm": "instance"}, CLASSES, DEPTH),
         ("torchscript", SHALLOW, PARTS, CLASSES),

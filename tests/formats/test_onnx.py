@@ -1,4 +1,4 @@
-"""ONNX files whose graphs fail when they run."""
+"""ONNX files of other programs, and those whose graphs fail when they run."""
 
 from functools import partial
 
@@ -33,3 +33,13 @@ def test_a_graph_that_fails_when_it_runs_is_named(tmp_path, exported, node, mess
     onnx.save(model, tmp_path / "damaged.onnx")
     with pytest.raises(UserError, match=f"damaged.onnx {message}"):
         Translator.load(tmp_path / "damaged.onnx")(noise(RGB, 32, 32))
+
+
+def test_a_file_without_our_metadata_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "other.onnx"
+    value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), path)
+    with pytest.raises(UserError, match="has no metadata about|does not describe its generator"):
+        Translator.load(path)
