@@ -29,8 +29,15 @@ def examples(count: int) -> settings:
         deadline=None,
         max_examples=count,
         database=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],  # every example overwrites its file
+        suppress_health_check=[HealthCheck.function_scoped_fixture],  # every example removes its file
     )
+
+
+def new_file(folder: Path, suffix: str) -> Path:
+    """A file that does not exist yet: some file systems wait for the disk if one is overwritten."""
+    path = folder / f"x{suffix}"
+    path.unlink(missing_ok=True)
+    return path
 
 
 def noise(height: int, width: int, channels: int, dtype: str, seed: int) -> np.ndarray:
@@ -151,9 +158,9 @@ EVERY_CASE = [
 @examples(6)
 @given(size=SIZES, seed=SEEDS)
 def test_what_other_programs_write_is_read(tmp_path, suffix, writer, channels, dtype, size, seed):
-    image = noise(*size, channels, dtype, seed)
-    writer(tmp_path / f"x{suffix}", image)
-    found = read_image(tmp_path / f"x{suffix}", type_of(image))
+    image, path = noise(*size, channels, dtype, seed), new_file(tmp_path, suffix)
+    writer(path, image)
+    found = read_image(path, type_of(image))
     assert found.dtype == image.dtype
     np.testing.assert_array_equal(found, image)
 
@@ -172,9 +179,9 @@ WRITABLE += [
 @examples(6)
 @given(size=SIZES, seed=SEEDS)
 def test_what_we_write_is_read_back(tmp_path, suffix, channels, dtype, size, seed):
-    image = noise(*size, channels, dtype, seed)
-    write_image(tmp_path / f"x{suffix}", image)
-    found = read_image(tmp_path / f"x{suffix}", type_of(image))
+    image, path = noise(*size, channels, dtype, seed), new_file(tmp_path, suffix)
+    write_image(path, image)
+    found = read_image(path, type_of(image))
     assert found.dtype == image.dtype
     np.testing.assert_array_equal(found, image)
 
@@ -260,7 +267,7 @@ def test_a_suffix_is_changed_only_where_it_must_be():
 @examples(4)
 @given(size=SIZES, seed=SEEDS)
 def test_images_are_turned_upright_as_pillow_turns_them(tmp_path, suffix, orientation, size, seed):
-    path = tmp_path / f"x{suffix}"
+    path = new_file(tmp_path, suffix)
     exif = Image.Exif()
     exif[0x0112] = orientation
     pillow(path, noise(*size, 3, "uint8", seed), exif=exif, **({"lossless": True} if suffix == ".webp" else {}))

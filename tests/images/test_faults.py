@@ -122,6 +122,7 @@ FILES: dict[str, tuple[Callable[[], bytes], ImageType]] = {
 
 def outcome(path: Path, content: bytes, image_type: ImageType) -> np.ndarray | None:
     """The pixels, or None for an error that is for people and names the file."""
+    path.unlink(missing_ok=True)  # some file systems wait for the disk if a file is overwritten
     path.write_bytes(content)
     try:
         return read_image(path, image_type)
