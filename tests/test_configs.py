@@ -222,6 +222,7 @@ def test_a_mistyped_group_or_option_is_refused_when_composing(composed, typo):
         composed(typo)
 
 
+@pytest.mark.slow
 def test_paper_rows_switch_the_two_terms_and_the_condition(composed):
     rows = {}
     for row in ("l1", "gan", "cgan", "l1_gan", "l1_cgan"):

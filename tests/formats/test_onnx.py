@@ -11,6 +11,7 @@ from pix2pix_lit.inference import Translator
 from ..exporting import SHALLOW, noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("node", "message"),
     [

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from .watch import INSTANCE, Overflow, Watch, assert_equal_weights
 
 
+@pytest.mark.slow
 def test_the_generator_learns_from_every_kth_batch_and_a_batch_still_counts_once(fit):
     watch = Watch()
     _, trainer = fit("model.discriminator_steps=3", "model.ema_decay=0.5", callbacks=[watch], max_steps=7, max_epochs=9)
