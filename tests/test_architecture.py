@@ -12,7 +12,7 @@ PACKAGE = Path(pix2pix_lit.__file__).parent
 GROUND = {"errors", "checks", "files", "memory", "distributed", "internals"}
 """What every room may import; it imports nothing but itself."""
 
-COMMANDS = {"__init__", "__main__", "train", "predict"}
+COMMANDS = {"__init__", "__main__", "train", "predict", "evaluate"}
 """What no room may import."""
 
 MAY_IMPORT = {
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "formats": {"checkpoints", "images", "networks"},
     "inference": {"checkpoints", "formats", "images", "networks", "runs"},
     "export": {"checkpoints", "data", "formats", "images", "inference", "metrics", "networks", "runs"},
+    "evaluation": {"checkpoints", "data", "images", "inference", "metrics"},
     "sweep": {"metrics", "runs"},
     "training": {"checkpoints", "data", "images", "losses", "metrics", "networks", "runs"},
     "callbacks": {"data", "images", "inference", "metrics", "runs", "sweep"},

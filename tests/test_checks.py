@@ -12,7 +12,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from pix2pix_lit import predict, train
+from pix2pix_lit import evaluate, predict, train
 from pix2pix_lit.checks import check_choice, check_config, check_flag, check_integer, check_number, fits, in_words
 from pix2pix_lit.data import examples, preview
 from pix2pix_lit.data.audit import __main__ as audit
@@ -27,6 +27,7 @@ COMMANDS = {
     for name, module in {
         "train": train,
         "predict": predict,
+        "evaluate": evaluate,
         "export": export,
         "audit": audit,
         "preview": preview,

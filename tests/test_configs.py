@@ -106,7 +106,17 @@ def composed_together():
 
 
 def test_there_is_a_primary_config_for_every_command():
-    assert PRIMARY == ["audit", "examples", "export", "predict", "prepare", "preview", "sweep_results", "train"]
+    assert PRIMARY == [
+        "audit",
+        "evaluate",
+        "examples",
+        "export",
+        "predict",
+        "prepare",
+        "preview",
+        "sweep_results",
+        "train",
+    ]
 
 
 @pytest.mark.slow
@@ -114,7 +124,7 @@ def test_there_is_a_primary_config_for_every_command():
 def test_every_option_of_every_group_builds_all_objects_of_a_run(composed, options):
     needs = [need for option in options for need in NEEDS.get(option, [])]
     choices = [CHOICES.get(option) or choice_of(option) for option in options]
-    config = composed(*dict.fromkeys([*needs, *choices, *NARROW]))
+    config = composed("objective=val/l1", *dict.fromkeys([*needs, *choices, *NARROW]))
     OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
     for option in options:

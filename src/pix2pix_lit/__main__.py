@@ -12,6 +12,7 @@ USAGE = "pix2pix-lit COMMAND [KEY=VALUE ...]"
 COMMANDS = {
     "train": ("pix2pix_lit.train", "train a generator on pairs of images, or resume a training"),
     "predict": ("pix2pix_lit.predict", "translate images and videos with a trained generator"),
+    "evaluate": ("pix2pix_lit.evaluate", "score translations beside real images and simple baselines"),
     "export": ("pix2pix_lit.export.__main__", "write a generator as a file for other programs, and check that file"),
     "prepare": ("pix2pix_lit.data.prepare", "download and unpack a data set"),
     "audit": ("pix2pix_lit.data.audit.__main__", "find problems of a data set before training on it"),

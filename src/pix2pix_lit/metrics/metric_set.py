@@ -1,16 +1,51 @@
 """Several metrics of the same images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.metrics import METRICS, ImageMetric
 
 STANDARD = ("l1", "psnr", "ssim", "pixel_accuracy", "class_accuracy", "iou")
 """Names of the metrics of a model that is built without a choice, such as one loaded from a checkpoint."""
+
+
+def built_metrics(specs: Mapping[str, Any]) -> list[ImageMetric]:
+    """The metrics of these specs by name, without those that are None.
+
+    Raises:
+        UserError: for a value that is not a spec of a metric of this name.
+    """
+    metrics = []
+    for name, spec in specs.items():
+        if spec is not None:
+            metric = instantiate(spec) if isinstance(spec, Mapping) and "_target_" in spec else None
+            if not isinstance(metric, ImageMetric) or metric.name != name:
+                raise UserError(
+                    f"metrics.{name} is {spec!r}; expected null, or _target_ with the subclass of "
+                    f"pix2pix_lit.metrics.ImageMetric whose name is {name}, and its arguments"
+                )
+            metrics.append(metric)
+    return metrics
+
+
+def available(
+    metrics: Iterable[ImageMetric], target: ImageType, height: int, width: int
+) -> tuple[list[ImageMetric], dict[str, str]]:
+    """Which metrics can be measured of targets of this type and size.
+
+    Returns:
+        Those that can be, and why the others cannot, by name.
+    """
+    reasons = {metric: metric.unavailable(target, height, width) for metric in metrics}
+    left_out = {metric.name: reason for metric, reason in reasons.items() if reason is not None}
+    return [metric for metric, reason in reasons.items() if reason is None], left_out
 
 
 class MetricSet(nn.Module):

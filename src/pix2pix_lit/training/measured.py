@@ -1,38 +1,16 @@
 """Which metrics a training can measure, and which of them decides what its best checkpoint is."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from pix2pix_lit.data.size import Size, height_and_width
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
-from pix2pix_lit.metrics import ImageMetric
+from pix2pix_lit.metrics.metric_set import available, built_metrics
 from pix2pix_lit.runs.rank import is_first_rank
 
 log = logging.getLogger(__name__)
-
-
-def built_metrics(specs: Mapping[str, Any]) -> list[ImageMetric]:
-    """The metrics of these specs by name, without those that are None.
-
-    Raises:
-        UserError: for a value that is not a spec of a metric of this name.
-    """
-    metrics = []
-    for name, spec in specs.items():
-        if spec is not None:
-            metric = instantiate(spec) if isinstance(spec, Mapping) and "_target_" in spec else None
-            if not isinstance(metric, ImageMetric) or metric.name != name:
-                raise UserError(
-                    f"metrics.{name} is {spec!r}; expected null, or _target_ with the subclass of "
-                    f"pix2pix_lit.metrics.ImageMetric whose name is {name}, and its arguments"
-                )
-            metrics.append(metric)
-    return metrics
 
 
 def leave_out_unavailable(config: DictConfig, target: ImageType, size: Size) -> None:
@@ -49,8 +27,9 @@ def leave_out_unavailable(config: DictConfig, target: ImageType, size: Size) -> 
     """
     height, width = height_and_width(size, "data.crop_size")
     metrics = built_metrics(OmegaConf.to_container(config.metrics, resolve=True))  # type: ignore[arg-type]
+    measured, left_out = available(metrics, target, height, width)
     for metric in metrics:
-        reason = metric.unavailable(target, height, width)
+        reason = left_out.get(metric.name)
         if reason is None:
             continue
         if config.objective == f"val/{metric.name}":
@@ -59,7 +38,6 @@ def leave_out_unavailable(config: DictConfig, target: ImageType, size: Size) -> 
             log.info("Not measured: %s", reason)
         config.metrics[metric.name] = None
     if config.objective == "auto":
-        measured = [metric for metric in metrics if config.metrics[metric.name] is not None]
         best = max(measured, key=lambda metric: metric.objective_rank, default=None)
         if best is None or not best.objective_rank:
             raise UserError(

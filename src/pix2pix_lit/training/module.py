@@ -13,7 +13,7 @@ from pix2pix_lit.data.dataset import Batch
 from pix2pix_lit.images.image_type import RGB, ImageType
 from pix2pix_lit.losses import Need, Objective
 from pix2pix_lit.memory import explain_out_of_memory
-from pix2pix_lit.metrics.metric_set import MetricSet
+from pix2pix_lit.metrics.metric_set import MetricSet, built_metrics
 from pix2pix_lit.networks import DiscriminatorOutput, split_outputs
 from pix2pix_lit.networks.layers.init import initialize
 from pix2pix_lit.networks.layers.norm import frozen_running_statistics, statistics_of_parts, synchronise_statistics
@@ -22,7 +22,6 @@ from pix2pix_lit.training.arguments import NETWORKS
 from pix2pix_lit.training.checked_module import CheckedModule
 from pix2pix_lit.training.diff_augment import DiffAugment
 from pix2pix_lit.training.image_pool import ImagePool
-from pix2pix_lit.training.measured import built_metrics
 from pix2pix_lit.training.micro_batch import MicroBatch, divide
 from pix2pix_lit.training.schedule import LearningRateSchedule
 from pix2pix_lit.training.weights import freeze as freeze_parameters
