@@ -180,6 +180,7 @@ def test_a_file_cut_anywhere_is_an_error_unless_all_pixels_are_there(tmp_path, n
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Pillow about EXIF and of numpy about old headers
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_an_error_or_what_other_programs_see(tmp_path, name, capfd, monkeypatch):
