@@ -36,7 +36,7 @@ PACKAGES = {"data=huggingface": "datasets", "sweep=": "optuna", "clip.mp4": "av"
 
 
 def collected() -> Iterator[pytest.ParameterSet]:
-    """One parameter set for all commands that run alike."""
+    """One parameter set for all commands that run alike; trainings that are part of others are composed alone."""
     alike: dict[documented.Shortened | str, list[documented.Documented]] = {}
     for command in documented.documented_commands():
         try:
@@ -48,7 +48,20 @@ def collected() -> Iterator[pytest.ParameterSet]:
         if how is not None:
             alike.setdefault(how, []).append(command)
     for how, commands in alike.items():
+        if isinstance(how, documented.Shortened) and any(is_part_of(how, other) for other in alike):
+            how = how._replace(needs="nothing: its words are run among others")
         yield pytest.param(how, id=f"{commands[0].place} {commands[0].text}")
+
+
+def is_part_of(how: documented.Shortened, other: documented.Shortened | str) -> bool:
+    """Whether another training is run with all words of this one, and more."""
+    return (
+        isinstance(other, documented.Shortened)
+        and how.program == other.program == "train"
+        and not other.needs
+        and not {"--help", "-m"} & {*how.arguments}  # which cannot be composed alone
+        and {*how.arguments} < {*other.arguments}
+    )
 
 
 COMMANDS = list(collected())
