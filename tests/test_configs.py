@@ -3,6 +3,7 @@
 import copy
 import functools
 import itertools
+import sys
 from pathlib import Path
 
 import lightning as L
@@ -16,6 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from pix2pix_lit.images.image_type import RGB
+from pix2pix_lit.runs import command
 from pix2pix_lit.runs.command import CONFIG_DIR
 from pix2pix_lit.runs.rank import is_first_rank
 from pix2pix_lit.train import main
@@ -181,10 +183,28 @@ def test_a_machine_has_a_folder_for_each_data_set_in_every_command(tmp_path):
         "data=maps": "audit",
         "data=folders": "preview",
     }
-    for line, command in commands.items():
+    for line, name in commands.items():
         with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
-            config = compose(command, [*line.split(), f"hydra.searchpath=[{tmp_path}]"])
-        assert config.data.root == roots[line], (command, line)
+            config = compose(name, [*line.split(), f"hydra.searchpath=[{tmp_path}]"])
+        assert config.data.root == roots[line], (name, line)
+
+
+def test_debug_options_override_the_settings_of_a_machine(tmp_path):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "default.yaml").write_text("# @package _global_\ndata:\n  num_workers: 7\n")
+    with initialize_config_dir(version_base="1.3", config_dir=CONFIG_DIR):
+        config = compose("train", ["debug=fast", f"hydra.searchpath=[{tmp_path}]"])
+    assert config.data.num_workers == 0
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "job", "seed=3"], ["seed=3", "--cfg", "job"], ["--cfg", "job"]])
+def test_settings_of_an_installed_package_apply_wherever_options_stand(tmp_path, monkeypatch, capsys, arguments):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "default.yaml").write_text("# @package _global_\ndata:\n  num_workers: 7\n")
+    monkeypatch.setattr(command, "USER_CONFIG_DIR", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pix2pix-lit train", *arguments])
+    main()
+    assert "num_workers: 7" in capsys.readouterr().out
 
 
 def keys_in_order(values, prefix=""):
