@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "images": set(),
     "runs": set(),
     "networks": set(),
-    "metrics": {"images"},
+    "metrics": {"images", "networks"},
     "losses": {"networks"},
     "checkpoints": {"images", "networks", "runs"},
     "data": {"images", "runs"},

@@ -17,7 +17,7 @@ from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.runs.stopping import RunStopped
 from pix2pix_lit.train import build, train
-from pix2pix_lit.training.measured import leave_out_unavailable
+from pix2pix_lit.training.measured import former_objective, leave_out_unavailable
 
 IDS = ImageType(kind="ids", channels=1, classes=5, void=4)
 
@@ -55,11 +55,33 @@ def test_an_objective_that_is_not_measured_is_refused(compose_train, tmp_path):
 )
 def test_auto_chooses_the_objective_by_the_targets(compose_train, target, chosen):
     config = compose_train()
-    leave_out_unavailable(config, target, 32)
+    leave_out_unavailable(config, target, 32, 8)
     assert config.objective == chosen
-    left = {name for name, spec in config.metrics.items() if spec is None}
+    left = {name for name, spec in config.metrics.items() if spec is None} - {"lpips", "kid_efflite0"}
     labels = {"pixel_accuracy", "class_accuracy", "iou"}
-    assert left == {"continuous": labels, "colors": set(), "ids": config.metrics.keys() - labels}[target.kind]
+    assert left == {"continuous": labels, "colors": set(), "ids": {"l1", "psnr", "ssim"}}[target.kind]
+
+
+@pytest.mark.parametrize(
+    ("count", "former", "chosen"),
+    [
+        (64, None, "val/kid_efflite0"),
+        (49, None, "val/ssim"),
+        (64, "val/ssim", "val/ssim"),  # what has become available does not change it
+        (64, "val/l1", "val/l1"),
+        (64, "val/lpips", "val/kid_efflite0"),  # whose weights have gone
+    ],
+)
+def test_auto_prefers_perceptual_metrics_and_keeps_the_objective_of_a_resumed_run(compose_train, count, former, chosen):
+    config = compose_train()
+    leave_out_unavailable(config, ImageType(), 32, count, former)
+    assert config.objective == chosen
+
+
+def test_the_former_objective_is_that_of_the_best_checkpoint():
+    states = {"LastCheckpoint": {}, "BestCheckpoint{'monitor': 'val/psnr'}": {"monitor": "val/psnr"}}
+    assert former_objective({"callbacks": states}) == "val/psnr"
+    assert former_objective({}) is None
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def build(
     from lightning.pytorch.callbacks import Checkpoint
 
     from pix2pix_lit.checkpoints.saving import check_room
-    from pix2pix_lit.training.measured import leave_out_unavailable
+    from pix2pix_lit.training.measured import former_objective, leave_out_unavailable
 
     check_integer("seed", config.seed)
     if torch.cuda.is_available():
@@ -193,7 +193,8 @@ def build(
     datamodule.overfit_batches = config.trainer.get("overfit_batches", 0)
     datamodule.check_pairs()
     datamodule.setup()  # before the model, which is built for these images
-    leave_out_unavailable(config, datamodule.target_type, datamodule.crop_size)
+    former = None if stored is None else former_objective(stored.checkpoint)
+    leave_out_unavailable(config, datamodule.target_type, datamodule.crop_size, len(datamodule.val_pairs), former)
     trainer = _build_trainer(config, stored)
     L.seed_everything(config.seed, workers=True, verbose=False)  # again: initial weights do not depend on the data set
     model = instantiate(

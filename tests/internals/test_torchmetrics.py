@@ -1,13 +1,19 @@
 """What is reached for inside torchmetrics: fails where an upgrade has changed it."""
 
+import pytest
 import torch
+from torchvision.models import squeezenet1_1, vgg16
 
-from pix2pix_lit.internals.torchmetrics import lpips_network
+from pix2pix_lit.internals.torchmetrics import dists_network, lpips_network
 
 
-def test_the_network_of_lpips_measures_distances():
-    network = lpips_network().eval()
-    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+@pytest.mark.parametrize("name", ["lpips", "dists"])
+def test_the_networks_measure_distances(name):
+    if name == "lpips":
+        network = lpips_network("squeeze", squeezenet1_1().features).eval()
+    else:
+        network = dists_network(vgg16(init_weights=False).features).eval()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert network(images, images).flatten().tolist() == [0.0, 0.0]
-        assert (network(images, -images) > 0).all()
+        assert network(images, images).flatten().tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
+        assert (network(images, images.flip(-1) ** 3) > 0).all()

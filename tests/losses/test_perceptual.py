@@ -177,7 +177,7 @@ def test_a_failed_download_says_what_to_set(monkeypatch, tmp_path):
         raise urllib.error.URLError("no network")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.download_url_to_file", fails)
+    monkeypatch.setattr("urllib.request.urlopen", fails)
     with pytest.raises(UserError, match="from https://.*vgg19-.*no network.*set model.perceptual.weights=PATH"):
         PerceptualLoss(1.0, "vgg19")
 

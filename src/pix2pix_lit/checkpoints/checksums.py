@@ -1,12 +1,11 @@
 """Checksums of exported files, in the JSON beside them."""
 
-import errno
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from pix2pix_lit.errors import UserError, shown
+from pix2pix_lit.files.sha256 import sha256_of
 
 SHA256 = "sha256"
 """The key in the JSON: checksums by the endings of file names, so all files of an export can be renamed."""
@@ -64,15 +63,3 @@ def verify_export(path: Path) -> None:
                 f"{shown(file)} is damaged, or is not the file that {shown(beside.name)} was written for: the checksum "
                 f"differs; expected the files of one export: get another copy, or export it again"
             )
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal, as ``sha256sum`` prints it.
-
-    Raises:
-        OSError: if there is no such file, or it cannot be read.
-    """
-    if not path.is_file():  # opening a FIFO would wait for a writer
-        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from omegaconf import DictConfig
 
@@ -231,23 +231,23 @@ def _perceptual(config: DictConfig) -> "Perceptual | None":
             )
         return None
     import torch
-    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-    if config.lpips not in ("squeeze", "alex", "vgg"):
+    from pix2pix_lit.images.image_type import RGB
+    from pix2pix_lit.metrics.lpips import LPIPS, Net
+
+    if config.lpips not in get_args(Net):
         raise UserError(f"lpips is {config.lpips!r}; expected squeeze, alex, vgg or null")
     try:
-        metric = LearnedPerceptualImagePatchSimilarity(net_type=config.lpips)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"lpips={config.lpips}: the weights of torchvision's network could not be loaded ({error}); expected an "
-            f"internet connection, or the file in torch's cache: or set lpips=null"
-        ) from error
+        accumulator = LPIPS(config.lpips).create(RGB)
+    except UserError as error:
+        raise UserError(f"lpips={config.lpips}: {error}; or set lpips=null") from error
 
     def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
         smallest = min(ours.shape[-2:])
-        if smallest < 32:  # its network halves the sides five times
-            ours, theirs = (torch.nn.functional.interpolate(x, scale_factor=32 / smallest) for x in (ours, theirs))
-        return float(metric(ours, theirs))
+        if smallest < LPIPS.smallest_side:
+            factor = LPIPS.smallest_side / smallest
+            ours, theirs = (torch.nn.functional.interpolate(x, scale_factor=factor) for x in (ours, theirs))
+        return float(accumulator(ours, theirs))
 
     return distance
 

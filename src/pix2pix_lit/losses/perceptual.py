@@ -1,24 +1,21 @@
 """Perceptual losses: the distance of a fake from its target in the features of an ImageNet classifier."""
 
-import pickle
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import AlexNet_Weights, VGG19_Weights, vgg19  # type: ignore[import-untyped]
 
 from pix2pix_lit.checks import FilePath, check_choice
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.internals.torchmetrics import lpips_network
 from pix2pix_lit.losses.objective import Loss
-from pix2pix_lit.networks.pretrained import read_state_dict
+from pix2pix_lit.networks.pretrained import Classifier, classifier_features, make_constant
 
 PerceptualKind = Literal["vgg19", "lpips"]
 
-DOWNLOADS = {"vgg19": VGG19_Weights.IMAGENET1K_V1, "lpips": AlexNet_Weights.IMAGENET1K_V1}
-"""Torchvision's weights of each kind's network."""
+CLASSIFIERS: dict[PerceptualKind, Classifier] = {"vgg19": "vgg19", "lpips": "alexnet"}
+"""Torchvision's network of each kind."""
 
 SMALLEST_SIDE = {"vgg19": 16, "lpips": 31}
 """Smallest height and width, in pixels, that leave every feature map a pixel."""
@@ -52,10 +49,9 @@ class PerceptualLoss(Loss):
         self.kind = kind
         self.distance: nn.Module | None = None
         if weight > 0:
-            state, source = _download(kind) if weights is None else (_read(weights), weights)
-            self.distance = _VGG19Distance() if kind == "vgg19" else _lpips()
-            _fill(self.distance.net, state, source)  # type: ignore[arg-type]
-            _make_constant(self.distance)
+            features = classifier_features(CLASSIFIERS[kind], weights, "model.perceptual.weights")
+            self.distance = _VGG19Distance(features) if kind == "vgg19" else lpips_network("alex", features)
+            make_constant(self.distance)
         self.eval()
 
     def train(self, mode: bool = True) -> "PerceptualLoss":
@@ -98,10 +94,9 @@ class _VGG19Distance(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, features: nn.Sequential) -> None:
         super().__init__()
-        with torch.device("meta"):  # its weights are replaced: spend no time and no random numbers on them
-            self.net = vgg19(init_weights=False).features[: max(self.layer_weights) + 1]
+        self.net = features[: max(self.layer_weights) + 1]
         # ImageNet's, which torchvision's networks were trained with, for images in [-1, 1] instead of [0, 1]
         mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
         self.register_buffer("mean", 2 * mean - 1, persistent=False)
@@ -119,47 +114,3 @@ class _VGG19Distance(nn.Module):
             if index in self.layer_weights:
                 seen.append(x)
         return seen
-
-
-def _lpips() -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # a loss must not change the generator's initial weights
-        return lpips_network()
-
-
-def _read(path: str) -> dict[str, Any]:
-    expected = "a state-dict file of torchvision's network, as torchvision downloads it"
-    return read_state_dict(Path(path).expanduser(), "model.perceptual.weights", expected)
-
-
-def _download(kind: PerceptualKind) -> tuple[dict[str, Any], str]:
-    weights = DOWNLOADS[kind]
-    try:
-        return weights.get_state_dict(map_location="cpu", check_hash=True, weights_only=True), weights.url
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(
-            f"model.perceptual.kind is {kind}, whose weights could not be downloaded from {weights.url} ({error}); "
-            f"expected a connection: fetch the file elsewhere and set model.perceptual.weights=PATH"
-        ) from error
-
-
-def _fill(network: nn.Module, state: dict[str, Any], source: str) -> None:
-    """Give every convolution its weights; their last name is their index in torchvision's ``features``."""
-    for name, layer in network.named_modules():
-        if isinstance(layer, nn.Conv2d):
-            for part, parameter in list(layer.named_parameters()):
-                key = f"features.{name.rpartition('.')[2]}.{part}"
-                found = state.get(key)
-                if not isinstance(found, Tensor) or found.shape != parameter.shape:
-                    shape = tuple(found.shape) if isinstance(found, Tensor) else "missing"
-                    raise UserError(
-                        f"model.perceptual.weights: {key} is {shape} in {source}; expected {tuple(parameter.shape)}: "
-                        f"give the file of the network that model.perceptual.kind names (vgg19: VGG-19, lpips: AlexNet)"
-                    )
-                setattr(layer, part, nn.Parameter(found.float()))
-
-
-def _make_constant(network: nn.Module) -> None:
-    for module in network.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, parameter.detach(), persistent=False)

@@ -7,7 +7,16 @@ from typing import Any
 
 from pix2pix_lit.metrics.metric import ImageMetric
 
-_NEED_TORCH = ("accumulators", "class_numbers", "confusion", "metric_set", "structural_similarity")
+_NEED_TORCH = (
+    "accumulators",
+    "boundaries",
+    "class_numbers",
+    "confusion",
+    "distributions",
+    "features",
+    "metric_set",
+    "structural_similarity",
+)
 for _module in pkgutil.iter_modules(__path__):
     if _module.name not in _NEED_TORCH:
         importlib.import_module(f"{__name__}.{_module.name}")
@@ -20,7 +29,7 @@ def _named(kind: type[ImageMetric]) -> Iterator[type[ImageMetric]]:
         yield from _named(metric)
 
 
-METRICS = {metric.name: metric for metric in _named(ImageMetric)}
+METRICS = dict(sorted((metric.name, metric) for metric in _named(ImageMetric)))
 """All metrics by name; which of them a validation measures is chosen in ``configs/metrics``."""
 
 OBJECTIVES = {f"val/{name}": metric.direction for name, metric in METRICS.items()}

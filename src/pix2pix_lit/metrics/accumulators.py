@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from pix2pix_lit.networks.pretrained import make_constant
+
 WIDE = torch.float32 if torch.backends.mps.is_available() else torch.float64
 """Of sums: Apple's GPUs have no float64."""
 
@@ -51,14 +53,3 @@ class MeanOverImages(Metric):
     def compute(self) -> Tensor:
         """The mean over all images so far; NaN without any."""
         return self.sum / self.count
-
-
-def make_constant(network: nn.Module) -> None:
-    """Replace all parameters by buffers that are in no checkpoint, and set eval mode, in place."""
-    network.eval()
-    for module in network.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, parameter.detach(), persistent=False)
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            module.register_buffer(name, buffer, persistent=False)

@@ -36,14 +36,14 @@ def built_metrics(specs: Mapping[str, Any]) -> list[ImageMetric]:
 
 
 def available(
-    metrics: Iterable[ImageMetric], target: ImageType, height: int, width: int
+    metrics: Iterable[ImageMetric], target: ImageType, height: int, width: int, count: int | None = None
 ) -> tuple[list[ImageMetric], dict[str, str]]:
-    """Which metrics can be measured of targets of this type and size.
+    """Which metrics can be measured of so many targets of this type and size; ``count`` is None if it is not known.
 
     Returns:
         Those that can be, and why the others cannot, by name.
     """
-    reasons = {metric: metric.unavailable(target, height, width) for metric in metrics}
+    reasons = {metric: metric.unavailable(target, height, width, count) for metric in metrics}
     left_out = {metric.name: reason for metric, reason in reasons.items() if reason is not None}
     return [metric for metric, reason in reasons.items() if reason is None], left_out
 

@@ -17,8 +17,10 @@ from pix2pix_lit.distributed import average_over_processes, gathered, running_st
 from pix2pix_lit.errors import UserError
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.internals.lightning import correct_loop_progress, log_at_global_step
+from pix2pix_lit.metrics.metric_set import MetricSet
 from pix2pix_lit.training import arguments, resumed_state
 from pix2pix_lit.training.image_pool import ImagePool
+from pix2pix_lit.training.measured import check_same_on_all_processes
 from pix2pix_lit.training.two_optimizers import TwoOptimizers
 
 
@@ -29,11 +31,13 @@ class CheckedModule(TwoOptimizers):
         input_type: the images to translate.
         target_type: the images to generate.
         pool: of earlier fakes, one for each process.
+        val_metrics: measured by every validation.
     """
 
     input_type: ImageType
     target_type: ImageType
     pool: ImagePool
+    val_metrics: MetricSet
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,6 +46,7 @@ class CheckedModule(TwoOptimizers):
     def on_fit_start(self) -> None:
         """Refuse what cannot work before the first batch."""
         arguments.check_trainer(self.trainer)
+        check_same_on_all_processes(self.val_metrics.metrics)
         epochs = self.trainer.max_epochs
         if epochs is not None and epochs > self.schedule.epochs:
             raise UserError(self.schedule.beyond_its_end(epochs))

