@@ -7,7 +7,7 @@ from torchvision.models import squeezenet1_1, vgg16
 from pix2pix_lit.internals.torchmetrics import dists_network, lpips_network
 
 
-@pytest.mark.parametrize("name", ["lpips", "dists"])
+@pytest.mark.parametrize("name", ["lpips", pytest.param("dists", marks=pytest.mark.slow)])
 def test_the_networks_measure_distances(name):
     if name == "lpips":
         network = lpips_network("squeeze", squeezenet1_1().features).eval()
