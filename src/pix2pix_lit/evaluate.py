@@ -131,7 +131,7 @@ def _metrics(config: DictConfig, translations: "Translations") -> "list[ImageMet
 
     chosen = built_metrics(OmegaConf.to_container(config.metrics, resolve=True))  # type: ignore[arg-type]
     metrics = [metric for metric in chosen if metric.is_of_kind(translations.target_type)]
-    measured, left_out = available(metrics, translations.target_type, *translations.smallest_size)
+    measured, left_out = available(metrics, translations.target_type, *translations.smallest_size, translations.count)
     for reason in left_out.values():
         log.info("Not measured: %s", reason)
     return measured
