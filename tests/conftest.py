@@ -33,7 +33,11 @@ from .fork_server import ForkServer
 
 torch.set_num_threads(1)
 # Nothing is downloaded, and weights that this machine happens to have change nothing.
-os.environ |= {"TORCH_HOME": "/nowhere/torch", "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+os.environ |= {
+    "TORCH_HOME": "/dev/null/torch",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9",
+}
 # Hydra closes all log handlers. This one, of a library of TensorBoard's, closes its stream, which would be pytest's.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 

@@ -193,8 +193,11 @@ def build(
     datamodule.overfit_batches = config.trainer.get("overfit_batches", 0)
     datamodule.check_pairs()
     datamodule.setup()  # before the model, which is built for these images
+    count, limit = datamodule.val_length, config.trainer.get("limit_val_batches")
+    if type(limit) is int:
+        count = min(count, limit * datamodule.val_batch_size)
     former = None if stored is None else former_objective(stored.checkpoint)
-    leave_out_unavailable(config, datamodule.target_type, datamodule.crop_size, len(datamodule.val_pairs), former)
+    leave_out_unavailable(config, datamodule.target_type, datamodule.crop_size, count, former)
     trainer = _build_trainer(config, stored)
     L.seed_everything(config.seed, workers=True, verbose=False)  # again: initial weights do not depend on the data set
     model = instantiate(

@@ -212,6 +212,11 @@ class PairsDataModule(L.LightningDataModule):
         """Image type of the targets; available after ``setup``."""
         return self.train_pairs.target_type
 
+    @property
+    def val_length(self) -> int:
+        """Number of validation pairs; available after ``setup``."""
+        return self._used_pairs(self.val_pairs, self.val_split)
+
     def train_dataloader(self) -> PairLoader:
         """Shuffled, augmented batches; see ``dataset.Batch``."""
         return self._loader(self.train_pairs, self.batch_size, shuffle=True)
@@ -222,8 +227,7 @@ class PairsDataModule(L.LightningDataModule):
 
     def val_samples(self, count: int) -> Batch:
         """At most ``count`` validation pairs, evenly spread over the split: the same in every call and run."""
-        length = self._used_pairs(self.val_pairs, self.val_split)
-        return self.val_pairs[[PairIndex(0, index) for index in evenly_spread(length, count)]]
+        return self.val_pairs[[PairIndex(0, index) for index in evenly_spread(self.val_length, count)]]
 
     def _cached(self, pairs: ResizedPairs, split: str) -> ResizedPairs | CachedPairs:
         if self.cache == "ram":

@@ -64,10 +64,10 @@ def downloaded(url: str, key: str) -> Path:
     if path.is_file():
         return path
     try:
+        _check_connection(url)
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f"{path.name}.lock"), path):
             if not path.is_file():
-                _check_connection(url)
                 log.info("Downloading %s to %s", url, path)
                 digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
                 torch.hub.download_url_to_file(url, str(path), digits and digits[1], progress=False)
