@@ -134,7 +134,9 @@ def score(
             values = result.values.setdefault(row, {})
             for name, metric in sets[row].named().items():
                 metric.update(generated, target)
-                if isinstance(metric, MeanOverImages | ConfusionMatrix):
+                if isinstance(metric, MeanOverImages):
+                    values.setdefault(name, []).extend(metric.latest.tolist())
+                elif isinstance(metric, ConfusionMatrix):
                     values.setdefault(name, []).extend(metric.values(generated, target).tolist())
             for judge in judges:
                 found = confusion_matrices(judge.classes_of(images), truths[judge.name], judge.classes.count).double()

@@ -22,6 +22,9 @@ class MeanOverImages(Metric):
 
     Args:
         function: of the images; a module follows the metric to its device, stays in eval mode, and is not stored.
+
+    Attributes:
+        latest: the ``values`` of the last batch.
     """
 
     sum: Tensor
@@ -32,6 +35,7 @@ class MeanOverImages(Metric):
         if isinstance(function, nn.Module):
             make_constant(function)
         self.function = function
+        self.latest = torch.zeros(0, dtype=WIDE)
         self.add_state("sum", torch.tensor(0.0, dtype=WIDE), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
@@ -47,7 +51,8 @@ class MeanOverImages(Metric):
 
     def update(self, fake: Tensor, real: Tensor) -> None:
         """Count a batch of (N, C, H, W) floats in [-1, 1]."""
-        self.sum += self.values(fake, real).sum()
+        self.latest = self.values(fake, real)
+        self.sum += self.latest.sum()
         self.count += len(fake)
 
     def compute(self) -> Tensor:

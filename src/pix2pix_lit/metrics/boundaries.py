@@ -33,9 +33,9 @@ class MeanBoundaryF(MeanOverImages):
 
     def update(self, fake: Tensor, real: Tensor) -> None:
         """Count a batch of (N, channels, H, W) floats, as networks have them."""
-        values = self.values(fake, real)
-        is_scored = ~values.isnan()
-        self.sum += values[is_scored].sum()
+        self.latest = self.values(fake, real)
+        is_scored = ~self.latest.isnan()
+        self.sum += self.latest[is_scored].sum()
         self.count += is_scored.sum()
 
 
