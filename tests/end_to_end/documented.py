@@ -28,6 +28,7 @@ TINY = {
     "audit": "data.load_size=36 data.crop_size=32 num_workers=0",
     "preview": "data.load_size=36 data.crop_size=32 data.num_workers=0",
     "examples": "count=2 size=32",
+    "evaluate": "data.load_size=36 data.crop_size=32 data.num_workers=0 device=cpu",
     "prepare": "",
     "sweep-results": "",
 }
@@ -65,6 +66,8 @@ COMPOSED_ONLY = {
     "data.source.name=OWNER/NAME": "a download",
     "prepare data=": "a download",
     "lpips=": "a download of a classifier's weights",
+    "evaluate ": "a model of the same images, as in test_evaluate.py",
+    "model=segmenter": "a network with other keys, as in training/test_segmenter.py",
     "trainer=slurm": "a cluster",
     ",slurm]": "a cluster",
 }
@@ -166,6 +169,8 @@ def shortened(text: str) -> Shortened | None:
     if arguments and arguments[0] in ("--help", "--cfg", "--version"):
         return Shortened(key, tuple(arguments), feed, "")
     appended = [*TINY[key].split(), *_more(key, arguments)]
+    if "model=segmenter" in arguments:
+        appended = [word for word in appended if not word.startswith("model.generator.depth")]
     replaced = {argument.partition("=")[0] for argument in appended}
     arguments = [
         argument

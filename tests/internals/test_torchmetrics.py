@@ -1,10 +1,12 @@
 """What is reached for inside torchmetrics: fails where an upgrade has changed it."""
 
+import importlib.util
+
 import pytest
 import torch
 from torchvision.models import squeezenet1_1, vgg16
 
-from pix2pix_lit.internals.torchmetrics import dists_network, lpips_network
+from pix2pix_lit.internals.torchmetrics import dists_network, inception_network, lpips_network
 
 
 @pytest.mark.parametrize("name", ["lpips", pytest.param("dists", marks=pytest.mark.slow)])
@@ -17,3 +19,9 @@ def test_the_networks_measure_distances(name):
     with torch.inference_mode():
         assert network(images, images).flatten().tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
         assert (network(images, images.flip(-1) ** 3) > 0).all()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch_fidelity") is not None, reason="would read weights")
+def test_inception_is_built_by_torch_fidelity():
+    with pytest.raises(ModuleNotFoundError, match="torch-fidelity"):
+        inception_network("weights.pth")

@@ -28,21 +28,23 @@ class LPIPS(NetworkMetric):
         net: ``alex``, which most papers report (a download of 233 MB), ``squeeze`` (5 MB) or ``vgg`` (528 MB).
         weights: a state-dict file of torchvision's network (alexnet, squeezenet1_1 or vgg16), or None for its download
             to torch's cache.
+        download: whether to download weights that are not in the cache; otherwise the metric is unavailable then.
     """
 
     name = "lpips"
     direction = "min"
     objective_rank = 3
 
-    def __init__(self, net: Net = "alex", weights: FilePath | None = None) -> None:
+    def __init__(self, net: Net = "alex", weights: FilePath | None = None, download: bool = True) -> None:
         check_choice("metrics.lpips.net", net, Net)
         super().__init__(weights)
         self.net = net
+        self.download = download
 
     def weights_file(self) -> Path:
         from pix2pix_lit.networks.pretrained import classifier_file
 
-        return classifier_file(CLASSIFIERS[self.net], self.weights, "metrics.lpips.weights")
+        return classifier_file(CLASSIFIERS[self.net], self.weights, "metrics.lpips.weights", self.download)
 
     def create(self, target: ImageType) -> Metric:
         from pix2pix_lit.internals.torchmetrics import lpips_network

@@ -48,6 +48,11 @@ def read_state_dict(path: Path, key: str, expected: str) -> dict[str, Any]:
     return state
 
 
+def cached(url: str) -> Path:
+    """Where torch's cache (``TORCH_HOME``) has the file of a URL, if it has been downloaded."""
+    return Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+
+
 def downloaded(url: str, key: str) -> Path:
     """The file of a URL in torch's cache (``TORCH_HOME``), where it is downloaded to if necessary.
 
@@ -60,7 +65,7 @@ def downloaded(url: str, key: str) -> Path:
     Raises:
         UserError: if it is not there and cannot be downloaded. A server that does not answer is given up soon.
     """
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    path = cached(url)
     if path.is_file():
         return path
     try:
@@ -97,21 +102,28 @@ def _check_connection(url: str) -> None:
         raise OSError(str(errors[0])) from errors[0]
 
 
-def classifier_file(network: Classifier, weights: str | None, key: str) -> Path:
+def classifier_file(network: Classifier, weights: str | None, key: str, download: bool = True) -> Path:
     """The file with torchvision's weights of a classifier of ImageNet.
 
     Args:
         network: torchvision's name of it.
         weights: the path of the file, or None for torchvision's download in torch's cache.
         key: the setting that gives ``weights``, for messages.
+        download: whether to download a file that is not in the cache.
 
     Raises:
-        UserError: as ``downloaded``; if ``weights`` is not a file.
+        UserError: as ``downloaded``; if ``weights`` is not a file, and for a file that is not to be downloaded.
     """
     from torchvision.models import get_model_weights  # type: ignore[import-untyped]
 
     if weights is None:
-        return downloaded(get_model_weights(network).DEFAULT.url, key)
+        url = get_model_weights(network).DEFAULT.url
+        if not download and not cached(url).is_file():
+            raise UserError(
+                f"its weights are not at hand as {cached(url)}; expected them there: set "
+                f"{key.rpartition('.')[0]}.download=true to fetch them, or {key}=PATH"
+            )
+        return downloaded(url, key)
     path = Path(weights).expanduser()
     if not path.is_file():
         raise UserError(f"{key} is {path}, which is not a file; expected {_expected(network)}")

@@ -26,7 +26,7 @@ def leave_out_unavailable(
         config: of a training, with ``metrics`` and ``objective``; changed in place.
         target: type of the targets.
         size: of validation images.
-        count: number of validation images, where it is known.
+        count: number of validation images, where it is known; with 0, as if there were any number.
         former: the objective of the run that is resumed: ``auto`` keeps it while it is measured, whatever has become
             available since, so that its best checkpoint stays the best by one metric.
 
@@ -36,7 +36,7 @@ def leave_out_unavailable(
     """
     height, width = height_and_width(size, "data.crop_size")
     metrics = built_metrics(OmegaConf.to_container(config.metrics, resolve=True))  # type: ignore[arg-type]
-    measured, left_out = available(metrics, target, height, width, count)
+    measured, left_out = available(metrics, target, height, width, count or None)
     for metric in metrics:
         reason = left_out.get(metric.name)
         if reason is None:
