@@ -316,6 +316,7 @@ if __name__ == "__main__":
     sys.path.pop(0)
     _import_all()
     gc.freeze()  # or the first collection in each process copies all pages
+    gc.set_threshold(100_000, 50, 50)  # seldom, as in conftest.py
     command = _serve(given)
     own = None
     while command is not own and _starts_processes(command):
