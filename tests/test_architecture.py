@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "formats": {"checkpoints", "images", "networks"},
     "inference": {"checkpoints", "formats", "images", "networks", "runs"},
     "export": {"checkpoints", "data", "formats", "images", "inference", "metrics", "networks", "runs"},
-    "evaluation": {"checkpoints", "data", "images", "inference", "metrics"},
+    "evaluation": {"data", "images", "inference", "metrics", "runs"},
     "sweep": {"metrics", "runs"},
     "training": {"checkpoints", "data", "images", "losses", "metrics", "networks", "runs"},
     "callbacks": {"data", "images", "inference", "metrics", "runs", "sweep"},

@@ -103,6 +103,15 @@ def test_a_judge_segments_all_rows_and_is_compared_with_the_labels(run, tmp_path
     assert content["scores"]["real images"]["own/pixel_accuracy"] == pytest.approx(right / counted)
 
 
+def test_a_run_folder_is_its_last_checkpoint_also_of_a_judge(run, tmp_path, judge):
+    checkpoint = save_checkpoint(tmp_path, LABELS, RGB)
+    folder = tmp_path / "run/checkpoints"
+    folder.mkdir(parents=True)
+    judge.rename(folder / "last.ckpt")
+    content, _ = run(f"ckpt={checkpoint}", *STREETS, "limit=1", f"+judges.own={tmp_path}/run")
+    assert content["protocol"]["judges"]["own"]["file"] == "last.ckpt"
+
+
 def test_class_numbers_are_scored_as_labels(run, tmp_path):
     archive = tmp_path / "archive"
     for split in ("train", "val"):

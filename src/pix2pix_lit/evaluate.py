@@ -175,8 +175,8 @@ def _protocol(
     import torch
 
     import pix2pix_lit
-    from pix2pix_lit.checkpoints.checksums import sha256_of
     from pix2pix_lit.evaluation.scores import hash_of
+    from pix2pix_lit.files.sha256 import sha256_of
     from pix2pix_lit.runs.folder import checkpoint_in
 
     checkpoint = checkpoint_in(config.ckpt) if config.ckpt else None

@@ -77,8 +77,9 @@ class MeanColors:
 
     def _class_numbers(self, images: Tensor) -> np.ndarray:
         """(N, planes, H, W) of the input's type -> (N, H, W)."""
-        if self._palette is None or self.input_type.classes is not None:
+        if self.input_type.classes is not None:
             return images[:, 0].numpy().astype(np.int64)
+        assert self._palette is not None
         colors = images[:, :3].permute(0, 2, 3, 1).numpy()
         found = [nearest_indices(np.ascontiguousarray(image), self._palette) for image in colors]
         return np.stack(found).astype(np.int64)

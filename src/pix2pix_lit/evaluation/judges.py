@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pix2pix_lit.checkpoints.checksums import sha256_of
 from pix2pix_lit.errors import UserError
+from pix2pix_lit.files.sha256 import sha256_of
 from pix2pix_lit.images.image_type import ImageType
 from pix2pix_lit.inference import Translator
 from pix2pix_lit.metrics.class_numbers import ScoredClasses
+from pix2pix_lit.runs.folder import checkpoint_in
 
 
 class Judge:
@@ -21,7 +22,7 @@ class Judge:
 
     Args:
         name: of the judge, for tables.
-        path: of its checkpoint, or of an exported file.
+        path: of its checkpoint, of a run folder, whose last one is taken, or of an exported file.
         labels: type of the label images that the photos were generated from.
         photos: type of the photos.
         device: that it runs on.
@@ -31,8 +32,8 @@ class Judge:
     """
 
     def __init__(self, name: str, path: Path, labels: ImageType, photos: ImageType, device: str) -> None:
-        self.name, self.path = name, path
-        self.translator = Translator.load(path, device)
+        self.name, self.path = name, checkpoint_in(path)
+        self.translator = Translator.load(self.path, device)
         given, wanted = self.translator.input_type, self.translator.target_type
         if (given.channels, given.dtype) != (photos.channels, photos.dtype) or wanted.classes is None:
             raise UserError(

@@ -73,7 +73,7 @@ class Scores:
                 temporary.write_text(text, "utf-8")
 
     def as_markdown(self) -> str:
-        """The table of all rows, and the protocol."""
+        """The table of all rows, the number of images, and which direction is better."""
         metrics = list(dict.fromkeys(metric for scores in self.scores.values() for metric in scores))
         arrows = {"min": "lower is better", "max": "higher is better"}
         lines = ["| | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
@@ -134,10 +134,8 @@ def score(
             values = result.values.setdefault(row, {})
             for name, metric in sets[row].named().items():
                 metric.update(generated, target)
-                if isinstance(metric, MeanOverImages):
+                if isinstance(metric, MeanOverImages | ConfusionMatrix):
                     values.setdefault(name, []).extend(metric.latest.tolist())
-                elif isinstance(metric, ConfusionMatrix):
-                    values.setdefault(name, []).extend(metric.values(generated, target).tolist())
             for judge in judges:
                 found = confusion_matrices(judge.classes_of(images), truths[judge.name], judge.classes.count).double()
                 sums = matrices[row, judge.name]

@@ -67,6 +67,7 @@ class ConfusionMatrix(Metric):
         self.classes = ScoredClasses(target)
         self.score = score
         count = self.classes.count
+        self.latest_matrices = torch.zeros(0, count, count, dtype=torch.int64)
         self.add_state("matrix", torch.zeros(count, count, dtype=torch.int64), dist_reduce_fx="sum")
 
     def matrices(self, fake: Tensor, real: Tensor) -> Tensor:
@@ -76,12 +77,21 @@ class ConfusionMatrix(Metric):
     @torch.no_grad()
     def values(self, fake: Tensor, real: Tensor) -> Tensor:
         """(N,) of ``WIDE``: the score of each image by itself."""
-        return torch.stack([self.score(matrix.to(WIDE)) for matrix in self.matrices(fake, real)])
+        return self._scores(self.matrices(fake, real))
+
+    @property
+    def latest(self) -> Tensor:
+        """The ``values`` of the last batch."""
+        return self._scores(self.latest_matrices)
+
+    def _scores(self, matrices: Tensor) -> Tensor:
+        return torch.stack([self.score(matrix.to(WIDE)) for matrix in matrices])
 
     @torch.no_grad()
     def update(self, fake: Tensor, real: Tensor) -> None:
         """Count a batch of (N, channels, H, W) floats, as networks have them."""
-        self.matrix += self.matrices(fake, real).sum(0)
+        self.latest_matrices = self.matrices(fake, real)
+        self.matrix += self.latest_matrices.sum(0)
 
     def compute(self) -> Tensor:
         """The score of all pixels so far."""

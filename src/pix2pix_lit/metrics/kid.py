@@ -32,20 +32,16 @@ class InceptionMetric(NetworkMetric):
 
     def weights_file(self) -> Path:
         import importlib.util
-        from pathlib import Path
 
         from pix2pix_lit.errors import UserError
-        from pix2pix_lit.networks.pretrained import downloaded
+        from pix2pix_lit.networks.pretrained import downloaded, given_file
 
         key = f"metrics.{self.name}.weights"
         if importlib.util.find_spec("torch_fidelity") is None:
             raise UserError("torch-fidelity is not installed; expected it: pip install 'pix2pix-lit[fid]'")
         if self.weights is None:
             return downloaded(WEIGHTS_URL, key)
-        path = Path(self.weights).expanduser()
-        if not path.is_file():
-            raise UserError(f"{key} is {path}, which is not a file; expected torch-fidelity's of {WEIGHTS_URL}")
-        return path
+        return given_file(self.weights, key, f"torch-fidelity's of {WEIGHTS_URL}")
 
     def protocol(self) -> dict[str, Any]:
         from importlib.metadata import version

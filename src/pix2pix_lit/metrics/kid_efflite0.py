@@ -32,17 +32,12 @@ class KIDEffLite0(NetworkMetric):
     """With fewer images its standard error hides the differences between models."""
 
     def weights_file(self) -> Path:
-        from pathlib import Path
-
-        from pix2pix_lit.errors import UserError
         from pix2pix_lit.networks.encoders.efficientnet_lite import packaged_weights
+        from pix2pix_lit.networks.pretrained import given_file
 
         if self.weights is None:
             return packaged_weights()
-        path = Path(self.weights).expanduser()
-        if not path.is_file():
-            raise UserError(f"metrics.kid_efflite0.weights is {path}, which is not a file; expected a state-dict file")
-        return path
+        return given_file(self.weights, "metrics.kid_efflite0.weights", "a state-dict file")
 
     def create(self, target: ImageType) -> Metric:
         from pix2pix_lit.metrics.distributions import KernelDistance

@@ -1,6 +1,7 @@
 """Networks that others have trained, and the files with their weights."""
 
 import logging
+import os
 import pickle
 import re
 import threading
@@ -23,6 +24,23 @@ _PATIENCE = 10
 """Seconds to wait for the first answer of a server: some firewalls drop requests silently."""
 
 
+def given_file(path: str | os.PathLike[str], key: str, expected: str) -> Path:
+    """The path of a file that a setting names, with ``~`` expanded.
+
+    Args:
+        path: the file.
+        key: the setting, for the message.
+        expected: what it should be, for the message.
+
+    Raises:
+        UserError: if it is no file.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise UserError(f"{key} is {path}, which is not a file; expected {expected}")
+    return path
+
+
 def read_state_dict(path: Path, key: str, expected: str) -> dict[str, Any]:
     """The dictionary in a file of ``torch.save``, on the CPU; no code in the file is run.
 
@@ -34,8 +52,7 @@ def read_state_dict(path: Path, key: str, expected: str) -> dict[str, Any]:
     Raises:
         UserError: if it is no file, damaged, or holds something else.
     """
-    if not path.is_file():
-        raise UserError(f"{key} is {path}, which is not a file; expected {expected}")
+    path = given_file(path, key, expected)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
@@ -124,10 +141,7 @@ def classifier_file(network: Classifier, weights: str | None, key: str, download
                 f"{key.rpartition('.')[0]}.download=true to fetch them, or {key}=PATH"
             )
         return downloaded(url, key)
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise UserError(f"{key} is {path}, which is not a file; expected {_expected(network)}")
-    return path
+    return given_file(weights, key, _expected(network))
 
 
 def classifier_features(network: Classifier, weights: str | None, key: str) -> nn.Sequential:
